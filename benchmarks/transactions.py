@@ -1,0 +1,204 @@
+"""A shop's transaction file as a scratch store, and the order features of it by the dbt models that the pipeline runs.
+
+Sign convention: a line with a negative quantity or a negative amount is a return. Lines without a customer, a moment or an amount are left out
+and counted. Without an order column, the lines of one customer and day are one order.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt"
+
+TEXT_MOMENTS = ["%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y%m%d"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which column of the file holds what. `unit_price` None: decided from the column's name and the signs (see `is_unit_price`)."""
+
+    customer: str
+    at: str
+    amount: str
+    order: str | None = None
+    quantity: str | None = None
+    product: str | None = None
+    unit_price: bool | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of the file's lines."""
+
+    lines: int
+    dropped: int
+    returns: int
+    orders: int
+    customers: int
+    unit_price: bool
+
+
+def open_store(path: Path) -> duckdb.DuckDBPyConnection:
+    """A connection to the scratch store, on UTC as the pipeline's own."""
+    connection = duckdb.connect(str(path))
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
+def load_transactions(store: Path, file: Path, columns: Columns) -> Loaded:
+    """Write `profile.fct_orders`, `fct_order_items` and `fct_returns` from the file; every line is known from the moment it happened."""
+    with open_store(store) as connection:
+        source = connection.read_csv(str(file)) if file.suffix.lower() in {".csv", ".tsv", ".gz"} else connection.read_parquet(str(file))
+        types = {name: str(kind) for name, kind in zip(source.columns, source.types, strict=True)}
+        missing = sorted({name for name in _named(columns) if name not in types})
+        if missing:
+            raise ValueError(f"{file.name} has no column {', '.join(missing)}; it has {', '.join(types)}")
+        connection.register("file_lines", source)
+        unit_price = columns.unit_price if columns.unit_price is not None else is_unit_price(connection, columns)
+        connection.execute("create schema if not exists profile")
+        connection.execute(_lines_sql(columns, types, unit_price))
+        for statement in _FACTS:
+            connection.execute(statement)
+        return _counted(connection, unit_price)
+
+
+def _named(columns: Columns) -> list[str]:
+    return [name for name in (columns.customer, columns.at, columns.amount, columns.order, columns.quantity, columns.product) if name]
+
+
+def is_unit_price(connection: duckdb.DuckDBPyConnection, columns: Columns) -> bool:
+    """Whether the amount is a price per unit: its name says price, or negative quantities come with positive amounts (a line total has their sign)."""
+    if columns.quantity is None:
+        return False
+    if "price" in columns.amount.lower():
+        return True
+    quantity, amount = f"try_cast({_quoted(columns.quantity)} as double)", f"try_cast({_quoted(columns.amount)} as double)"
+    row = connection.execute(
+        f"select count(*) filter ({amount} > 0), count(*) filter ({amount} < 0) from file_lines where {quantity} < 0"
+    ).fetchone()
+    return row is not None and row[0] > row[1]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _moment(name: str, kind: str) -> str:
+    """The column as a naive UTC timestamp; text in common layouts, whole numbers as yyyymmdd, seconds or milliseconds."""
+    column = _quoted(name)
+    if kind.startswith("VARCHAR"):
+        return f"coalesce(cast(try_cast({column} as timestamptz) as timestamp), try_strptime({column}, {TEXT_MOMENTS}))"
+    if "INT" in kind or kind in {"DOUBLE", "FLOAT"}:
+        return (
+            f"case when {column} between 18000101 and 21991231 then cast(try_strptime(cast(cast({column} as bigint) as varchar), '%Y%m%d') as timestamp) "
+            f"when {column} > 100000000000 then epoch_ms(cast({column} as bigint)) else epoch_ms(cast({column} * 1000 as bigint)) end"
+        )
+    return f"cast({column} as timestamp)"
+
+
+def _lines_sql(columns: Columns, types: dict[str, str], unit_price: bool) -> str:
+    quantity = f"try_cast({_quoted(columns.quantity)} as double)" if columns.quantity else "cast(null as double)"
+    amount = f"try_cast({_quoted(columns.amount)} as double)"
+    total = f"({amount} * {quantity})" if unit_price else amount
+    # The same order number on two customers is two orders: a key that the file does not keep is not trusted.
+    return f"""
+        create or replace temp table lines as
+        with read as (
+            select
+                cast({_quoted(columns.customer)} as varchar) as customer_id,
+                {_moment(columns.at, types[columns.at])} as occurred_at,
+                {total} as total,
+                {quantity} as quantity,
+                {f"cast({_quoted(columns.product)} as varchar)" if columns.product else "cast(null as varchar)"} as product_id,
+                {f"cast({_quoted(columns.order)} as varchar)" if columns.order else "cast(null as varchar)"} as file_order,
+                row_number() over () as line_number
+            from file_lines
+        )
+        select
+            *,
+            customer_id || ' ' || coalesce(file_order, cast(cast(occurred_at as date) as varchar)) as order_id,
+            (coalesce(quantity, 1) < 0 or total < 0) as is_return
+        from read
+        where nullif(trim(customer_id), '') is not null and occurred_at is not null and total is not null and isfinite(total)
+    """
+
+
+_FACTS = [
+    """
+    create or replace table profile.fct_order_items as
+    select
+        'line ' || line_number as order_item_id, order_id, customer_id, occurred_at, occurred_at as known_at,
+        cast(null as timestamp) as superseded_at, product_id,
+        cast(round(coalesce(quantity, 1)) as integer) as quantity, cast(total as decimal(18, 2)) as net_amount
+    from lines where not is_return
+    """,
+    """
+    create or replace table profile.fct_orders as
+    select
+        order_id, 'file' as source, customer_id, min(occurred_at) as occurred_at, min(occurred_at) as known_at,
+        cast(null as timestamp) as superseded_at, cast(sum(net_amount) as decimal(18, 2)) as net_amount,
+        cast(0 as decimal(18, 2)) as discount_amount, cast(null as varchar) as channel
+    from profile.fct_order_items group by order_id, customer_id
+    """,
+    """
+    create or replace table profile.fct_returns as
+    select
+        'line ' || line_number as return_id, order_id, customer_id, occurred_at, occurred_at as known_at,
+        cast(null as timestamp) as superseded_at, product_id,
+        cast(round(abs(coalesce(quantity, 1))) as integer) as quantity, cast(abs(total) as decimal(18, 2)) as net_amount
+    from lines where is_return
+    """,
+]
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, unit_price: bool) -> Loaded:
+    row = connection.execute(
+        """
+        select
+            (select count(*) from file_lines), (select count(*) from lines), (select count(*) from profile.fct_returns),
+            (select count(*) from profile.fct_orders), (select count(distinct customer_id) from profile.fct_orders)
+        """
+    ).fetchone()
+    assert row is not None
+    return Loaded(lines=row[0], dropped=row[0] - row[1], returns=row[2], orders=row[3], customers=row[4], unit_price=unit_price)
+
+
+def build_features(
+    store: Path, as_of: datetime, training_days: Sequence[datetime], horizons: Sequence[int], project: Path = DBT_PROJECT
+) -> tuple[pa.Table, pa.Table]:
+    """Run the dbt feature models for the day and its training days; returns `features.order_features` and `features.training_labels`."""
+    with open_store(store) as connection:
+        connection.execute("create schema if not exists sources")
+        connection.execute(
+            "create or replace table sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean)"
+        )
+        connection.executemany(
+            "insert into sources.run_days values (?, ?, ?, ?)",
+            [(as_of, as_of, True, False), *((day, day, False, True) for day in training_days)],
+        )
+    run_dbt(store, horizons, project)
+    with open_store(store) as connection:
+        return (
+            connection.execute("select * from features.order_features order by as_of, customer_id").to_arrow_table(),
+            connection.execute("select * from features.training_labels order by as_of, customer_id, horizon_days").to_arrow_table(),
+        )
+
+
+def run_dbt(store: Path, horizons: Sequence[int], project: Path) -> None:
+    """`dbt run --select order_features training_labels` on the store, in this process."""
+    os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    from dbt.cli.main import dbtRunner
+
+    folder = store.parent
+    result = dbtRunner().invoke([
+        "--quiet", "--no-use-colors", "--log-path", str(folder / "logs"),
+        "run", "--select", "order_features", "training_labels", "--project-dir", str(project), "--profiles-dir", str(project),
+        "--target-path", str(folder / "target"), "--vars", f"{{label_horizons: {sorted(set(horizons))}}}",
+    ])  # fmt: skip
+    if not result.success:
+        raise RuntimeError(f"dbt did not build the order features: {result.exception or result.result}")

@@ -1,0 +1,129 @@
+"""Campaigns: the plan the arbiter reads, and the mails for those it lets through."""
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dagster_project.campaigns.brand import Brand, load_brand
+from dagster_project.campaigns.campaign import Campaign, load_campaigns
+from dagster_project.campaigns.content import compile_template, render
+from dagster_project.campaigns.offers import offer_for
+from dagster_project.campaigns.plan import campaign_plan
+from dagster_project.faults import fault_point
+from dagster_project.files import make_whole
+from dagster_project.moments import Moment, day_of
+from dagster_project.partitions import moments_of, write_moments
+from dagster_project.resources import Store
+from dagster_project.settings import TEMPLATES
+from dagster_project.shop import Shop
+
+RECIPIENTS = "select * from campaigns.recipients where as_of = ? order by campaign, step, variant, customer_id"
+
+
+def campaigns_of(shop: Shop) -> list[Campaign]:
+    """The campaigns that this shop runs: all, or those its shop.yaml names."""
+    return [campaign for campaign in load_campaigns(TEMPLATES / "campaigns") if shop.campaigns is None or campaign.slug in shop.campaigns]
+
+
+def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    one_day = dg.BackfillPolicy.multi_run(1)
+
+    @dg.asset(key=["campaigns", "campaign_steps"], group_name="campaigns", partitions_def=partitions, backfill_policy=one_day)
+    def campaign_steps(store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """One row per campaign, step and variant, as the campaign folders declare them."""
+        plan = campaign_plan(campaigns_of(store.shop))
+        store.warehouse.replace("campaigns.campaign_steps", plan)
+        return dg.MaterializeResult(metadata={"dagster/row_count": plan.num_rows})
+
+    @dg.asset(
+        key=["campaigns", "campaign_content"],
+        group_name="campaigns",
+        partitions_def=partitions,
+        backfill_policy=one_day,
+        deps=[["campaigns", "recipients"]],
+    )
+    def campaign_content(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """One row per mail: subject, preheader and where its HTML and text lie."""
+        (moment,) = moments_of(context, store.shop)
+        write_moments(store, [moment])
+        content = render_moment(store, moment)
+        store.warehouse.replace_days("campaigns.campaign_content", content, [moment.as_of])
+        fault_point("rendered")
+        return dg.MaterializeResult(metadata={"dagster/row_count": content.num_rows, **first_mail(store, content)})
+
+    return [campaign_steps, campaign_content]
+
+
+def render_moment(store: Store, moment: Moment) -> pa.Table:
+    """Render every mail of a moment into one Parquet file a campaign and step; return the index, one row a mail."""
+    brand = load_brand(store.settings.shop_folder)
+    recipients = store.warehouse.read(RECIPIENTS, [moment.as_of]).to_pylist()
+    by_mail: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in recipients:
+        by_mail[row["campaign"], row["step"]].append(row)
+    index = [
+        render_step(store, campaign, step.name, by_mail[campaign.slug, step.name], brand, moment)
+        for campaign in campaigns_of(store.shop)
+        for step in campaign.steps
+        if by_mail[campaign.slug, step.name]
+    ]
+    return pa.concat_tables(index) if index else INDEX.empty_table()
+
+
+INDEX = pa.schema(
+    [
+        ("as_of", pa.timestamp("us")),
+        ("campaign", pa.string()),
+        ("step", pa.string()),
+        ("customer_id", pa.string()),
+        ("content_id", pa.string()),
+        ("subject", pa.string()),
+        ("preheader", pa.string()),
+        ("path", pa.string()),
+        ("merge_data", pa.large_string()),
+    ]
+)
+
+
+def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str, Any]], brand: Brand, moment: Moment) -> pa.Table:
+    """Render one step: each variant and language is compiled once."""
+    key = store.shop.pseudonym_key(store.settings.pseudonym_key)
+    day = day_of(moment.as_of, store.shop.zone)
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        row["offer"] = offer_for(campaign, row["customer_id"], day, key)
+        groups[row["variant"], campaign.language_for(row["language"])].append(row)
+    mails = pa.concat_tables(
+        render(compile_template(campaign, step, variant, language, brand), members) for (variant, language), members in sorted(groups.items())
+    ).sort_by("customer_id")
+    path = Path("content") / f"as_of={moment.name}" / f"{campaign.slug}__{step}.parquet"
+    make_whole(store.settings.store / path, lambda temporary: pq.write_table(mails, temporary, compression="zstd", row_group_size=2048))
+    return pa.table(
+        {
+            "as_of": pa.array([moment.as_of] * mails.num_rows, pa.timestamp("us")),
+            "campaign": [campaign.slug] * mails.num_rows,
+            "step": [step] * mails.num_rows,
+            "customer_id": mails["customer_id"],
+            "content_id": mails["content_id"],
+            "subject": mails["subject"],
+            "preheader": mails["preheader"],
+            "path": [path.as_posix()] * mails.num_rows,
+            "merge_data": mails["merge_data"],
+        },
+        schema=INDEX,
+    )
+
+
+def first_mail(store: Store, content: pa.Table) -> dict[str, Any]:
+    """What to look at in the UI: the mails per campaign and step. Subjects may hold names, so none is shown."""
+    if content.num_rows == 0:
+        return {}
+    counts = content.group_by(["campaign", "step"]).aggregate([([], "count_all")]).sort_by([("campaign", "ascending"), ("step", "ascending")])
+    lines = ["| campaign | step | mails |", "|---|---|---|"]
+    lines += [f"| {row['campaign']} | {row['step']} | {row['count_all']} |" for row in counts.to_pylist()]
+    return {"mails": dg.MetadataValue.md("\n".join(lines)), "longest subject": int(pc.max(pc.utf8_length(content["subject"])).as_py())}

@@ -1,0 +1,151 @@
+"""dearly: build a day, see what is built and what holds, ask what was published, and learn why."""
+
+import getpass
+import os
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dagster_project.lease import EXIT_HELD, LeaseHeld
+from dagster_project.settings import REPOSITORY, Settings, load, silence_telemetry
+
+silence_telemetry()
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+explain = typer.Typer(no_args_is_help=True, help="Why: the evidence behind a decision or a link.")
+app.add_typer(explain, name="explain")
+console = Console()
+FAILED, WRONG_USAGE = 1, 2
+
+ShopOption = Annotated[str | None, typer.Option("--shop", help="a folder in shops/ or a path; DEARLY_SHOP, else demo")]
+
+
+class Refused(Exception):
+    """A sentence for the person at the terminal, and the exit code."""
+
+    def __init__(self, sentence: str, code: int = WRONG_USAGE) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def settings_of(shop: str | None) -> Settings:
+    try:
+        return load(shop=shop)
+    except (FileNotFoundError, ValueError) as error:
+        raise Refused(str(error)) from None
+
+
+@app.command()
+def run(
+    shop: ShopOption = None,
+    as_of: Annotated[str | None, typer.Option(help="a day (2026-03-05) or the instant it ends; default: the last closed day")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="build every day from this one to --as-of")] = None,
+    accept: Annotated[list[str] | None, typer.Option(help="let delivery go although this guard is red; may be repeated")] = None,
+) -> None:
+    """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
+    from dagster_project import runs
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    try:
+        the_shop = load_shop(settings.shop_folder)
+        last = runs.day_named(as_of, the_shop) if as_of else runs.last_closed_day(settings, the_shop)
+        first = runs.day_named(start, the_shop) if start else last
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    days = [day for day in the_shop.days() if first <= day <= last]
+    if not days:
+        raise Refused(f"--from {first} lies after {last}: name an earlier day.")
+    try:
+        runs.run_days(settings, days, accept or [], getpass.getuser())
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except runs.RunFailed as error:
+        raise Refused(f"The run failed: {error}", FAILED) from None
+    status(shop)
+
+
+@app.command()
+def status(shop: ShopOption = None) -> None:
+    """What is built, what is held and why, who left what out."""
+    from dagster_project.standing import standing_of
+
+    settings = settings_of(shop)
+    if not settings.warehouse.exists():
+        console.print(f"{settings.shop}: nothing is built yet; `dearly run --shop {settings.shop}` builds the last closed day.")
+        return
+    try:
+        standing = standing_of(settings)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    for title, header, rows in standing.tables:
+        table = Table(*header, title=title, title_justify="left", title_style="bold")
+        for row in rows:
+            table.add_row(*(str(value) for value in row))
+        console.print(table)
+    for line in standing.held:
+        console.print(f"[bold red]held[/] {line}")
+
+
+@app.command()
+def query(sql: str, shop: ShopOption = None) -> None:
+    """Ask what was published: customers, segments, decisions, suppressions and what else the newest day has, in SQL."""
+    from dagster_project.published import NothingPublished, ask
+
+    try:
+        names, rows = ask(settings_of(shop), sql)
+    except NothingPublished as error:
+        raise Refused(str(error), FAILED) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(table)
+
+
+@explain.command("decision")
+def explain_decision(
+    campaign: str,
+    customer: Annotated[str, typer.Argument(help="customer id or e-mail address")],
+    shop: ShopOption = None,
+) -> None:
+    """Why a customer got a campaign's mail, or did not."""
+    from dagster_project.published import NothingPublished, decision_story
+
+    try:
+        story = decision_story(settings_of(shop), campaign, customer)
+    except NothingPublished as error:
+        raise Refused(str(error), FAILED) from None
+    for line in story:
+        console.print(line)
+
+
+@app.command()
+def dev(shop: ShopOption = None, port: int = 3000) -> None:
+    """Open the Dagster UI on the shop's store (on this machine only)."""
+    from dagster_project.runs import dagster_home
+
+    settings = settings_of(shop)
+    environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(settings)), "DEARLY_SHOP": str(settings.shop_folder)}
+    command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
+    raise typer.Exit(subprocess.call(command, cwd=REPOSITORY, env=environment))
+
+
+def main() -> None:
+    """The entry point: one clear sentence and an exit code (0 done, 1 failed, 2 wrong usage, 75 held) instead of a traceback."""
+    try:
+        app()
+    except Refused as refused:
+        Console(stderr=True).print(f"[bold red]dearly:[/] {refused}", highlight=False)
+        sys.exit(refused.code)
+
+
+__all__ = ["app", "main"]
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Delivery: the edge. Consent is read once more, held days stay here, and what readers read is switched at once."""
+
+import dagster as dg
+import pyarrow as pa
+
+from dagster_project.campaigns.assets import campaigns_of
+from dagster_project.delivery.destinations import DESTINATIONS
+from dagster_project.delivery.exports import ExportRun, Feed, write_export
+from dagster_project.delivery.feeds import campaign_feed, newest_gate, profile_feed, segment_descriptions, segment_feed
+from dagster_project.delivery.publish import publish
+from dagster_project.faults import fault_point
+from dagster_project.moments import Moment
+from dagster_project.partitions import moments_of, write_moments
+from dagster_project.resources import Store
+from dagster_project.sources.guards import accept, holding
+from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.transform.dbt_build import build, parse
+
+BASE = """
+select run from campaigns.export_log where destination = ? and feed = ? and as_of < ? order by as_of desc limit 1
+"""
+
+
+def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    one_day = dg.BackfillPolicy.multi_run(1)
+
+    @dg.asset(
+        key=["campaigns", "exports"],
+        group_name="campaigns",
+        partitions_def=partitions,
+        backfill_policy=one_day,
+        deps=[["campaigns", "campaign_content"], ["campaigns", "mailable_customers"], ["segments", "customer_segments"]],
+        check_specs=[dg.AssetCheckSpec("delivery_not_held", asset=["campaigns", "exports"])],
+    )
+    def exports(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
+        """The files that tools sync. A red guard holds them back until somebody accepts it."""
+        (moment,) = moments_of(context, store.shop)
+        accept(store.warehouse, moment.as_of, store.accept, store.accepted_by)
+        held = holding(store.warehouse, moment.as_of)
+        runs = [] if held else deliver(store, moment)
+        fault_point("exported")
+        yield dg.MaterializeResult(
+            asset_key=["campaigns", "exports"],
+            metadata={"dagster/row_count": sum(run.rows for run in runs), "exports": len(runs), "new": sum(run.is_new for run in runs)},
+        )
+        yield dg.AssetCheckResult(
+            asset_key=["campaigns", "exports"],
+            check_name="delivery_not_held",
+            passed=not held,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"held by": dg.MetadataValue.md("\n".join(f"- {line}" for line in held) or "nothing")},
+        )
+
+    @dg.asset(
+        key=["campaigns", "published"],
+        group_name="campaigns",
+        partitions_def=partitions,
+        backfill_policy=one_day,
+        deps=[["campaigns", "exports"], ["profile", "current_customers"], ["measurement", "campaign_results"]],
+    )
+    def published(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """What readers read, switched at once; a day before the newest built one moves nothing."""
+        (moment,) = moments_of(context, store.shop)
+        fault_point("publishing")
+        folder = "unchanged (a rebuild)"
+        if not is_rebuild(store, moment):
+            folder = publish(store.warehouse, store.settings.store / "published", moment)
+            store.warehouse.replace_days("sources.built_days", pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))}), [moment.as_of])
+        fault_point("published")
+        return dg.MaterializeResult(metadata={"folder": folder})
+
+    return [exports, published]
+
+
+def is_rebuild(store: Store, moment: Moment) -> bool:
+    """Whether a later day has been built: then this one may look back, not act."""
+    ((newest,),) = store.warehouse.rows("select max(as_of) from sources.built_days")
+    return newest is not None and moment.as_of < newest
+
+
+def refresh_consent(store: Store, moment: Moment) -> None:
+    """Take in what consent has come since the run began, and state the newest word."""
+    load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True)
+    write_moments(store, [moment])
+    for _ in build(store.settings, ["fct_consents", "fct_suppressions"], exclude_tests=True):
+        pass
+
+
+def deliver(store: Store, moment: Moment) -> list[ExportRun]:
+    """Write every feed of the day for every destination of the shop."""
+    refresh_consent(store, moment)
+    gate = newest_gate(store)
+    descriptions = segment_descriptions(parse(store.settings).nodes)
+    feeds = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns_of(store.shop)]
+    feeds += [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
+    feeds.append(profile_feed(store, moment, gate))
+    return [deliver_feed(store, feed, moment, destination) for feed in feeds for destination in store.shop.destinations]
+
+
+def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str) -> ExportRun:
+    rebuild = is_rebuild(store, moment)
+    exports = store.settings.store / "exports"
+    root = store.settings.store / "rebuilds" if rebuild else exports
+    before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
+    base = exports / destination / feed.name / str(before[0][0]) if before else None
+    run = write_export(root, DESTINATIONS[destination], feed, base, moves_latest=not rebuild)
+    if not rebuild:
+        log_export(store, moment, destination, feed, run)
+    return run
+
+
+def log_export(store: Store, moment: Moment, destination: str, feed: Feed, run: ExportRun) -> None:
+    with store.warehouse.transaction() as connection:
+        connection.execute(
+            "delete from campaigns.export_log where as_of = ? and destination = ? and feed = ?", [moment.as_of, destination, feed.name]
+        )
+        connection.execute(
+            "insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)",
+            [moment.as_of, destination, feed.name, run.run, run.delta_of, run.rows, len(feed.held_back), feed.consent_as_of],
+        )

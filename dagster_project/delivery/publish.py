@@ -1,0 +1,43 @@
+"""What readers read: a folder of Parquet files per built day, two kept, and current.json switched to the newest at once."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+
+from dagster_project.delivery.formats import to_parquet
+from dagster_project.files import write_whole
+from dagster_project.moments import Moment
+from dagster_project.warehouse import Warehouse
+
+KEPT = 2
+# File → the day's rows, in a total order. Identifiers are in customers.parquet only.
+TABLES = {
+    "customers": "select * exclude (as_of) from profile.current_customers where as_of = ? order by customer_id",
+    "segments": "select customer_id, segment from segments.customer_segments where as_of = ? order by customer_id, segment",
+    "decisions": "select * from campaigns.campaign_decisions where as_of = ? order by campaign, step, customer_id",
+    "suppressions": "select customer_id, channel, reason from profile.customer_suppressions where as_of = ? order by customer_id, channel",
+}
+
+
+def publish(warehouse: Warehouse, folder: Path, moment: Moment) -> str:
+    """Write the day's tables and make them current; return the folder's name. The same content is the same folder, and is not written twice."""
+    tables = {name: warehouse.read(sql, [moment.as_of]) for name, sql in TABLES.items()}
+    files = {f"{name}.parquet": to_parquet(plain(table)) for name, table in tables.items()}
+    hash8 = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for _, content in sorted(files.items()))).hexdigest()[:8]
+    name = f"{moment.name}_{hash8}"
+    if not (folder / name / "_SUCCESS").exists():
+        for file, content in files.items():
+            write_whole(folder / name / file, content)
+        write_whole(folder / name / "_SUCCESS", b"")
+    write_whole(folder / "current.json", json.dumps({"folder": name, "as_of": moment.name}, indent=2).encode() + b"\n")
+    for old in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != name)[: -(KEPT - 1) or None]:
+        shutil.rmtree(old)
+    return name
+
+
+def plain(table: pa.Table) -> pa.Table:
+    """Without the engine's own schema notes, which say nothing and could differ."""
+    return table.replace_schema_metadata(None)

@@ -1,0 +1,63 @@
+"""README.html of an export: what this is, how many, who was left out and why, the fields, a few rows, how to import."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+from jinja2 import Environment
+
+from dagster_project.delivery.formats import text_of
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{{ m.feed }}: {{ m.as_of }}</title>
+<style>
+body { font: 16px/1.5 system-ui, sans-serif; color: #22302b; background: #f6f4ee; margin: 0; }
+main { max-width: 860px; margin: 0 auto; padding: 32px 20px; }
+h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 28px 0 8px; }
+table { border-collapse: collapse; width: 100%; background: #fff; font-size: 14px; }
+th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; } td.n { text-align: right; }
+.scroll { overflow-x: auto; } code { font-size: 13px; } .muted { color: #5d6b65; }
+</style></head><body><main>
+<h1>{{ m.feed }}</h1>
+<p>{{ m.description }}</p>
+<p class="muted">{{ m.kind }} for {{ m.destination }}, as of {{ m.as_of }}; consent as of {{ m.consent_as_of or "no statement yet" }};
+{{ "builds on " ~ m.delta_of if m.delta_of else "the first run" }}.</p>
+<h2>Files</h2>
+<table><tr><th>file</th><th>what</th><th>rows</th></tr>
+{% for f in m.files %}<tr><td><code>{{ f.name }}</code></td><td>{{ kinds[f.kind] }}</td><td class="n">{{ f.rows }}</td></tr>{% endfor %}</table>
+<h2>Who is in, who is not, and why</h2>
+<table><tr><th>reason</th><th>people</th></tr>
+{% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
+{% if m.held_back %}<tr><td>held back at delivery: consent was withdrawn after the decision</td><td class="n">{{ m.held_back | length }}</td></tr>{% endif %}</table>
+<h2>Fields</h2>
+<p>{% for c in m.schema %}<code>{{ c.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
+<h2>First rows</h2>
+<div class="scroll"><table><tr>{% for c in m.schema %}<th>{{ c.name }}</th>{% endfor %}</tr>
+{% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}</table></div>
+<h2>How to import</h2>
+<p>Wait for <code>_SUCCESS</code>. Take <code>full</code> the first time; after that <code>added</code>, <code>changed</code> and
+<code>removed</code>, if the run they build on is the last one you took. {{ how | safe }}</p>
+</main></body></html>
+"""
+
+KINDS = {
+    "full": "everybody",
+    "added": "new since the run it builds on",
+    "changed": "in both, with other values",
+    "removed": "no longer in; keys only",
+    "content": "the rendered mails: subject, preheader, HTML, text",
+}
+_TEMPLATE = Environment(autoescape=True).from_string(PAGE)
+
+
+def readme_of(manifest: Mapping[str, Any], rows: pa.Table, how_to_import: str = "") -> str:
+    """The page of a run. Samples are masked: whoever opens a README needs the shape, not the people."""
+    samples = [[masked(name, text_of(value)) for name, value in row.items()] for row in rows.slice(0, 3).to_pylist()]
+    return _TEMPLATE.render(m=manifest, rows=samples, kinds=KINDS, how=how_to_import)
+
+
+def masked(name: str, value: str) -> str:
+    """A sample value without the person: letters and digits of identifying columns become dots."""
+    if any(word in name.lower() for word in ("email", "phone", "name", "city", "postal", "subject", "preheader", "code")):
+        return "".join("·" if character.isalnum() else character for character in value)
+    return value if len(value) <= 40 else value[:37] + "…"

@@ -1,0 +1,28 @@
+"""Points at which a test kills the process, to prove that a run can end anywhere and a re-run finishes it."""
+
+import os
+import signal
+
+# Every point in the order a run passes it; the kill tests go through all of them.
+POINTS = (
+    "landed",
+    "loaded",
+    "linked",
+    "transformed",
+    "scored",
+    "decided",
+    "rendered",
+    "exporting",
+    "manifested",
+    "exported",
+    "publishing",
+    "published",
+)
+
+
+def fault_point(name: str) -> None:
+    """Kill this process here, as `kill -9` would, when DEARLY_KILL_AT names the point."""
+    if name not in POINTS:
+        raise ValueError(f"{name!r} is not among faults.POINTS")
+    if os.environ.get("DEARLY_KILL_AT") == name:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,82 @@
+"""Identity: contact points made canonical, and each source record's stays with a customer."""
+
+import dagster as dg
+import pyarrow as pa
+
+from dagster_project.faults import fault_point
+from dagster_project.identity.contact_points import contact_points
+from dagster_project.identity.stays import stays
+from dagster_project.resources import Store
+
+NEW_EMAILS = """
+select distinct email from identity.customer_records
+where email is not null and email not in (select stated from identity.contact_points where kind = 'email')
+"""
+NEW_PHONES = """
+select distinct records.phone, records.country from identity.customer_records as records
+left join identity.contact_points as points
+    on points.kind = 'phone' and records.phone = points.stated and records.country is not distinct from points.country
+where records.phone is not null and points.stated is null
+"""
+RECORDS = "select record_id, min(known_at) as known_at from identity.customer_records group by record_id"
+
+# Records that state the same canonical e-mail address: each is linked to the first one that did.
+EMAIL_EDGES = """
+with stated as (
+    select records.record_id, points.canonical as value, min(records.known_at) as known_at
+    from identity.customer_records as records
+    inner join identity.contact_points as points on points.kind = 'email' and records.email = points.stated
+    where points.status = 'valid'
+    group by records.record_id, points.canonical
+),
+firsts as (
+    select *, first_value(record_id) over (partition by value order by known_at, record_id) as first_record from stated
+)
+select first_record as record_a, record_id as record_b, 'same e-mail' as rule, 1.0::double as match_probability, known_at
+from firsts
+where first_record <> record_id
+order by known_at, record_a, record_b
+"""
+
+
+def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    @dg.multi_asset(
+        name="identify",
+        specs=[
+            dg.AssetSpec(["identity", "contact_points"], group_name="identity", deps=[["identity", "customer_records"]]),
+            dg.AssetSpec(["identity", "customer_links"], group_name="identity", deps=[["identity", "customer_records"]]),
+        ],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+    )
+    def identify(store: Store):  # type: ignore[no-untyped-def]
+        """Which customer each source record belongs to, since when, and by which rule."""
+        points = add_contact_points(store)
+        links = link_records(store)
+        fault_point("linked")
+        customers = len(set(links["customer_id"].to_pylist()))
+        yield dg.MaterializeResult(asset_key=["identity", "contact_points"], metadata={"dagster/row_count": points})
+        yield dg.MaterializeResult(
+            asset_key=["identity", "customer_links"], metadata={"dagster/row_count": links.num_rows, "customers": customers}
+        )
+
+    return [identify]
+
+
+def add_contact_points(store: Store) -> int:
+    """Make canonical what has not been yet; a stated value has one canonical form for good."""
+    warehouse = store.warehouse
+    emails = [row[0] for row in warehouse.rows(NEW_EMAILS)]
+    phones = [(row[0], row[1]) for row in warehouse.rows(NEW_PHONES)]
+    with warehouse.transaction() as connection:
+        connection.register("incoming", contact_points(emails, phones, store.shop.country))
+        connection.execute("insert into identity.contact_points by name select * from incoming order by kind, stated, country")
+        row = connection.execute("select count(*) from identity.contact_points").fetchone()
+    return int(row[0]) if row else 0
+
+
+def link_records(store: Store) -> pa.Table:
+    key = store.shop.pseudonym_key(store.settings.pseudonym_key)
+    links = stays(store.warehouse.read(RECORDS), store.warehouse.read(EMAIL_EDGES), key)
+    store.warehouse.replace("identity.customer_links", links)
+    return links

@@ -1,0 +1,198 @@
+"""From weighed pairs to people: average linkage on match weights, with exact links, constraints and one-to-one files.
+
+Connected components chain: A is like B, B like C, and A and C are two people. Average linkage merges two groups by the mean
+weight of *all* pairs between them, where a pair that was never found counts MISSING_WEIGHT. Groups merge best pair first until
+no mean reaches CUT. Weights are whole thousandths and ties end with the position of a group's first record, so neither the
+order of rows nor of runs changes a cluster.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+CUT = -2.5
+MISSING_WEIGHT = -4.0
+SCALE = 1000
+# A component above this size keeps only its stronger pairs, floor by floor, until it falls apart or the last floor is reached.
+BIG_COMPONENT = 5_000
+FLOORS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
+
+Positions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Pairs of record ids a person decided: `must` are one customer, `cannot` are two, whatever the data say."""
+
+    must: tuple[tuple[str, str], ...] = ()
+    cannot: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class _Groups:
+    """Disjoint groups of positions, each named by its smallest; `apart` holds the groups a group may not join."""
+
+    parent: list[int]
+    apart: dict[int, set[int]] = field(default_factory=dict)
+
+    def find(self, position: int) -> int:
+        while self.parent[position] != position:
+            self.parent[position] = self.parent[self.parent[position]]
+            position = self.parent[position]
+        return position
+
+    def may_join(self, left: int, right: int) -> bool:
+        return right not in self.apart.get(left, ())
+
+    def join(self, left: int, right: int) -> None:
+        keep, gone = min(left, right), max(left, right)
+        self.parent[gone] = keep
+        for other in self.apart.pop(gone, ()):
+            self.apart[other].discard(gone)
+            self.forbid(keep, other)
+
+    def forbid(self, left: int, right: int) -> None:
+        self.apart.setdefault(left, set()).add(right)
+        self.apart.setdefault(right, set()).add(left)
+
+
+def cluster(
+    records: int,
+    left: Positions,
+    right: Positions,
+    weights: NDArray[np.float64],
+    exact: Iterable[tuple[int, int]] = (),
+    must: Iterable[tuple[int, int]] = (),
+    cannot: Iterable[tuple[int, int]] = (),
+    sources: Positions | None = None,
+    cut: float = CUT,
+) -> Positions:
+    """Return for each of `records` positions the smallest position of its cluster.
+
+    `left`, `right`, `weights` are the weighed pairs; `exact` pairs join outright unless a constraint forbids it, in the given
+    order; `must` and `cannot` always hold. With `sources` (a small number per record) no cluster holds two records of one source.
+    Raises ValueError when must-links join a cannot-link pair.
+    """
+    groups = _Groups(list(range(records)))
+    for one, other in must:
+        a, b = groups.find(one), groups.find(other)
+        if a != b:
+            groups.join(a, b)
+    for one, other in cannot:
+        a, b = groups.find(one), groups.find(other)
+        if a == b:
+            raise ValueError(f"must-links join records {one} and {other}, which a cannot-link keeps apart")
+        groups.forbid(a, b)
+    held = [{int(source)} for source in sources] if sources is not None else None
+    if held is not None:
+        for position in range(records):
+            held[groups.find(position)] |= held[position]
+    for one, other in exact:
+        a, b = groups.find(one), groups.find(other)
+        if a == b or not groups.may_join(a, b) or (held is not None and held[a] & held[b]):
+            continue
+        groups.join(a, b)
+        if held is not None:
+            held[min(a, b)] |= held[max(a, b)]
+    root = np.array([groups.find(position) for position in range(records)], dtype=np.int64)
+    sizes = np.bincount(root, minlength=records)
+    sums = _summed(root[left], root[right], weights)
+    merged = _linked(records, sizes, sums, groups, held, cut)
+    return merged[root]
+
+
+def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> tuple[Positions, Positions, Positions]:
+    """Sum, per pair of groups, each pair's weight above a missing pair, in thousandths; left < right, ordered."""
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    between = low != high
+    above = np.rint((weights[between] - MISSING_WEIGHT) * SCALE).astype(np.int64)
+    pairs, which = np.unique(np.stack([low[between], high[between]]), axis=1, return_inverse=True)
+    totals = np.zeros(pairs.shape[1], dtype=np.int64)
+    np.add.at(totals, which.ravel(), above)
+    return pairs[0], pairs[1], totals
+
+
+def _components(nodes: int, left: Positions, right: Positions) -> Positions:
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(nodes, nodes))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+
+
+def _thinned(records: int, sizes: Positions, pairs: tuple[Positions, Positions, Positions]) -> tuple[Positions, Positions, Positions]:
+    """Drop the weaker pairs of components that are too big to be one neighbourhood of people."""
+    left, right, totals = pairs
+    for floor in FLOORS:
+        label = _components(records, left, right)
+        big = np.bincount(label, minlength=records) > BIG_COMPONENT
+        inside = big[label[left]]
+        if not inside.any():
+            break
+        mean = totals / (sizes[left] * sizes[right]) / SCALE + MISSING_WEIGHT
+        keep = ~inside | (mean >= floor)
+        left, right, totals = left[keep], right[keep], totals[keep]
+    return left, right, totals
+
+
+def _linked(
+    records: int,
+    sizes: Positions,
+    pairs: tuple[Positions, Positions, Positions],
+    groups: _Groups,
+    held: list[set[int]] | None,
+    cut: float,
+) -> Positions:
+    """Average linkage over the groups: for each position its group's smallest."""
+    needed = (cut - MISSING_WEIGHT) * SCALE
+    left, right, totals = _thinned(records, sizes, pairs)
+    degree = np.bincount(left, minlength=records) + np.bincount(right, minlength=records)
+    alone = (degree[left] == 1) & (degree[right] == 1)
+    result = np.arange(records, dtype=np.int64)
+    # Most components are one pair of groups: no queue needed.
+    for a, b, total in zip(left[alone].tolist(), right[alone].tolist(), totals[alone].tolist(), strict=True):
+        if total >= needed * int(sizes[a]) * int(sizes[b]) and groups.may_join(a, b) and not (held and held[a] & held[b]):
+            result[b] = a
+    size: dict[int, int] = {}
+    near: dict[int, dict[int, int]] = {}
+    for a, b, total in zip(left[~alone].tolist(), right[~alone].tolist(), totals[~alone].tolist(), strict=True):
+        near.setdefault(a, {})[b] = total
+        near.setdefault(b, {})[a] = total
+        size[a], size[b] = int(sizes[a]), int(sizes[b])
+    version = dict.fromkeys(near, 0)
+    queue = [(-total / (size[a] * size[b]), a, b, 0, 0) for a, around in near.items() for b, total in around.items() if a < b]
+    heapq.heapify(queue)
+    into: dict[int, int] = {}
+    while queue:
+        mean, a, b, version_a, version_b = heapq.heappop(queue)
+        if -mean < needed:
+            break
+        if version.get(a) != version_a or version.get(b) != version_b:
+            continue
+        if not groups.may_join(a, b) or (held is not None and held[a] & held[b]):
+            continue
+        groups.join(a, b)
+        if held is not None:
+            held[a] |= held[b]
+        into[b] = a
+        size[a] += size.pop(b)
+        version[a] += 1
+        del version[b], near[a][b]
+        around = near.pop(b)
+        del around[a]
+        for other, total in around.items():
+            del near[other][b]
+            near[a][other] = near[other][a] = near[a].get(other, 0) + total
+        for other, total in near[a].items():
+            first, second = min(a, other), max(a, other)
+            heapq.heappush(queue, (-total / (size[a] * size[other]), first, second, version[first], version[second]))
+    for gone in sorted(into):
+        keep = into[gone]
+        while keep in into:
+            keep = into[keep]
+        result[gone] = keep
+    return result

@@ -1,0 +1,316 @@
+"""Canonical forms of a record's identifying fields, used for matching and nowhere else.
+
+    records (roles as they came)  ->  normalised (one row per record, same record_id, canonical columns)
+
+What a person is shown or mailed is never taken from here: gmail dots are dropped, names lose case and accents, a birth
+date may be text that is no date. One SQL statement in DuckDB, so a million records take seconds; phone numbers follow the
+dialling metadata of `phonenumbers` (country code, national prefix) without one Python call a number.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import phonenumbers
+import pyarrow as pa
+
+from dagster_project.identity.nicknames import nicknames
+
+ROLES = (
+    "given_name",
+    "family_name",
+    "full_name",
+    "birth_date",
+    "email",
+    "phone",
+    "street",
+    "city",
+    "postcode",
+    "country",
+    "national_id",
+    "other",
+)
+
+# Abbreviation -> word, as whole words of a street line. Only forms that mean one thing.
+STREET_WORDS = {
+    "st": "street",
+    "str": "street",
+    "strasse": "street",
+    "rd": "road",
+    "ave": "avenue",
+    "av": "avenue",
+    "aven": "avenue",
+    "dr": "drive",
+    "drv": "drive",
+    "ln": "lane",
+    "ct": "court",
+    "crt": "court",
+    "pl": "place",
+    "plc": "place",
+    "sq": "square",
+    "blvd": "boulevard",
+    "cres": "crescent",
+    "cr": "crescent",
+    "cct": "circuit",
+    "tce": "terrace",
+    "terr": "terrace",
+    "ter": "terrace",
+    "hwy": "highway",
+    "pde": "parade",
+    "cl": "close",
+    "gdns": "gardens",
+    "gr": "grove",
+    "pkwy": "parkway",
+    "apt": "apartment",
+    "apmt": "apartment",
+    "fl": "floor",
+    "n": "north",
+    "s": "south",
+    "e": "east",
+    "w": "west",
+}
+
+# Country names people write, beside the ISO codes that phonenumbers knows.
+COUNTRY_NAMES = {
+    "united kingdom": "GB",
+    "great britain": "GB",
+    "england": "GB",
+    "scotland": "GB",
+    "wales": "GB",
+    "uk": "GB",
+    "eire": "IE",
+    "ireland": "IE",
+    "united states": "US",
+    "united states of america": "US",
+    "usa": "US",
+    "germany": "DE",
+    "deutschland": "DE",
+    "france": "FR",
+    "netherlands": "NL",
+    "belgium": "BE",
+    "spain": "ES",
+    "portugal": "PT",
+    "italy": "IT",
+    "austria": "AT",
+    "switzerland": "CH",
+    "australia": "AU",
+    "new zealand": "NZ",
+    "canada": "CA",
+    "denmark": "DK",
+    "sweden": "SE",
+    "norway": "NO",
+    "finland": "FI",
+    "poland": "PL",
+}
+
+# Domains whose mailboxes ignore dots, and domains known by two names.
+_EMAIL_SQL = """
+    case
+        when email_raw not like '%_@_%' then email_raw
+        when domain in ('gmail.com', 'googlemail.com')
+            then replace(split_part(mailbox, '+', 1), '.', '') || '@gmail.com'
+        else split_part(mailbox, '+', 1) || '@' || domain
+    end
+"""
+
+
+def _text(column: str) -> str:
+    """SQL: lower case without accents, every run of characters that are no letter one space; null when nothing is left."""
+    lowered = f"lower(strip_accents({column}))"
+    for letter, written in (("ß", "ss"), ("æ", "ae"), ("ø", "o"), ("ł", "l"), ("œ", "oe")):
+        lowered = f"replace({lowered}, '{letter}', '{written}')"
+    return (
+        f"nullif(trim(regexp_replace(regexp_replace({lowered}, '[''’`.]', '', 'g'), '[^\\p{{L}}]+', ' ', 'g')), '')"
+    )
+
+
+def _words(column: str) -> str:
+    """SQL: like `_text`, and digits stay."""
+    return f"nullif(trim(regexp_replace(lower(strip_accents({column})), '[^\\p{{L}}0-9]+', ' ', 'g')), '')"
+
+
+def _skeleton(column: str) -> str:
+    """SQL: first letter and the consonants after it, doubled ones once: `katherine` -> `ktrn`, a blocking key for typos."""
+    sounds = column
+    for spoken, written in (("ph", "f"), ("ck", "k"), ("c", "k"), ("z", "s"), ("h", "")):
+        sounds = f"replace({sounds}, '{spoken}', '{written}')"
+    tail = f"regexp_replace(substr({sounds}, 2), '[aeiouy ]', '', 'g')"
+    doubled = f"substr({sounds}, 1, 1) || {tail}"
+    for letter in "bdfglmnprst":
+        doubled = f"replace({doubled}, '{letter * 2}', '{letter}')"
+    return f"nullif({doubled}, '')"
+
+
+def _birth_date(column: str, day_first: bool) -> str:
+    """SQL: `yyyymmdd` where the text is a date in a common form, else its digits (a wrong date still compares digit by digit)."""
+    slashed = ["%d/%m/%Y", "%m/%d/%Y"] if day_first else ["%m/%d/%Y", "%d/%m/%Y"]
+    formats = ["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", *slashed, "%d.%m.%Y", slashed[0].replace("/", "-"), "%d %b %Y", "%d %B %Y", "%b %d, %Y"]
+    listed = ", ".join(f"'{form}'" for form in formats)
+    text = f"trim(split_part(split_part({column}, 'T', 1), ' 00:', 1))"
+    return (
+        f"coalesce(strftime(try_strptime({text}, [{listed}]), '%Y%m%d'), "
+        f"nullif(regexp_replace({text}, '[^0-9]', '', 'g'), ''))"
+    )
+
+
+def _dialling() -> pa.Table:
+    """One row per region of phonenumbers: region, its country calling code, and the prefix dropped in international form."""
+    rows = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        prefix = metadata.national_prefix or ""
+        rows.append({"region": region, "calling_code": str(metadata.country_code), "trunk": prefix})
+    return pa.Table.from_pylist(rows)
+
+
+def _day_first(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether `a/b/yyyy` means day first in this file: false only if some second part, and no first part, is above 12."""
+    parts = con.execute(
+        """
+        select
+            coalesce(max(try_cast(regexp_extract(birth_date, '^(\\d{1,2})[/-](\\d{1,2})[/-]\\d{4}', 1) as int)), 0),
+            coalesce(max(try_cast(regexp_extract(birth_date, '^(\\d{1,2})[/-](\\d{1,2})[/-]\\d{4}', 2) as int)), 0)
+        from raw_records
+        """
+    ).fetchone()
+    assert parts is not None
+    return not (parts[1] > 12 >= parts[0])
+
+
+def normalise(con: duckdb.DuckDBPyConnection, records: pa.Table, default_country: str = "GB") -> list[str]:
+    """Write table `normalised` (one row per record, ordered by known_at, record_id) on `con`; return its identifying columns.
+
+    `records` has record_id (unique text), optionally known_at (timestamp) and source, any of ROLES, and any further text
+    column, which is kept trimmed and lower-cased under its own name (vendor ids, logins; `other_2`, ...). `position` counts the
+    rows from 0. Numbers lose a trailing `.0` (a spreadsheet's postcode). Raises ValueError on a missing or repeated record_id.
+    """
+    if "record_id" not in records.column_names:
+        raise ValueError("records need a column record_id")
+    con.register("incoming_records", records)
+    con.register("dialling", _dialling())
+    names = set(records.column_names)
+    extra = sorted(names - set(ROLES) - {"record_id", "known_at", "source"})
+    columns = ["cast(record_id as varchar) as record_id"]
+    columns.append("cast(known_at as timestamp) as known_at" if "known_at" in names else "timestamp '1970-01-01' as known_at")
+    columns.append("cast(source as varchar) as source" if "source" in names else "null::varchar as source")
+    for role in (*ROLES, *extra):
+        columns.append(
+            f"nullif(regexp_replace(trim(cast(\"{role}\" as varchar)), '^(\\d+)\\.0$', '\\1'), '') as \"{role}\""
+            if role in names
+            else f"null::varchar as {role}"
+        )
+    con.execute(f"create or replace temp table raw_records as select {', '.join(columns)} from incoming_records")
+    rows, ids = con.execute("select count(*), count(distinct record_id) from raw_records").fetchone() or (0, 0)
+    if rows != ids:
+        raise ValueError(f"record_id must be unique and present: {rows} rows, {ids} ids")
+    con.execute("create or replace temp table name_roots (form varchar, roots varchar[])")
+    forms: dict[str, list[str]] = {}
+    for form, full in nicknames():
+        forms.setdefault(form, [form]).append(full)
+    con.register("forms", pa.table({"form": list(forms), "roots": list(forms.values())}))
+    con.execute("insert into name_roots select form, roots from forms")
+    con.execute(_statement(extra, default_country.upper(), _day_first(con)))
+    for view in ("incoming_records", "dialling", "forms"):
+        con.unregister(view)
+    con.execute("drop table raw_records; drop table name_roots")
+    return extra
+
+
+def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
+    """The one statement of `normalise`: cleaned text, then names and mailboxes split, then keys that use several columns."""
+    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(COUNTRY_NAMES.items()))
+    kept = "".join(f", nullif({_words(column)}, '') as {column}" for column in ("other", *extra))
+    carried = "".join(f", {column}" for column in ("other", *extra))
+    street_words = "map {" + ", ".join(f"'{short}': '{word}'" for short, word in sorted(STREET_WORDS.items())) + "}"
+    particle = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
+    title = "^(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) "
+    return f"""
+    create or replace temp table normalised as
+    with
+
+    cleaned as (
+        select
+            record_id,
+            known_at,
+            source,
+            regexp_replace({_text("given_name")}, '{title}', '') as given_text,
+            {_text("family_name")} as family_text,
+            case
+                when full_name like '%,%' then {_text("split_part(full_name, ',', 2) || ' ' || split_part(full_name, ',', 1)")}
+                else regexp_replace({_text("full_name")}, '{title}', '')
+            end as full_text,
+            {_birth_date("birth_date", day_first)} as birth_date,
+            nullif(regexp_replace(lower(email), '[\\s<>"]', '', 'g'), '') as email_raw,
+            regexp_replace(replace(phone, '(0)', ''), '(?i)(ext|x|#).*$', '') as phone_text,
+            regexp_replace({_words("street")}, '([a-z])(strasse|str)( |$)', '\\1 street\\3') as street_text,
+            {_words("city")} as city,
+            nullif(upper(regexp_replace(postcode, '[^A-Za-z0-9]', '', 'g')), '') as postcode,
+            case {_words("country")} {countries} else upper(country) end as country,
+            nullif(upper(regexp_replace(national_id, '[^A-Za-z0-9]', '', 'g')), '') as national_id
+            {kept}
+        from raw_records
+    ),
+
+    parted as (
+        select
+            *,
+            coalesce(
+                given_text,
+                case
+                    when full_text like '% %' then trim(regexp_replace(full_text, '{particle}\\S+$', ''))
+                    when family_text is null then full_text
+                end
+            ) as given_found,
+            coalesce(family_text, case when full_text like '% %' then regexp_extract(full_text, '({particle}\\S+)$', 1) end) as family_found,
+            split_part(email_raw, '@', -1) as domain,
+            regexp_replace(email_raw, '@[^@]*$', '') as mailbox,
+            list_transform(string_split(street_text, ' '), lambda word: coalesce({street_words}[word], word)) as street_words,
+            regexp_replace(phone_text, '[^0-9]', '', 'g') as digits,
+            regexp_matches(phone_text, '^\\s*(\\+|00[1-9])') as is_international
+        from cleaned
+    ),
+
+    placed as (
+        select
+            parted.*,
+            nullif(given_found, '') as given,
+            nullif(family_found, '') as family,
+            coalesce(own.calling_code, home.calling_code, '') as calling_code,
+            coalesce(own.trunk, home.trunk, '') as trunk
+        from parted
+        left join dialling as own on parted.country = own.region
+        left join dialling as home on home.region = '{default_country}'
+    )
+
+    select
+        record_id,
+        known_at,
+        source,
+        given,
+        split_part(given, ' ', 1) as given_first,
+        case when given is not null then coalesce(name_roots.roots, [split_part(given, ' ', 1)]) end as given_roots,
+        family,
+        array_to_string(list_sort(string_split(concat_ws(' ', given, family), ' ')), ' ') as name_key,
+        {_skeleton("split_part(given, ' ', 1)")} as given_skeleton,
+        {_skeleton("family")} as family_skeleton,
+        birth_date,
+        nullif({_EMAIL_SQL}, '') as email,
+        nullif(case when email_raw like '%_@_%' then split_part(mailbox, '+', 1) end, '') as mailbox,
+        case
+            when length(digits) < 6 then null
+            when is_international then '+' || ltrim(digits, '0')
+            when trunk <> '' and starts_with(digits, trunk) and length(digits) > 7
+                then '+' || calling_code || substr(digits, length(trunk) + 1)
+            else '+' || calling_code || digits
+        end as phone,
+        nullif(array_to_string(street_words, ' '), '') as street,
+        nullif(array_to_string(list_sort(street_words), ' '), '') as street_key,
+        city,
+        postcode,
+        country,
+        national_id
+        {carried},
+        row_number() over (order by known_at, record_id) - 1 as position
+    from placed
+    left join name_roots on split_part(placed.given, ' ', 1) = name_roots.form
+    order by position
+    """

@@ -1,0 +1,146 @@
+"""Exact rules: two records that carry the same identifier are one person, unless the identifier is shared or the names say no.
+
+A rule is data. Its guards are what makes it safe: a value used by too many people or records stops linking and is reported
+(info@, a till's account), and two records with clearly different given names (or, beside it, birth dates) are not linked by a
+shared phone or mailbox: they are left to the model and to review.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.identity.normalise import normalise
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Records with the same value in `column` of `normalised` are one person, surer the higher `match_probability`.
+
+    The value stops linking above `max_people` (told apart by the initial of the given name) or `max_records`. `conflict` is
+    `names` (different given names or birth dates stop a link), `both` (only both together do) or `never` (logins: one account).
+    """
+
+    name: str
+    column: str
+    match_probability: float
+    max_people: int = 4
+    max_records: int = 25
+    conflict: str = "names"
+
+
+RULES = (
+    Rule("national_id", "national_id", 0.999, max_people=3, max_records=50, conflict="both"),
+    Rule("email", "email", 0.995),
+    Rule("phone", "phone", 0.98),
+)
+
+
+def vendor_rule(column: str) -> Rule:
+    """A rule for a vendor's own customer id or a login, carried by records under `column`."""
+    return Rule(column, column, 0.999, max_people=6, max_records=100, conflict="never")
+
+
+_OTHER_GIVEN = """
+    coalesce(
+        length(l.given) > 1 and length(r.given) > 1
+        and not list_has_any(l.given_roots, r.given_roots)
+        and jaro_winkler_similarity(l.given, r.given) < 0.8
+        and l.given_first <> r.given_first
+        and coalesce(jaro_winkler_similarity(l.given, r.family) < 0.88, true)
+        and coalesce(jaro_winkler_similarity(l.family, r.given) < 0.88, true),
+        false
+    )
+"""
+_OTHER_BIRTH_DATE = """
+    coalesce(
+        damerau_levenshtein(l.birth_date, r.birth_date) > 2
+        and (substr(l.birth_date, 1, 4) = substr(r.birth_date, 1, 4))::int
+            + (substr(l.birth_date, 5, 2) = substr(r.birth_date, 5, 2))::int
+            + (substr(l.birth_date, 7, 2) = substr(r.birth_date, 7, 2))::int < 2,
+        false
+    )
+"""
+# Nothing but the identifier: one given name is unknown and the family names are not alike.
+_NO_NAME_AGREES = """
+    (l.given is null or r.given is null)
+    and coalesce(l.family <> r.family and jaro_winkler_similarity(l.family, r.family) < 0.8, false)
+"""
+CONFLICTS = {
+    "names": f"({_OTHER_GIVEN} or {_OTHER_BIRTH_DATE} or ({_NO_NAME_AGREES}))",
+    "both": f"({_OTHER_GIVEN} and {_OTHER_BIRTH_DATE})",
+    "never": "false",
+}
+
+
+def exact_edges(records: pa.Table, rules: tuple[Rule, ...] = RULES, default_country: str = "GB") -> tuple[pa.Table, pa.Table]:
+    """Apply `rules` to `records` (see `normalise`); return (edges, shared).
+
+    edges: one row per rule and pair it links (record_a, record_b, rule, match_probability, known_at: when the later of the two
+    became known). shared: one row per rule and value that stopped linking (rule, value_hash, records, people).
+    """
+    with duckdb.connect() as con:
+        normalise(con, records, default_country)
+        return find_edges(con, rules)
+
+
+def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], only_new: bool = False) -> tuple[pa.Table, pa.Table]:
+    """`exact_edges` on table `normalised`; with `only_new`, pairs with a record of table `new_positions`."""
+    known = {row[0] for row in con.execute("describe normalised").fetchall()}
+    con.execute(
+        """
+        create or replace temp table edges_found
+            (left_position bigint, right_position bigint, rank int, rule varchar, match_probability double);
+        create or replace temp table shared_found (rule varchar, value_hash varchar, records bigint, people bigint);
+        """
+    )
+    fresh = "and (l.position in (from new_positions) or r.position in (from new_positions))" if only_new else ""
+    for rank, rule in enumerate(rules):
+        if rule.column not in known:
+            continue
+        con.execute(
+            f"""
+            create or replace temp table valued as
+            select
+                {rule.column} as value,
+                count(*) as records,
+                count(distinct left(given, 1)) as people
+            from normalised where {rule.column} is not null group by all having count(*) > 1
+            """
+        )
+        is_shared = f"(people > {rule.max_people} or records > {rule.max_records})"
+        con.execute(
+            "insert into shared_found select ?, left(sha256(value), 16), records, people from valued where " + is_shared, [rule.name]
+        )
+        con.execute(
+            f"""
+            insert into edges_found
+            with usable as (
+                select normalised.* from normalised
+                semi join (select value from valued where not {is_shared}) as fine on normalised.{rule.column} = fine.value
+            )
+            select l.position, r.position, {rank}, ?, {rule.match_probability}
+            from usable as l
+            inner join usable as r on l.{rule.column} = r.{rule.column} and l.position < r.position
+            where not {CONFLICTS[rule.conflict]} {fresh}
+            """,
+            [rule.name],
+        )
+    edges = con.execute(
+        """
+        select
+            l.record_id as record_a,
+            r.record_id as record_b,
+            found.rule,
+            found.match_probability,
+            greatest(l.known_at, r.known_at) as known_at
+        from edges_found as found
+        inner join normalised as l on found.left_position = l.position
+        inner join normalised as r on found.right_position = r.position
+        order by found.rank, found.left_position, found.right_position
+        """
+    ).to_arrow_table()
+    shared = con.execute("select * from shared_found order by rule, records desc, value_hash").to_arrow_table()
+    return edges, shared

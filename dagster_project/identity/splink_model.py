@@ -1,0 +1,322 @@
+"""The probabilistic model: a Splink model as JSON, trained once, and the weights it gives to pairs of records.
+
+    train(records) -> model (JSON text)        predict(model, records) -> edges, one row per pair worth keeping
+
+The model holds Splink's settings (comparisons, m and u probabilities) under `splink`, which any Splink can read, and the weight
+of two records at one address being one person (`household_weight`). Weights rank pairs
+well and are badly calibrated in absolute terms: nothing may read `match_probability` as a probability of being right. The
+cuts live in `clustering.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from dagster_project.identity import comparisons
+from dagster_project.identity.blocking import write_pairs
+from dagster_project.identity.estimation import MISSING, Block, Patterns, estimate, match_share
+from dagster_project.identity.normalise import normalise
+
+RANDOM_PAIRS = 2_000_000
+BLOCK_PAIRS = 300_000
+SEED = 20_260_101
+# Pairs below this weight are dropped at once: clustering keeps pairs from -2 and review starts there too.
+KEEP_WEIGHT = -2.0
+
+# Where m is estimated, in this order: the first three whose columns are known. Each leaves out the comparisons it decides.
+# Phone and address come last: their blocks are full of families, who agree on names and places without being one person.
+TRAINING_BLOCKS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
+    ("given || ' ' || family", ("given", "family"), ("given_name", "family_name")),
+    ("birth_date", ("birth_date",), ("birth_date",)),
+    ("email", ("email",), ("email",)),
+    ("national_id", ("national_id",), ("national_id",)),
+    ("phone", ("phone",), ("phone",)),
+    ("street_key || coalesce(postcode, city, '')", ("street",), ("street", "place")),
+    ("family || coalesce(postcode, city)", ("family", "postcode"), ("family_name", "place")),
+)
+BLOCKS_USED = 3
+
+# Where relatives meet: the share of one person among such pairs is what a file says about its households.
+HOUSEHOLD_KEYS: tuple[tuple[str, str], ...] = (("street", "street_key || coalesce(postcode, city, '')"), ("phone", "phone"))
+# Against another member of the household: fields that say nothing, and the most that others may say (log2).
+HOUSEHOLD_SHARED = ("family_name", "street", "place", "phone")
+HOUSEHOLD_SHARE = (0.25, 0.9995)
+HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
+
+logging.getLogger("splink").setLevel(logging.ERROR)
+
+
+def known_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """The columns of `normalised` in which at least two records carry a value and not all the same one."""
+    names = [
+        row[0]
+        for row in con.execute("describe normalised").fetchall()
+        if row[0] not in ("record_id", "known_at", "source", "position", "given_roots")
+    ]
+    counts = con.execute("select " + ", ".join(f"count({name}), count(distinct {name})" for name in names) + " from normalised").fetchone()
+    assert counts is not None
+    return {name for name, filled, values in zip(names, counts[::2], counts[1::2], strict=True) if filled > 1 and values > 1}
+
+
+def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
+    """Splink settings for records with these columns, not yet trained."""
+    chosen = []
+    for column, comparison in (
+        ("given", comparisons.given_name()),
+        ("family", comparisons.family_name()),
+        ("birth_date", comparisons.birth_date()),
+        ("email", comparisons.email()),
+        ("phone", comparisons.code("phone", 2)),
+        ("national_id", comparisons.code("national_id", 2)),
+        ("street", comparisons.street()),
+    ):
+        if column in columns:
+            chosen.append(comparison)
+    if columns & {"postcode", "city"}:
+        chosen.append(comparisons.place())
+    chosen.extend(comparisons.category(column) for column in ("country", "other", *extra) if column in columns)
+    return {
+        "link_type": "dedupe_only",
+        "unique_id_column_name": "position",
+        "comparisons": chosen,
+        "blocking_rules_to_generate_predictions": [],
+        "retain_matching_columns": False,
+        "retain_intermediate_calculation_columns": True,
+    }
+
+
+def _level_sql(comparison: dict[str, Any]) -> str:
+    """SQL over columns `<name>_l`, `<name>_r`: MISSING, or the level counted from 0 = different up to the best."""
+    levels = comparison["comparison_levels"]
+    cases = []
+    for number, level in enumerate(levels):
+        value = MISSING if level.get("is_null_level") else len(levels) - 1 - number
+        cases.append(f"else {value}" if level["sql_condition"] == "ELSE" else f"when {level['sql_condition']} then {value}")
+    return f"case {' '.join(cases)} end"
+
+
+def _patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs: str) -> Patterns:
+    """Count the comparison patterns of the pairs in table `pairs` (left_position, right_position)."""
+    names = [comparison["output_column_name"] for comparison in model["comparisons"]]
+    levels = ", ".join(f"{_level_sql(comparison)} as {comparison['output_column_name']}" for comparison in model["comparisons"])
+    sides = [row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ("record_id", "known_at", "source", "position")]
+    left = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in sides)
+    rows = con.execute(
+        f"""
+        with
+        sides as (
+            select {left} from {pairs} as pairs
+            inner join normalised as l on pairs.left_position = l.position
+            inner join normalised as r on pairs.right_position = r.position
+        ),
+        levelled as (select {levels} from sides)
+        select {', '.join(names)}, count(*) as pairs from levelled group by all order by all
+        """
+    ).fetchnumpy()
+    return Patterns(
+        np.stack([np.asarray(rows[name], dtype=np.int64) for name in names], axis=1),
+        np.asarray(rows["pairs"], dtype=np.float64),
+    )
+
+
+def _write_random_pairs(con: duckdb.DuckDBPyConnection, across_sources: bool) -> None:
+    """Temp table `random_pairs`: every pair of a small file, else RANDOM_PAIRS drawn with a fixed seed."""
+    records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
+    if records * (records - 1) // 2 <= RANDOM_PAIRS:
+        left, right = np.triu_indices(records, 1)
+    else:
+        left, right = np.random.default_rng(SEED).integers(0, records, size=(2, RANDOM_PAIRS))
+    con.register("drawn", pa.table({"left_position": left.astype(np.int64), "right_position": right.astype(np.int64)}))
+    different = "and l.source <> r.source" if across_sources else ""
+    con.execute(
+        f"""
+        create or replace temp table random_pairs as
+        select drawn.* from drawn
+        inner join normalised as l on drawn.left_position = l.position
+        inner join normalised as r on drawn.right_position = r.position {different}
+        where drawn.left_position <> drawn.right_position
+        """
+    )
+    con.unregister("drawn")
+
+
+def _write_block(con: duckdb.DuckDBPyConnection, key: str, across_sources: bool) -> None:
+    """Temp table `block_pairs`: pairs that agree on `key`, values drawn by their hash until BLOCK_PAIRS are reached."""
+    different = "and l.source <> r.source" if across_sources else ""
+    con.execute(
+        f"""
+        create or replace temp table block_pairs as
+        with
+        valued as (select position, source, {key} as value from normalised),
+        counted as (
+            select value, count(*) * (count(*) - 1) // 2 as cost from valued where value is not null group by value having count(*) between 2 and 2000
+        ),
+        drawn as (select value, sum(cost) over (order by md5(value), value) as total from counted),
+        kept as (select valued.* from valued inner join drawn on valued.value = drawn.value where drawn.total <= {BLOCK_PAIRS})
+        select l.position as left_position, r.position as right_position
+        from kept as l
+        inner join kept as r on l.value = r.value and l.position < r.position {different}
+        """
+    )
+
+
+def train(records: pa.Table, default_country: str = "GB", across_sources: bool = False) -> str:
+    """Train a model on `records` (see `normalise`) without labels and return it as JSON.
+
+    `across_sources` learns from pairs of different `source` only, for files that hold each person once. Raises ValueError when
+    no column tells records apart.
+    """
+    with duckdb.connect() as con:
+        extra = normalise(con, records, default_country)
+        columns = known_columns(con)
+        model = settings(columns, extra)
+        if not model["comparisons"]:
+            raise ValueError("nothing to compare: no role has two different values")
+        names = [comparison["output_column_name"] for comparison in model["comparisons"]]
+        _write_random_pairs(con, across_sources)
+        random = _patterns(con, model, "random_pairs")
+        blocks: list[Block] = []
+        for key, needs, decided in TRAINING_BLOCKS:
+            if len(blocks) == BLOCKS_USED or not set(needs) <= columns:
+                continue
+            _write_block(con, key, across_sources)
+            patterns = _patterns(con, model, "block_pairs")
+            if patterns.counts.sum() >= 20:
+                blocks.append(Block(patterns, np.array([name not in decided for name in names])))
+        household = _household_block(con, model, columns, across_sources)
+        sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
+        parameters = estimate(random, blocks, sizes)
+        pairs = write_pairs(con, columns, across_sources=across_sources)
+        con.execute(f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {RANDOM_PAIRS // 4}")
+        share = match_share(_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
+        counted = con.execute("select count(*), count(*) filter (source = (select min(source) from normalised)) from normalised").fetchone()
+        assert counted is not None
+        possible = counted[1] * (counted[0] - counted[1]) if across_sources else counted[0] * (counted[0] - 1) / 2
+    own = household is not None and household.estimated.any()
+    share_at_home = match_share(household.patterns, parameters, 0.5, household.estimated) if household and own else 1.0
+    model["probability_two_random_records_match"] = float(f"{min(max(share * pairs / max(possible, 1), 1e-12), 0.5):.6g}")
+    for comparison, m, u in zip(model["comparisons"], parameters.m, parameters.u, strict=True):
+        best = len(m) - 1
+        for number, level in enumerate(comparison["comparison_levels"][1:]):
+            level["m_probability"] = float(f"{m[best - number]:.6g}")
+            level["u_probability"] = float(f"{u[best - number]:.6g}")
+    share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
+    stored = {"household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3), "splink": model}
+    return json.dumps(stored, indent=1, sort_keys=True)
+
+
+def _household_block(
+    con: duckdb.DuckDBPyConnection, model: dict[str, Any], columns: set[str], across_sources: bool
+) -> Block | None:
+    """Pairs that share an address or a phone, compared on what is a person's own; None where no column says so."""
+    keys = [key for column, key in HOUSEHOLD_KEYS if column in columns]
+    if not keys:
+        return None
+    patterns = []
+    for key in keys:
+        _write_block(con, key, across_sources)
+        patterns.append(_patterns(con, model, "block_pairs"))
+    joined = Patterns(
+        np.concatenate([each.levels for each in patterns]), np.concatenate([each.counts for each in patterns])
+    )
+    if joined.counts.sum() < 20:
+        return None
+    names = [comparison["output_column_name"] for comparison in model["comparisons"]]
+    return Block(joined, np.array([name in (*HOUSEHOLD_CAPS, "national_id") for name in names]))
+
+
+def predict(
+    model: str,
+    records: pa.Table,
+    only_new: list[str] | None = None,
+    default_country: str = "GB",
+    across_sources: bool = False,
+    keep_weight: float = KEEP_WEIGHT,
+) -> pa.Table:
+    """Weigh the pairs of `records` worth comparing; one row per pair from `keep_weight` on, record_a known before record_b.
+
+    Columns: record_a, record_b, match_weight (log2 odds, the lower of against a stranger and against a relative), known_at,
+    `weight_<comparison>` (the part of each against a stranger), match_probability.
+    `only_new` names the records that are new: only pairs with one of them are compared, with all the others.
+    """
+    with duckdb.connect() as con:
+        normalise(con, records, default_country)
+        return weigh(con, model, only_new, across_sources, keep_weight)
+
+
+def weigh(
+    con: duckdb.DuckDBPyConnection,
+    model: str,
+    only_new: list[str] | None = None,
+    across_sources: bool = False,
+    keep_weight: float = KEEP_WEIGHT,
+) -> pa.Table:
+    """`predict` for records already in table `normalised` of `con`."""
+    # Splink takes a second to import; the exact rules need none of it.
+    from splink import DuckDBAPI, Linker
+
+    if only_new is not None:
+        con.register("new_ids", pa.table({"record_id": pa.array(only_new, pa.string())}))
+        con.execute("create or replace temp table new_positions as select position from normalised semi join new_ids using (record_id)")
+        con.unregister("new_ids")
+    stored = json.loads(model)
+    parsed = stored["splink"]
+    names = [comparison["output_column_name"] for comparison in parsed["comparisons"]]
+    write_pairs(con, known_columns(con), only_new is not None, across_sources)
+    con.execute(
+        "create or replace temp table blocked as "
+        "select left_position as join_key_l, right_position as join_key_r, '0' as match_key from pairs"
+    )
+    api = DuckDBAPI(connection=con)
+    linker = Linker(api.register("normalised"), {**parsed, "blocking_rules_to_generate_predictions": ["l.position = r.position"]})
+    linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
+    found = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")
+    present = {row[0] for row in con.execute(f"describe {found.physical_name}").fetchall()}
+    weights = {
+        name: f"found.mw_{name}" + (f" + found.mw_tf_adj_{name}" if f"mw_tf_adj_{name}" in present else "") for name in names
+    }
+    parts = ", ".join(f"round({weight}, 3) as weight_{name}" for name, weight in weights.items())
+    return con.execute(
+        f"""
+        with weighed as (
+            select
+                l.record_id as record_a,
+                r.record_id as record_b,
+                round(least(found.match_weight, {_household_weight(weights, stored['household_weight'])}), 3) as match_weight,
+                greatest(l.known_at, r.known_at) as known_at,
+                {parts},
+                l.position as left_position,
+                r.position as right_position
+            from {found.physical_name} as found
+            inner join normalised as l on least(found.position_l, found.position_r) = l.position
+            inner join normalised as r on greatest(found.position_l, found.position_r) = r.position
+        )
+        select
+            * exclude (left_position, right_position),
+            round(1 / (1 + pow(2, -match_weight)), 6) as match_probability
+        from weighed
+        where match_weight >= {keep_weight}
+        order by left_position, right_position
+        """
+    ).to_arrow_table()
+
+
+def _household_weight(weights: dict[str, str], start: float) -> str:
+    """SQL: the weight of "one person" against "two of one household" instead of against two strangers.
+
+    Family name, address and phone then say nothing; `start` is what the file says about two records at one address; what relatives may share (a mailbox,
+    a twin's birth date, a father's given name) counts up to HOUSEHOLD_CAPS only. Independence of the fields, which the stranger's
+    weight assumes, is worst exactly here.
+    """
+    terms = [str(start)]
+    for name, weight in weights.items():
+        if name not in HOUSEHOLD_SHARED:
+            cap = HOUSEHOLD_CAPS.get(name, 0.0)
+            terms.append(weight if name == "national_id" else f"least({weight}, {cap})")
+    return " + ".join(terms)

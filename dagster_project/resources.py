@@ -1,0 +1,50 @@
+"""What assets are given: the shop's store, held for the whole run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from pydantic import PrivateAttr
+
+from dagster_project.lease import hold
+from dagster_project.settings import Settings, load
+from dagster_project.shop import Shop, load_shop
+from dagster_project.warehouse import Warehouse
+
+
+class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """One shop's store. With the in-process executor it is made once a run, so the lease lasts from the run's first step to its last."""
+
+    shop_folder: str
+    accept: list[str] = []
+    accepted_by: str = ""
+
+    _settings: Settings = PrivateAttr()
+    _shop: Shop = PrivateAttr()
+    _warehouse: Warehouse = PrivateAttr()
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def shop(self) -> Shop:
+        return self._shop
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return self._warehouse
+
+    def open(self) -> None:
+        """Read the settings and the shop; no lease yet."""
+        self._settings = load(shop=self.shop_folder)
+        self._shop = load_shop(self._settings.shop_folder)
+        self._warehouse = Warehouse(self._settings.warehouse, self._settings.threads)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Store"]:
+        self.open()
+        run = context.run_id or "a run"
+        with hold(self._settings.store, f"Dagster run {run[:8]}"):
+            self._warehouse.create()
+            yield self

@@ -1,0 +1,139 @@
+"""What a run does, from the command line and from tests: which days, in which order, under Dagster."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+from dagster_project.definitions import DAILY_STAGES, RANGE_STAGES, build_definitions
+from dagster_project.files import write_whole
+from dagster_project.lease import hold
+from dagster_project.moments import day_of
+from dagster_project.resources import Store
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop, load_shop
+from dagster_project.sources.contract import all_systems
+from dagster_project.sources.extracts import find_extracts
+
+DAGSTER_YAML = {
+    "telemetry": {"enabled": False},
+    "concurrency": {"pools": {"default_limit": 1, "granularity": "run"}},
+    "run_monitoring": {"enabled": True, "max_runtime_seconds": 6 * 3600},
+}
+
+
+class NothingToRun(ValueError):
+    """There is no day to build; the message says why."""
+
+
+class RunFailed(RuntimeError):
+    """A step failed; the message names it and the first cause."""
+
+
+def dagster_home(settings: Settings) -> Path:
+    """The instance folder that the command line and the UI share."""
+    path = settings.dagster_home / "dagster.yaml"
+    content = yaml.safe_dump(DAGSTER_YAML).encode()
+    if not path.exists() or path.read_bytes() != content:
+        write_whole(path, content)
+    return settings.dagster_home
+
+
+def newest_extract(settings: Settings, shop: Shop) -> datetime | None:
+    """When the newest extract at hand was pulled."""
+    contracts = all_systems()
+    times = [e.extracted_at for name in shop.sources for e in find_extracts(shop.extracts(name, settings.store), contracts[name])]
+    return max(times, default=None)
+
+
+def last_closed_day(settings: Settings, shop: Shop) -> date:
+    """The last day of the shop whose night's extracts are at hand.
+
+    Raises:
+        NothingToRun: no day is.
+    """
+    newest = newest_extract(settings, shop)
+    closed = [day for day in shop.days() if newest is not None and shop.moment(day).known_by <= newest]
+    if not closed:
+        raise NothingToRun(f"No day of {shop.name} ({shop.first_day} to {shop.last_day}) is closed: the newest extract at hand is of {newest}.")
+    return closed[-1]
+
+
+def run_days(
+    settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = "", on_step: Callable[[str], None] | None = None
+) -> None:
+    """Build days: up to segments all at once, then campaigns to measurement one by one.
+
+    Raises:
+        LeaseHeld: another run holds the store.
+        RunFailed: a step failed.
+    """
+    with hold(settings.store, f"dearly run of {settings.shop} as of {', '.join(str(day) for day in days)}"):
+        definitions = build_definitions(settings)
+        resources: dict[str, Any] = {
+            "store": Store(shop_folder=str(settings.shop_folder), accept=list(accept), accepted_by=accepted_by)
+        }
+        with instance_of(settings) as instance:
+            assets = list(definitions.assets or [])
+            span = {"dagster/asset_partition_range_start": str(days[0]), "dagster/asset_partition_range_end": str(days[-1])}
+            materialize(assets, RANGE_STAGES, instance, resources, tags=span, on_step=on_step)
+            for day in days:
+                materialize(assets, DAILY_STAGES, instance, resources, partition_key=str(day), on_step=on_step)
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
+        yield instance
+
+
+def materialize(
+    assets: list[Any],
+    selection: dg.AssetSelection,
+    instance: dg.DagsterInstance,
+    resources: dict[str, Any],
+    partition_key: str | None = None,
+    tags: dict[str, str] | None = None,
+    on_step: Callable[[str], None] | None = None,
+) -> None:
+    result = dg.materialize(
+        assets, selection=selection, instance=instance, resources=resources, partition_key=partition_key, tags=tags, raise_on_error=False
+    )
+    if not result.success:
+        failed = [event for event in result.all_events if event.is_step_failure]
+        causes = "; ".join(f"{event.step_key}: {cause_of(event)}" for event in failed)
+        raise RunFailed(causes or "the run failed before its first step")
+
+
+def cause_of(event: dg.DagsterEvent) -> str:
+    """The innermost error's message."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return error.message.strip() if error else "unknown"
+
+
+def day_named(text: str, shop: Shop) -> date:
+    """The day meant by --as-of: a date (that day's end) or the instant a day ends.
+
+    Raises:
+        ValueError: it is neither, or no day of the shop.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        try:
+            instant = datetime.fromisoformat(text)
+        except ValueError:
+            raise ValueError(f"--as-of {text!r} is neither a date (2026-03-05) nor an instant (2026-03-05T23:00:00+00:00).") from None
+        day = day_of(instant.replace(tzinfo=None) - (instant.utcoffset() or datetime.min - datetime.min), shop.zone)
+    if not shop.first_day <= day <= shop.last_day:
+        raise ValueError(f"--as-of {text}: {shop.name} has the days {shop.first_day} to {shop.last_day} (shop.yaml).")
+    return day
+
+
+__all__ = ["NothingToRun", "RunFailed", "day_named", "last_closed_day", "load_shop", "newest_extract", "run_days"]

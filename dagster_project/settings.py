@@ -1,0 +1,81 @@
+"""The one reader of the environment (prefix DEARLY_). Everything runs with nothing set."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+DBT_PROJECT = REPOSITORY / "dbt"
+TEMPLATES = REPOSITORY / "templates"
+SHOPS = REPOSITORY / "shops"
+
+# Telemetry of every tool is off, whatever the machine's own settings say.
+TELEMETRY_OFF = {
+    "DO_NOT_TRACK": "true",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+    "DAGSTER_DISABLE_TELEMETRY": "yes",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GX_ANALYTICS_ENABLED": "false",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "DBT_ENGINE_HINTS_ENABLED": "false",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a shop's files are and how the machine may be used."""
+
+    shop_folder: Path
+    home: Path
+    environment: str
+    threads: int
+    pseudonym_key: str | None
+    kill_at: str | None
+
+    @property
+    def shop(self) -> str:
+        return self.shop_folder.name
+
+    @property
+    def store(self) -> Path:
+        """The folder that is one shop's store."""
+        return self.home / self.shop
+
+    @property
+    def warehouse(self) -> Path:
+        return self.store / "warehouse.duckdb"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.store / "dagster"
+
+    @property
+    def delivers_outside(self) -> bool:
+        return self.environment == "production"
+
+
+def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -> Settings:
+    """Read the settings; `shop` (a name in shops/ or a path) goes before DEARLY_SHOP.
+
+    Raises:
+        FileNotFoundError: the shop's folder has no shop.yaml.
+    """
+    name = shop or environment.get("DEARLY_SHOP", "demo")
+    folder = SHOPS / name if (SHOPS / name / "shop.yaml").is_file() else Path(name).expanduser().resolve()
+    if not (folder / "shop.yaml").is_file():
+        known = ", ".join(sorted(path.parent.name for path in SHOPS.glob("*/shop.yaml")))
+        raise FileNotFoundError(f"There is no shop {name!r}: name a folder with a shop.yaml, or one of {known}.")
+    return Settings(
+        shop_folder=folder,
+        home=Path(environment.get("DEARLY_HOME", REPOSITORY / "data")).expanduser().resolve(),
+        environment=environment.get("DEARLY_ENV", "development"),
+        threads=int(environment.get("DEARLY_THREADS", "2")),
+        pseudonym_key=environment.get("DEARLY_PSEUDONYM_KEY"),
+        kill_at=environment.get("DEARLY_KILL_AT"),
+    )
+
+
+def silence_telemetry() -> None:
+    """Turn off what the libraries would send home; call before they are imported."""
+    os.environ.update(TELEMETRY_OFF)

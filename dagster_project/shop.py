@@ -1,0 +1,109 @@
+"""shops/<shop>/shop.yaml: what makes one shop different from another."""
+
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from dagster_project.moments import Moment, end_of_day
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSystem(Strict):
+    """One source system of the shop: where its extracts are."""
+
+    path: str = Field(description="folder of the extracts, relative to the shop's folder or to DEARLY_HOME/<shop> when it starts with 'store:'")
+    history_until: datetime | None = Field(None, description="batches extracted up to here (UTC) are history: known when they happened")
+
+
+class Cap(Strict):
+    """At most so many mails to one customer in so many days."""
+
+    mails: int = 2
+    days: int = 7
+
+
+class SoftOptIn(Strict):
+    """Consent by purchase (buyers, own similar products), only for a shop without a consent source."""
+
+    notice: str = Field(description="where the buyer was told and could object")
+
+
+class Guards(Strict):
+    """Bands outside which a day's delivery is held."""
+
+    rows_at_least: float = Field(0.3, description="share of a table's median daily rows below which an extract counts as shrunken")
+    rows_compared_from: int = Field(50, description="tables that usually bring fewer rows a day are not judged by their number")
+    audience_change_at_most: float = Field(3.0, description="factor by which an audience may grow or shrink in a day")
+    audience_at_least: int = Field(50, description="audiences smaller than this on both days are not compared")
+
+
+class Shop(Strict):
+    """A shop as its shop.yaml states it."""
+
+    name: str
+    description: str = ""
+    zone: str
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    country: str = Field(pattern="^[A-Z]{2}$", description="home country: of phones and addresses that do not say")
+    language: str = "en"
+    tax: Literal["included", "excluded"] = "included"
+    fx_rates: dict[str, float] = Field({}, description="what one unit of another currency is worth in the shop's")
+    first_day: date
+    last_day: date
+    close_after_hours: int = 6
+    key: str | None = Field(None, description="published pseudonym key; bundled shops only, any other shop sets DEARLY_PSEUDONYM_KEY")
+    sources: dict[str, SourceSystem]
+    generator: dict[str, int | str] | None = Field(None, description="how the demo's extracts are made, when they are")
+    address_held_by: Literal["shop", "tool"] = "shop"
+    soft_opt_in: SoftOptIn | None = None
+    holdout: float = Field(0.05, description="share of customers who get no campaign at all")
+    campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
+    cap: Cap = Cap()
+    quiet_hours: tuple[int, int] = (21, 8)
+    send_hour: int = 10
+    guards: Guards = Guards()
+    destinations: list[str] = ["generic"]
+    training_weekday: int = 0
+    folder: Path = Path()
+
+    def moment(self, day: date) -> Moment:
+        return end_of_day(day, self.zone, self.close_after_hours)
+
+    def days(self) -> list[date]:
+        return [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
+
+    def extracts(self, system: str, store: Path) -> Path:
+        """The folder of a system's extracts."""
+        path = self.sources[system].path
+        return store / path.removeprefix("store:") if path.startswith("store:") else self.folder / path
+
+    def pseudonym_key(self, from_environment: str | None) -> str:
+        """The key of this shop's pseudonyms.
+
+        Raises:
+            ValueError: the shop publishes none and the environment has none.
+        """
+        key = from_environment or self.key
+        if not key:
+            raise ValueError(f"Shop {self.name} needs its own pseudonym key: set DEARLY_PSEUDONYM_KEY to a long random text and keep it.")
+        return key
+
+
+def load_shop(folder: Path) -> Shop:
+    """Read and check a shop.yaml.
+
+    Raises:
+        ValueError: one sentence per mistake, with the file and the field.
+    """
+    path = folder / "shop.yaml"
+    try:
+        return Shop(**yaml.safe_load(path.read_text()), folder=folder)
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"{path}: {mistakes}") from None

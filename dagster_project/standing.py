@@ -1,0 +1,68 @@
+"""Where a store stands: what is built, what holds, and the numbers a person asks for first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagster_project.lease import hold
+from dagster_project.settings import Settings
+from dagster_project.warehouse import Warehouse
+
+TABLES = {
+    "Sources: rows in = loaded + duplicate + quarantined + erased": (
+        ("source", "table", "batches", "in", "loaded", "duplicate", "quarantined"),
+        """
+        select source, table_name, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined)
+        from sources.load_ledger group by all order by all
+        """,
+    ),
+    "Segments on the newest day": (
+        ("segment", "customers"),
+        """
+        select segment, count(*) from segments.customer_segments
+        where as_of = (select max(as_of) from sources.built_days) group by all order by 2 desc, 1
+        """,
+    ),
+    "Decisions on the newest day": (
+        ("campaign", "step", "decision", "reason", "customers"),
+        """
+        select campaign, step, decision, reason, count(*) from campaigns.campaign_decisions
+        where as_of = (select max(as_of) from sources.built_days) group by all order by 1, 2, 3 desc, 5 desc
+        """,
+    ),
+    "Exports of the newest day": (
+        ("destination", "feed", "run", "builds on", "rows", "held back at delivery"),
+        """
+        select destination, feed, run, coalesce(delta_of, '-'), rows, held_back from campaigns.export_log
+        where as_of = (select max(as_of) from sources.built_days) order by 1, 2
+        """,
+    ),
+}
+HELD = """
+select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message from sources.guards where is_red and accepted_by is null order by as_of, guard
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Tables to print (title, header, rows) and what holds delivery."""
+
+    tables: list[tuple[str, Sequence[str], list[tuple[Any, ...]]]]
+    held: list[str]
+
+
+def standing_of(settings: Settings) -> Standing:
+    """Read the store's standing.
+
+    Raises:
+        LeaseHeld: a run is writing right now.
+    """
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    with hold(settings.store, "dearly status"):
+        tables = []
+        for title, (header, sql) in TABLES.items():
+            needed = sql.split(" from ")[1].split()[0]
+            rows = warehouse.rows(sql) if warehouse.exists(needed) else []
+            tables.append((title, header, rows))
+        held = [f"{as_of} {guard}: {message}; `dearly run --accept {guard!r}` lets it go" for as_of, guard, message in warehouse.rows(HELD)]
+    return Standing(tables, held)

@@ -1,0 +1,91 @@
+"""The dbt models as assets, cut by Dagster where Python stages stand between."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, dbt_assets
+from dagster_dbt.core.dbt_cli_event import DbtCoreCliEventMessage
+
+from dagster_project.faults import fault_point
+from dagster_project.partitions import moments_of, write_moments
+from dagster_project.resources import Store
+from dagster_project.settings import Settings
+from dagster_project.transform.dbt_build import DbtFailed, build, parse
+
+
+class Translator(DagsterDbtTranslator):
+    """Keys are stage and model; groups are the stages."""
+
+    def get_asset_key(self, dbt_resource_props: Any) -> dg.AssetKey:
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Any) -> str:
+        return str(dbt_resource_props["schema"])
+
+
+TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+DAILY_STAGES = "campaigns measurement"
+
+
+def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    """Two sets of models: up to segments a run builds a range of days at once; campaigns and measurement build one day at a time, each after the
+    day before, because a decision reads what was sent."""
+    parsed = parse(settings)
+
+    @dbt_assets(
+        manifest=parsed.nodes,
+        name="transform",
+        exclude=DAILY_STAGES,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        dagster_dbt_translator=TRANSLATOR,
+    )
+    def transform(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]:
+        yield from run_models(context, store)
+        fault_point("transformed")
+
+    @dbt_assets(
+        manifest=parsed.nodes,
+        name="decide",
+        select=DAILY_STAGES,
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.multi_run(1),
+        dagster_dbt_translator=TRANSLATOR,
+    )
+    def decide(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]:
+        yield from run_models(context, store)
+        fault_point("decided")
+
+    return [transform, decide]
+
+
+def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]:
+    """Build the selected models for the run's moments; row counts and dbt's test results come as metadata and checks."""
+    settings = store.settings
+    write_moments(store, moments_of(context, store.shop))
+    parsed = parse(settings)
+    keys = sorted(context.selected_asset_keys)
+    events: list[Any] = []
+    try:
+        for raw in build(settings, [key.path[-1] for key in keys]):
+            message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            events += message.to_default_asset_events(parsed.nodes, TRANSLATOR, context)
+    except DbtFailed:
+        yield from events
+        raise
+    rows = row_counts(store, keys)
+    for event in events:
+        if isinstance(event, dg.Output) and event.output_name in rows:
+            event = dg.Output(None, output_name=event.output_name, metadata={**event.metadata, "dagster/row_count": rows[event.output_name]})
+        yield event
+
+
+def row_counts(store: Store, keys: list[dg.AssetKey]) -> dict[str, int]:
+    """Rows per model, by output name; views are counted too, they are what the next stage reads."""
+    if not keys:
+        return {}
+    sql = " union all ".join(f"select '{key.to_python_identifier()}', count(*) from {key.path[0]}.{key.path[1]}" for key in keys)
+    return dict(store.warehouse.rows(sql))
+
+

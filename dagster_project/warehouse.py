@@ -1,0 +1,115 @@
+"""The one door to the store: Arrow in, Arrow out, short connections.
+
+No connection is open while dbt runs, and none lives longer than one read or one transaction. Who writes holds the lease (`lease.py`).
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.files import make_whole
+from dagster_project.moments import Moment
+
+# Bookkeeping that exists before any extract or model: dbt reads these as sources, Python writes them.
+BOOKKEEPING = """
+create schema if not exists sources;
+create schema if not exists campaigns;
+create table if not exists sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean);
+create table if not exists sources.load_ledger (
+    source varchar, table_name varchar, batch_id varchar, extracted_at timestamp, is_history boolean, path varchar,
+    rows_in bigint, rows_loaded bigint, rows_duplicate bigint, rows_quarantined bigint, rows_erased bigint
+);
+create table if not exists sources.quarantine (
+    source varchar, table_name varchar, batch_id varchar, row_number bigint, reason varchar, column_name varchar, row_json varchar,
+    replayed_at timestamp
+);
+create table if not exists sources.built_days (as_of timestamp);
+create table if not exists sources.guards (as_of timestamp, guard varchar, is_red boolean, message varchar, accepted_by varchar);
+create table if not exists campaigns.export_log (
+    as_of timestamp, destination varchar, feed varchar, run varchar, delta_of varchar, rows bigint, held_back bigint, consent_as_of timestamp
+);
+"""
+
+SETTINGS = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "python_enable_replacements": "false",
+}
+
+
+class Warehouse:
+    """The DuckDB file of one store."""
+
+    def __init__(self, path: Path, threads: int = 2) -> None:
+        self.path = path
+        self.threads = threads
+
+    def create(self) -> None:
+        """Make the file with its bookkeeping tables, or complete an older one. A file is born under another name: killed during its creation
+        DuckDB would leave one that never opens again."""
+        if not self.path.exists():
+            make_whole(self.path, lambda path: duckdb.connect(path).close())
+        with self.transaction() as connection:
+            connection.execute(BOOKKEEPING)
+
+    @contextmanager
+    def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        connection = duckdb.connect(self.path, config={**SETTINGS, "threads": self.threads})
+        try:
+            connection.execute("set TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection whose statements all count or none."""
+        with self.connect() as connection:
+            connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def read(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        with self.connect() as connection:
+            return connection.execute(sql, list(parameters)).to_arrow_table()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self.connect() as connection:
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def exists(self, table: str) -> bool:
+        schema, name = table.split(".")
+        return bool(self.rows("select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]))
+
+    def replace(self, table: str, rows: pa.Table) -> None:
+        """Make the table anew from these rows."""
+        with self.transaction() as connection:
+            connection.register("incoming", rows)
+            connection.execute(f"create schema if not exists {table.split('.')[0]}")
+            connection.execute(f"create or replace table {table} as select * from incoming")
+
+    def replace_days(self, table: str, rows: pa.Table, moments: Sequence[datetime]) -> None:
+        """Replace the rows of these moments (`as_of`) and touch no other; a moment without rows is left with none."""
+        with self.transaction() as connection:
+            connection.register("incoming", rows)
+            connection.execute(f"create schema if not exists {table.split('.')[0]}")
+            connection.execute(f"create table if not exists {table} as select * from incoming where false")
+            connection.execute(f"delete from {table} where list_contains(?::timestamp[], as_of)", [list(moments)])
+            connection.execute(f"insert into {table} by name select * from incoming")
+
+    def write_run_days(self, days: Sequence[Moment], training: Sequence[Moment] = ()) -> None:
+        """State the moments that this run builds; dated models join them."""
+        moments = sorted({*days, *training})
+        rows = [(moment.as_of, moment.known_by, moment in set(days), moment in set(training)) for moment in moments]
+        with self.transaction() as connection:
+            connection.execute("delete from sources.run_days")
+            connection.executemany("insert into sources.run_days values (?, ?, ?, ?)", rows)

@@ -1,0 +1,36 @@
+{# What earlier days decided, with the customers as the links of each moment have them; nothing before the first day. #}
+{% macro earlier_decisions() -%}
+(
+    {% set decided = adapter.get_relation(database=target.database, schema='campaigns', identifier='campaign_decisions') if execute else none %}
+    {% if decided %}
+    select
+        run_days.as_of,
+        decisions.as_of as decided_as_of,
+        decisions.campaign,
+        decisions.step,
+        coalesce(now_at.customer_id, decisions.customer_id) as customer_id,
+        decisions.decision,
+        decisions.send_at
+    from {{ decided }} as decisions
+    inner join {{ moments() }} as run_days on decisions.as_of < run_days.as_of
+    left join {{ source('identity', 'customer_links') }} as anchors
+        on decisions.customer_id = anchors.customer_id and anchors.rule = 'first record'
+    left join {{ source('identity', 'customer_links') }} as now_at
+        on
+            anchors.source = now_at.source
+            and anchors.source_customer_id = now_at.source_customer_id
+            and now_at.valid_from <= run_days.known_by
+            and (now_at.valid_to is null or now_at.valid_to > run_days.known_by)
+    {% else %}
+    select
+        cast(null as timestamp) as as_of,
+        cast(null as timestamp) as decided_as_of,
+        cast(null as varchar) as campaign,
+        cast(null as varchar) as step,
+        cast(null as varchar) as customer_id,
+        cast(null as varchar) as decision,
+        cast(null as timestamp) as send_at
+    where false
+    {% endif %}
+)
+{%- endmacro %}

@@ -1,0 +1,30 @@
+{# Where engines differ: one dispatched macro each. The default is DuckDB's; another engine adds `<engine>__<name>`. #}
+
+{# The text at a JSON path ('$.a.b'); nested values come as JSON text. #}
+{% macro json_text(column, path) %}{{ return(adapter.dispatch('json_text')(column, path)) }}{% endmacro %}
+{% macro default__json_text(column, path) %}json_extract_string({{ column }}, '{{ path }}'){% endmacro %}
+
+{# One row per element of a JSON array, as JSON. #}
+{% macro json_each(column) %}{{ return(adapter.dispatch('json_each')(column)) }}{% endmacro %}
+{% macro default__json_each(column) %}unnest(cast({{ column }} as json[])){% endmacro %}
+
+{# A text with an offset, or without one in UTC, as a naive UTC timestamp. #}
+{% macro utc(expression) %}{{ return(adapter.dispatch('utc')(expression)) }}{% endmacro %}
+{% macro default__utc(expression) %}(cast({{ expression }} as timestamptz) at time zone 'UTC'){% endmacro %}
+
+{# A text without an offset, read on the clock of a zone, as a naive UTC timestamp. #}
+{% macro local_to_utc(expression, zone) %}{{ return(adapter.dispatch('local_to_utc')(expression, zone)) }}{% endmacro %}
+{% macro default__local_to_utc(expression, zone) %}((cast({{ expression }} as timestamp) at time zone {{ zone }}) at time zone 'UTC'){% endmacro %}
+
+{# A naive UTC timestamp on the clock of a zone. #}
+{% macro utc_to_local(expression, zone) %}{{ return(adapter.dispatch('utc_to_local')(expression, zone)) }}{% endmacro %}
+{% macro default__utc_to_local(expression, zone) %}((({{ expression }}) at time zone 'UTC') at time zone {{ zone }}){% endmacro %}
+
+{# Whole days between two naive timestamps, rounded down. #}
+{% macro days_between(earlier, later) %}{{ return(adapter.dispatch('days_between')(earlier, later)) }}{% endmacro %}
+{% macro default__days_between(earlier, later) %}cast(floor((epoch_us({{ later }}) - epoch_us({{ earlier }})) / 86400000000) as integer){% endmacro %}
+
+{# A stable bucket 0..9999 of a text: holdouts, variants. #}
+{% macro bucket(expression) %}{{ return(adapter.dispatch('bucket')(expression)) }}{% endmacro %}
+{% macro default__bucket(expression) %}(cast(concat('0x', substr(md5({{ expression }}), 1, 7)) as bigint) % 10000){% endmacro %}
+{% macro spark__bucket(expression) %}(cast(conv(substr(md5({{ expression }}), 1, 7), 16, 10) as bigint) % 10000){% endmacro %}

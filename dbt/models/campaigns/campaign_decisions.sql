@@ -1,0 +1,123 @@
+-- One row per as_of, campaign, step and customer whose turn it was.
+with
+
+candidates as (
+    select * from {{ ref('int_candidates') }}
+),
+
+variants as (
+    select * from {{ source('campaigns', 'campaign_steps') }}
+),
+
+shop as (
+    select * from {{ source('sources', 'shop') }}
+),
+
+customers as (
+    select * from {{ valid(ref('dim_customers')) }} as customers
+),
+
+permissions as (
+    select * from {{ ref('customer_permissions') }} where channel = 'email'
+),
+
+suppressions as (
+    select * from {{ ref('customer_suppressions') }} where channel = 'email'
+),
+
+recent_mails as (
+    select
+        earlier.as_of,
+        earlier.customer_id,
+        count(*) as mails
+    from {{ earlier_decisions() }} as earlier
+    cross join shop
+    where earlier.decision = 'send' and earlier.decided_as_of > earlier.as_of - to_days(cast(shop.cap_days as integer))
+    group by earlier.as_of, earlier.customer_id
+),
+
+judged as (
+    select
+        candidates.as_of,
+        candidates.campaign,
+        candidates.step,
+        candidates.customer_id,
+        variants.variant,
+        variants.priority,
+        shop.zone as shop_zone,
+        shop.send_hour,
+        customers.timezone,
+        -- The chain: the first gate that does not open is the reason.
+        case
+            when shop.address_held_by = 'shop' and coalesce(customers.email_status, 'missing') <> 'valid' then 'no valid address'
+            when not coalesce(permissions.is_permitted, false) then 'no consent'
+            when suppressions.customer_id is not null then 'suppressed'
+            when {{ bucket("concat('holdout|', candidates.customer_id)") }} < shop.global_holdout then 'global holdout'
+            when {{ bucket("concat('holdout|', candidates.campaign, '|', candidates.customer_id)") }} < variants.holdout then 'campaign holdout'
+            when not candidates.is_in_audience then 'left the audience'
+            when coalesce(recent_mails.mails, 0) >= shop.cap_mails then 'cap reached'
+        end as stopped_by
+    from candidates
+    cross join shop
+    inner join variants
+        on
+            candidates.campaign = variants.campaign
+            and candidates.step = variants.step
+            and {{ bucket("concat('variant|', candidates.campaign, '|', candidates.customer_id)") }} >= variants.bucket_from
+            and {{ bucket("concat('variant|', candidates.campaign, '|', candidates.customer_id)") }} < variants.bucket_to
+    left join customers on candidates.as_of = customers.as_of and candidates.customer_id = customers.customer_id
+    left join permissions
+        on
+            candidates.as_of = permissions.as_of
+            and candidates.customer_id = permissions.customer_id
+            and variants.purpose = permissions.purpose
+    left join suppressions on candidates.as_of = suppressions.as_of and candidates.customer_id = suppressions.customer_id
+    left join recent_mails on candidates.as_of = recent_mails.as_of and candidates.customer_id = recent_mails.customer_id
+),
+
+-- One mail a customer and day: the campaign with the highest priority among those that may be sent.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by as_of, customer_id, stopped_by is null
+            order by priority desc, campaign, step
+        ) as place
+    from judged
+),
+
+decided as (
+    select
+        *,
+        case
+            when stopped_by in ('global holdout', 'campaign holdout') then 'holdout'
+            when stopped_by is not null then 'excluded'
+            when place > 1 then 'excluded'
+            else 'send'
+        end as decision,
+        case
+            when stopped_by is not null then stopped_by
+            when place > 1 then 'another campaign goes first'
+            else 'all gates open'
+        end as reason
+    from ranked
+)
+
+select
+    as_of,
+    campaign,
+    step,
+    customer_id,
+    decision,
+    reason,
+    variant,
+    as_of as decided_at,
+    -- The shop's hour on the customer's own clock, on the day that begins at as_of.
+    case
+        when decision = 'send' then
+            {{ local_to_utc(
+                "date_trunc('day', " ~ utc_to_local('as_of', 'shop_zone') ~ ") + to_hours(cast(send_hour as integer))",
+                'coalesce(timezone, shop_zone)'
+            ) }}
+    end as send_at
+from decided

@@ -1,0 +1,55 @@
+-- One row per as_of and customer.
+{{ config(materialized='ephemeral') }}
+
+with
+
+purchases as (
+    select * from {{ ref('int_purchases_aged') }}
+),
+
+returns as (
+    select * from {{ ref('int_returns_aged') }}
+),
+
+-- Returns count on their own day, so net spend in a window is what was bought in it less what came back in it.
+movements as (
+    select as_of, customer_id, age_days, 1 as orders, net_cents as bought_cents, 0 as returned_cents
+    from purchases
+    union all
+    select as_of, customer_id, age_days, 0 as orders, 0 as bought_cents, net_cents as returned_cents
+    from returns
+),
+
+-- Millionths as integers: sums of doubles would depend on the number of threads.
+weighted as (
+    select
+        *,
+        bought_cents - returned_cents as net_cents,
+        {% for half_life in order_half_lives() %}
+        cast(round(1000000 * power(0.5, age_days / {{ half_life }}.0)) as bigint) as weight_{{ half_life }}d{{ ',' if not loop.last }}
+        {% endfor %}
+    from movements
+),
+
+summed as (
+    select
+        as_of,
+        customer_id,
+        sum(orders) as orders_count,
+        sum(net_cents) as net_cents,
+        sum(bought_cents) as bought_cents,
+        sum(returned_cents) as returned_cents,
+        count(*) - sum(orders) as returns_count,
+        {% for days in order_windows() %}
+        sum(case when age_days < {{ days }} then orders else 0 end) as orders_{{ days }}d_count,
+        sum(case when age_days < {{ days }} then net_cents else 0 end) as net_{{ days }}d_cents,
+        {% endfor %}
+        {% for half_life in order_half_lives() %}
+        sum(weight_{{ half_life }}d * orders) as orders_decayed_{{ half_life }}d_millionths,
+        sum(weight_{{ half_life }}d * net_cents) as net_decayed_{{ half_life }}d_millionths{{ ',' if not loop.last }}
+        {% endfor %}
+    from weighted
+    group by as_of, customer_id
+)
+
+select * from summed

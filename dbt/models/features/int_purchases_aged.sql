@@ -1,0 +1,33 @@
+-- One row per as_of and order.
+{{ config(materialized='ephemeral') }}
+
+with
+
+orders as (
+    select
+        as_of,
+        customer_id,
+        order_id,
+        occurred_at,
+        net_amount,
+        discount_amount
+    from {{ known(ref('fct_orders')) }}
+    where
+        customer_id is not null
+        and net_amount > 0
+),
+
+-- Whole days before the moment: the shop's own days at the end of a day, and the same for an event at 14:05.
+aged as (
+    select
+        as_of,
+        customer_id,
+        order_id,
+        occurred_at,
+        cast(floor({{ dbt.datediff('occurred_at', 'as_of', 'second') }} / 86400.0) as integer) as age_days,
+        cast(net_amount * 100 as bigint) as net_cents,
+        cast(coalesce(discount_amount, 0) * 100 as bigint) as discount_cents
+    from orders
+)
+
+select * from aged

@@ -1,0 +1,27 @@
+-- One row per as_of and return.
+{{ config(materialized='ephemeral') }}
+
+with
+
+returns as (
+    select
+        as_of,
+        customer_id,
+        return_id,
+        occurred_at,
+        net_amount
+    from {{ known(ref('fct_returns')) }}
+    where customer_id is not null
+),
+
+aged as (
+    select
+        as_of,
+        customer_id,
+        return_id,
+        cast(floor({{ dbt.datediff('occurred_at', 'as_of', 'second') }} / 86400.0) as integer) as age_days,
+        cast(net_amount * 100 as bigint) as net_cents
+    from returns
+)
+
+select * from aged

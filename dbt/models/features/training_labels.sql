@@ -1,0 +1,51 @@
+-- One row per as_of, customer and horizon_days, where the horizon had passed by the newest moment of the run.
+with
+
+customers as (
+    select as_of, customer_id
+    from {{ ref('order_features') }}
+),
+
+orders as (
+    select as_of, horizon_days, customer_id, net_amount
+    from {{ came_true(ref('fct_orders'), label_horizons()) }}
+    where net_amount > 0
+),
+
+returns as (
+    select as_of, horizon_days, customer_id, net_amount
+    from {{ came_true(ref('fct_returns'), label_horizons()) }}
+),
+
+movements as (
+    select as_of, horizon_days, customer_id, 1 as orders, net_amount
+    from orders
+    union all
+    select as_of, horizon_days, customer_id, 0 as orders, -net_amount as net_amount
+    from returns
+),
+
+summed as (
+    select as_of, horizon_days, customer_id, sum(orders) as orders_count, sum(net_amount) as net_amount
+    from movements
+    group by as_of, horizon_days, customer_id
+),
+
+labelled as (
+    select
+        horizons.as_of,
+        customers.customer_id,
+        horizons.horizon_days,
+        horizons.label_until,
+        cast(coalesce(summed.orders_count, 0) as bigint) as orders_count,
+        cast(coalesce(summed.net_amount, 0) as decimal(18, 2)) as net_amount
+    from {{ horizons_passed(label_horizons()) }} as horizons
+    inner join customers on horizons.as_of = customers.as_of
+    left join summed
+        on
+            horizons.as_of = summed.as_of
+            and horizons.horizon_days = summed.horizon_days
+            and customers.customer_id = summed.customer_id
+)
+
+select * from labelled

@@ -1,0 +1,30 @@
+-- One row per as_of, customer, channel and purpose.
+{{ config(materialized='days', meta={'training_days': true}) }}
+with
+
+statements as (
+    select * from {{ known_anytime(ref('fct_consents')) }} as statements
+),
+
+-- A grant counts from when it was given, a withdrawal from when it is known. The newest statement holds; of two at once, the withdrawal.
+newest as (
+    select
+        *,
+        row_number() over (
+            partition by as_of, customer_id, channel, purpose
+            order by occurred_at desc, state desc, known_at desc, consent_id desc
+        ) as recency
+    from statements
+    where customer_id is not null and (state = 'withdrawn' or occurred_at < as_of)
+)
+
+select
+    as_of,
+    customer_id,
+    channel,
+    purpose,
+    state = 'granted' as is_permitted,
+    occurred_at as since,
+    evidence
+from newest
+where recency = 1

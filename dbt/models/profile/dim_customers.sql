@@ -1,0 +1,90 @@
+-- One row per customer and version.
+with
+
+records as (
+    select * from {{ ref('int_customer_records_linked') }}
+),
+
+-- The moments at which anything about a customer changed.
+changes as (
+    select customer_id, valid_from as valid_from from records
+    union
+    select customer_id, valid_to as valid_from from records where valid_to is not null
+),
+
+moments as (
+    select
+        customer_id,
+        valid_from,
+        lead(valid_from) over (partition by customer_id order by valid_from) as valid_to
+    from changes
+),
+
+merged as (
+    select
+        moments.customer_id,
+        moments.valid_from,
+        moments.valid_to,
+        {{ newest('email') }},
+        {{ newest('phone_e164') }},
+        {{ newest('first_name') }},
+        {{ newest('last_name') }},
+        {{ newest('country') }},
+        {{ newest('region') }},
+        {{ newest('city') }},
+        {{ newest('postal_code') }},
+        {{ newest('language') }},
+        {{ newest('timezone') }},
+        {{ newest('birth_date') }},
+        {{ newest('gender') }},
+        {{ newest('membership_tier') }},
+        {{ newest('interests') }},
+        {{ newest('preferences') }},
+        min_by(signup_source, concat_ws('|', strftime(created_at, '%Y%m%d%H%M%S%f'), source, source_customer_id))
+            filter (where signup_source is not null) as signup_source,
+        min(created_at) as first_seen_at,
+        max(case when version_at > timestamp '1900-01-01' then version_at else created_at end) as last_seen_at
+    from moments
+    inner join records
+        on
+            moments.customer_id = records.customer_id
+            and records.valid_from <= moments.valid_from
+            and (records.valid_to is null or records.valid_to > moments.valid_from)
+    group by moments.customer_id, moments.valid_from, moments.valid_to
+)
+
+select
+    merged.customer_id,
+    merged.email,
+    merged.phone_e164,
+    merged.first_name,
+    merged.last_name,
+    merged.country,
+    merged.region,
+    merged.city,
+    merged.postal_code,
+    merged.language,
+    merged.timezone,
+    cast(extract(year from merged.birth_date) as integer) as birth_year,
+    merged.gender,
+    merged.membership_tier,
+    merged.signup_source,
+    merged.interests,
+    merged.preferences,
+    merged.first_seen_at,
+    merged.last_seen_at,
+    coalesce(points.status, 'missing') as email_status,
+    cast(
+        (
+            (merged.email is not null)::integer + (merged.phone_e164 is not null)::integer + (merged.first_name is not null)::integer
+            + (merged.last_name is not null)::integer + (merged.country is not null)::integer + (merged.city is not null)::integer
+            + (merged.postal_code is not null)::integer + (merged.language is not null)::integer
+            + (merged.birth_date is not null)::integer + (merged.interests is not null)::integer
+        ) / 10.0 as decimal(4, 2)
+    ) as completeness,
+    merged.valid_from,
+    merged.valid_to
+from merged
+left join (
+    select canonical, min(status) as status from {{ source('identity', 'contact_points') }} where kind = 'email' group by canonical
+) as points on merged.email = points.canonical

@@ -1,0 +1,56 @@
+-- One row per order line and change of its order.
+with
+
+orders as (
+    select
+        *,
+        concat(_batch_id, ':', cast(_row_number as varchar)) as version_row,
+        {{ utc('created_at') }} as occurred_at
+    from {{ source('sources', 'shopify__orders') }}
+),
+
+rates as (
+    select * from {{ source('sources', 'fx_rates') }}
+),
+
+lines as (
+    select
+        orders.*,
+        {{ json_each('orders.line_items') }} as line
+    from orders
+),
+
+typed as (
+    select
+        lines.*,
+        rates.rate,
+        {{ json_text('line', '$.id') }} as line_id,
+        {{ json_text('line', '$.product_id') }} as product_id,
+        {{ json_text('line', '$.sku') }} as sku,
+        cast({{ json_text('line', '$.quantity') }} as integer) as quantity,
+        cast({{ json_text('line', '$.price') }} as decimal(18, 4)) as unit_price,
+        coalesce(cast({{ json_text('line', '$.total_discount') }} as decimal(18, 2)), 0) as discount
+    from lines
+    inner join rates on lines.currency = rates.currency
+)
+
+select
+    'shopify' as source,
+    concat(id, ':', line_id) as order_item_id,
+    id as order_id,
+    version_row,
+    coalesce(
+        {{ json_text('customer', '$.id') }},
+        concat('guest:', md5(lower(trim(email))))
+    ) as source_customer_id,
+    occurred_at,
+    {{ known_at('occurred_at') }} as known_at,
+    {{ utc('updated_at') }} as version_at,
+    _row_number as version_number,
+    product_id,
+    sku,
+    quantity,
+    cast(unit_price * rate as decimal(18, 4)) as unit_price,
+    cast(unit_price * quantity * rate as decimal(18, 2)) as gross_amount,
+    cast((unit_price * quantity - discount) * rate as decimal(18, 2)) as net_amount
+from typed

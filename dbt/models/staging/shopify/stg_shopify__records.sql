@@ -1,0 +1,37 @@
+-- One row per customer account and change.
+with
+
+customers as (
+    select
+        *,
+        {{ utc('created_at') }} as account_created_at,
+        {{ utc('updated_at') }} as version_at
+    from {{ source('sources', 'shopify__customers') }}
+)
+
+select
+    'shopify' as source,
+    id as source_customer_id,
+    account_created_at as created_at,
+    {{ known_at('account_created_at') }} as known_at,
+    version_at,
+    _row_number as version_number,
+    nullif(trim(email), '') as email,
+    nullif(trim(coalesce(phone, {{ json_text('default_address', '$.phone') }})), '') as phone,
+    nullif(trim(first_name), '') as first_name,
+    nullif(trim(last_name), '') as last_name,
+    nullif(trim({{ json_text('default_address', '$.address1') }}), '') as street,
+    nullif(trim({{ json_text('default_address', '$.city') }}), '') as city,
+    nullif(trim({{ json_text('default_address', '$.province') }}), '') as region,
+    nullif(trim({{ json_text('default_address', '$.zip') }}), '') as postal_code,
+    nullif(trim({{ json_text('default_address', '$.country_code') }}), '') as country,
+    cast(null as date) as birth_date,
+    cast(null as varchar) as gender,
+    cast(null as varchar) as language,
+    cast(null as varchar) as timezone,
+    cast(null as varchar) as membership_tier,
+    'shop' as signup_source,
+    cast(null as varchar) as interests,
+    cast(null as varchar) as preferences,
+    id as login_id
+from customers

@@ -1,0 +1,213 @@
+"""Which products are worth ranking for whom, and what the ranker may look at.
+
+Candidates of a customer: what they had (most recent habits first), the best of EASE, of the basket cosine, and what
+sells now. Customers are worked through in chunks, so memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from ml.recommendations.history import Bools, Floats, Ints
+from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
+from ml.recommendations.neighbours import (
+    Ease,
+    basket_matrix,
+    cosine_neighbours,
+    fit_ease,
+)
+
+SCORE_NAMES = ("ease", "cosine", "ease_share", "cosine_share", "popular", "habit_rank", "ease_rank", "popular_rank", "ease_habit", "count_rank")
+FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
+
+
+@dataclass(frozen=True)
+class Breadth:
+    """How many candidates each source gives a customer."""
+
+    own: int = 150
+    ease: int = 60
+    cosine: int = 30
+    popular: int = 30
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A measured moment with its item models; ``seen_weight`` is customers x products, the input to them."""
+
+    moment: Moment
+    ease: Ease
+    cosine: sparse.csr_matrix
+    taste: sparse.csr_matrix
+    recent: sparse.csr_matrix
+    popular: Floats
+    habit: sparse.csr_matrix
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Rows sorted by customer, product (codes); ``features`` has one column per FEATURE_NAMES."""
+
+    customer: Ints
+    product: Ints
+    seen: Bools
+    features: NDArray[np.float32]
+
+
+def prepare(moment: Moment, penalty: float = 200.0, max_products: int = 10_000) -> Sources:
+    """Fit the item models at a moment."""
+    history = moment.history
+    day, horizon = moment.day, moment.horizon
+    shape = (history.customer_count, history.product_count)
+    ones = np.ones(len(moment.pair_customer), dtype=np.float32)
+    seen = sparse.csr_matrix((ones, moment.pair_product, moment.starts), shape=shape)
+    age = day - history.days
+    product_count = max(history.product_count, 1)
+    keys = history.customer * product_count + history.product
+    pair = np.searchsorted(moment.pair_keys, keys)
+    newest = np.full(len(ones), np.inf)
+    np.minimum.at(newest, pair, age)
+    recent = sparse.csr_matrix(
+        (np.exp2(-newest / horizon).astype(np.float32), moment.pair_product, moment.starts), shape=shape
+    )
+    popular = moment.products[:, 1] + 0.1 * moment.products[:, 2] + 1e-3 * moment.products[:, 3]
+    return Sources(
+        moment=moment,
+        ease=fit_ease(seen, penalty, max_products),
+        cosine=cosine_neighbours(basket_matrix(history)),
+        taste=seen,
+        recent=recent,
+        popular=popular.astype(float),
+        habit=sparse.csr_matrix(
+            (np.sqrt(np.nan_to_num(moment.pairs[:, 3]) + 1e-9).astype(np.float32), moment.pair_product, moment.starts), shape=shape
+        ),
+    )
+
+
+def gather(sources: Sources, customers: Ints, breadth: Breadth, new_only: bool = False) -> Candidates:
+    """Candidates and their features for some customers (ascending codes)."""
+    moment = sources.moment
+    width = moment.history.product_count
+    taste = sources.taste[customers]
+    recent = sources.recent[customers]
+    ease = _ease_scores(sources.ease, taste)
+    ease2 = _ease_scores(sources.ease, sources.habit[customers])
+    cosine = (recent @ sources.cosine).tocsr()
+    cosine.sort_indices()
+    parts = [_own(moment, customers, breadth.own)] if not new_only else []
+    parts.append(_best_dense(ease, taste, sources.ease, breadth.ease, width))
+    parts.append(_best_sparse(cosine, breadth.cosine, width))
+    top = np.lexsort((np.arange(width), -sources.popular))[: breadth.popular]
+    parts.append((np.arange(len(customers))[:, None] * width + top[None, :]).ravel())
+    keys = np.unique(np.concatenate(parts))
+    row, product = np.divmod(keys, width)
+    customer = customers[row]
+    position = np.searchsorted(moment.pair_keys, customer * width + product)
+    position = np.minimum(position, max(len(moment.pair_customer) - 1, 0))
+    seen = (moment.pair_customer[position] == customer) & (moment.pair_product[position] == product)
+    if new_only:
+        keep = ~seen
+        row, product, customer, position, seen = row[keep], product[keep], customer[keep], position[keep], seen[keep]
+    features = np.empty((len(row), len(FEATURE_NAMES)), dtype=np.float32)
+    first, second = len(PAIR_NAMES), len(PAIR_NAMES) + len(PRODUCT_NAMES)
+    third = second + len(CUSTOMER_NAMES)
+    features[:, :first] = moment.pairs[position]
+    features[~seen, :first] = np.nan
+    features[:, first:second] = moment.products[product]
+    features[:, second:third] = moment.customers[customer]
+    at = sources.ease.position[product]
+    ease_score = np.where(at >= 0, ease[row, np.maximum(at, 0)], np.nan) if ease.shape[1] else np.full(len(row), np.nan)
+    cosine_score = _lookup(cosine, row, product, width)
+    popular = sources.popular[product]
+    habit = np.nan_to_num(features[:, 2].astype(float), nan=0.0)
+    features[:, third:] = np.column_stack(
+        [
+            ease_score,
+            cosine_score,
+            ease_score / _largest(row, ease_score),
+            cosine_score / _largest(row, cosine_score),
+            popular,
+            _ranks(row, habit),
+            _ranks(row, np.nan_to_num(ease_score, nan=-1.0)),
+            _ranks(row, popular),
+            np.where(at >= 0, ease2[row, np.maximum(at, 0)], np.nan),
+            _ranks(row, np.nan_to_num(features[:, 0].astype(float)) + 1e-3 * habit),
+        ]
+    )
+    return Candidates(customer, product, seen, features)
+
+
+def _ease_scores(ease: Ease, taste: sparse.csr_matrix) -> NDArray[np.float32]:
+    with threadpool_limits(limits=1, user_api="blas"):
+        return np.asarray(taste[:, ease.kept] @ ease.weights, dtype=np.float32)
+
+
+def _own(moment: Moment, customers: Ints, count: int) -> Ints:
+    """The pairs of each customer with the strongest long-run habit."""
+    lengths = moment.starts[customers + 1] - moment.starts[customers]
+    row = np.repeat(np.arange(len(customers)), lengths)
+    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    at = np.repeat(moment.starts[customers], lengths) + offset
+    if (lengths > count).any():
+        strength = np.nan_to_num(moment.pairs[at, 3]) + np.nan_to_num(moment.pairs[at, 11])
+        order = np.lexsort((moment.pair_product[at], -strength, row))
+        keep = order[offset < count]
+        row, at = row[keep], at[keep]
+    return row * moment.history.product_count + moment.pair_product[at]
+
+
+def _best_dense(
+    scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int
+) -> Ints:
+    if scores.shape[1] == 0:
+        return np.empty(0, dtype=np.int64)
+    hidden = scores.copy()
+    part = taste[:, ease.kept].tocoo()
+    hidden[part.row, part.col] = -np.inf
+    count = min(count, hidden.shape[1])
+    best = np.argpartition(-hidden, count - 1, axis=1)[:, :count]
+    return (np.arange(len(scores))[:, None] * width + ease.kept[best]).ravel()
+
+
+def _best_sparse(scores: sparse.csr_matrix, count: int, width: int) -> Ints:
+    rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
+    order = np.lexsort((scores.indices, -scores.data, rows))
+    rank = np.arange(len(order)) - scores.indptr[rows[order]]
+    keep = order[rank < count]
+    return rows[keep].astype(np.int64) * width + scores.indices[keep]
+
+
+def _lookup(scores: sparse.csr_matrix, row: Ints, product: Ints, width: int) -> Floats:
+    rows = np.repeat(np.arange(scores.shape[0], dtype=np.int64), np.diff(scores.indptr))
+    keys = rows * width + scores.indices
+    if not len(keys):
+        return np.zeros(len(row))
+    wanted = row * width + product
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    return np.where(keys[at] == wanted, scores.data[at], 0.0)
+
+
+def _largest(row: Ints, values: Floats) -> Floats:
+    """The largest value of each row's group, repeated; never below a tiny positive number."""
+    if not len(row):
+        return np.empty(0)
+    starts = np.flatnonzero(np.r_[True, np.diff(row) != 0])
+    largest = np.maximum.reduceat(np.nan_to_num(values, nan=0.0), starts)
+    return np.repeat(np.maximum(largest, 1e-9), np.diff(np.r_[starts, len(row)]))
+
+
+def _ranks(row: Ints, values: Floats) -> Floats:
+    """Rank from 0 within each group, largest first; ties in the order of the rows (product)."""
+    if not len(row):
+        return np.empty(0)
+    order = np.lexsort((np.arange(len(row)), -values, row))
+    starts = np.flatnonzero(np.r_[True, np.diff(row) != 0])
+    begin = np.repeat(starts, np.diff(np.r_[starts, len(row)]))
+    ranks = np.empty(len(row))
+    ranks[order] = np.arange(len(row)) - begin
+    return ranks

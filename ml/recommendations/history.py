@@ -1,0 +1,169 @@
+"""What each customer did with each product before a moment, as numbers.
+
+Ids become positions in sorted lists, so that the same rows in any order give the same
+arrays. One event is one (customer, product, moment, kind); quantities of repeated lines add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy import sparse
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MICROSECONDS_PER_DAY = 86_400_000_000
+
+
+@dataclass(frozen=True)
+class History:
+    """Events sorted by (customer, product, moment, kind).
+
+    ``days`` are days since 1970-01-01 UTC with fractions; ``purchase`` is false for views.
+    ``customers`` and ``products`` are the sorted ids that the codes point into.
+    """
+
+    customers: NDArray[np.object_]
+    products: NDArray[np.object_]
+    customer: Ints
+    product: Ints
+    days: Floats
+    purchase: Bools
+    quantity: Floats
+
+    def __len__(self) -> int:
+        return len(self.customer)
+
+    @property
+    def customer_count(self) -> int:
+        return len(self.customers)
+
+    @property
+    def product_count(self) -> int:
+        return len(self.products)
+
+    @property
+    def newest_day(self) -> float:
+        return float(self.days.max()) if len(self) else 0.0
+
+    @property
+    def oldest_day(self) -> float:
+        return float(self.days.min()) if len(self) else 0.0
+
+    @cached_property
+    def target(self) -> Bools:
+        """The events a recommendation tries to bring about: purchases, or views where nothing is sold."""
+        return self.purchase if self.purchase.any() else np.ones(len(self), dtype=bool)
+
+    def before(self, day: float) -> History:
+        """The events strictly before a day; the codes stay."""
+        return self.where(self.days < day)
+
+    def between(self, start: float, end: float) -> History:
+        """The events in [start, end); the codes stay."""
+        return self.where((self.days >= start) & (self.days < end))
+
+    def where(self, keep: Bools) -> History:
+        """The events of a mask; the codes stay."""
+        return replace(
+            self,
+            customer=self.customer[keep],
+            product=self.product[keep],
+            days=self.days[keep],
+            purchase=self.purchase[keep],
+            quantity=self.quantity[keep],
+        )
+
+    def target_events(self) -> History:
+        """Purchases alone (views alone where nothing is sold)."""
+        return self if self.target.all() else self.where(self.target)
+
+    def pair_keys(self) -> Ints:
+        """Sorted distinct ``customer * product_count + product`` of the events."""
+        return np.unique(self.customer * self.product_count + self.product)
+
+    def matrix(self, weights: Floats | None = None) -> sparse.csr_matrix:
+        """Customers x products, float32; weights of the same pair add up, or ones without weights."""
+        shape = (self.customer_count, self.product_count)
+        if weights is None:
+            keys = self.pair_keys()
+            rows, columns = np.divmod(keys, max(self.product_count, 1))
+            values = np.ones(len(keys), dtype=np.float32)
+        else:
+            rows, columns, values = self.customer, self.product, weights.astype(np.float32)
+        built = sparse.coo_matrix((values, (rows, columns)), shape=shape).tocsr()
+        built.sum_duplicates()
+        return built
+
+
+def read_history(interactions: pa.Table, as_of_day: float | None = None) -> History:
+    """Build a history from ``customer_id, product_id, at, kind, quantity`` (the last two optional).
+
+    ``at`` is a timestamp (a zone is converted to UTC) or a date. Rows without customer, product or
+    moment are left out, and so is everything at or after ``as_of_day``.
+    """
+    table = interactions.filter(
+        pc.and_(
+            pc.and_(pc.is_valid(interactions["customer_id"]), pc.is_valid(interactions["product_id"])),
+            pc.is_valid(interactions["at"]),
+        )
+    )
+    days = days_of(table["at"])
+    names = set(table.column_names)
+    purchase = (
+        np.asarray(pc.equal(table["kind"], "purchase").fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
+        if "kind" in names
+        else np.ones(table.num_rows, dtype=bool)
+    )
+    quantity = (
+        np.nan_to_num(pc.cast(table["quantity"], pa.float64(), safe=False).to_numpy(zero_copy_only=False), nan=1.0)
+        if "quantity" in names
+        else np.ones(table.num_rows)
+    )
+    customers, customer = encode(table["customer_id"])
+    products, product = encode(table["product_id"])
+    if as_of_day is not None:
+        keep = days < as_of_day
+        customer, product, days = customer[keep], product[keep], days[keep]
+        purchase, quantity = purchase[keep], quantity[keep]
+    order = np.lexsort((quantity, purchase, days, product, customer))
+    customer, product, days = customer[order], product[order], days[order]
+    purchase, quantity = purchase[order], quantity[order]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = (
+        (np.diff(customer) != 0) | (np.diff(product) != 0) | (np.diff(days) != 0) | (purchase[1:] != purchase[:-1])
+    )
+    starts = np.flatnonzero(first)
+    return History(
+        customers=customers,
+        products=products,
+        customer=customer[starts],
+        product=product[starts],
+        days=days[starts],
+        purchase=purchase[starts],
+        quantity=np.add.reduceat(quantity, starts) if len(starts) else quantity,
+    )
+
+
+def days_of(moments: pa.ChunkedArray) -> Floats:
+    """Moments as days since 1970-01-01 UTC; dates count from their midnight."""
+    return pc.cast(moments, pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy() / MICROSECONDS_PER_DAY
+
+
+def encode(ids: pa.ChunkedArray) -> tuple[NDArray[np.object_], Ints]:
+    """Sorted distinct ids and the position of each row's id among them."""
+    encoded = pc.dictionary_encode(ids).combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], ids.type).dictionary_encode()
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    position = np.empty(len(order), dtype=np.int64)
+    position[order] = np.arange(len(order))
+    values = np.array(encoded.dictionary.take(pa.array(order)).to_pylist(), dtype=object)
+    return values, position[encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)]

@@ -1,0 +1,110 @@
+"""How products belong together: EASE over customers, cosine and lift over baskets.
+
+EASE is the closed form of Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (WWW 2019):
+``B = I - P / diag(P)`` with ``P = (X'X + lambda I)^-1`` and a zero diagonal. It is cubic in the
+number of products and therefore fitted on the most popular ones only; the sparse cosine covers all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+from threadpoolctl import threadpool_limits
+
+from ml.recommendations.history import History, Ints
+
+MAX_EASE_PRODUCTS = 10_000
+BASKET_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Ease:
+    """``weights`` is square over ``kept`` (product codes, ascending); ``position`` maps a code to it or -1."""
+
+    kept: Ints
+    position: Ints
+    weights: NDArray[np.float32]
+
+
+def fit_ease(matrix: sparse.csr_matrix, penalty: float, max_products: int = MAX_EASE_PRODUCTS) -> Ease:
+    """Fit EASE on a customers x products matrix; ties in popularity go to the smaller code."""
+    buyers = np.asarray((matrix != 0).sum(axis=0)).ravel()
+    order = np.lexsort((np.arange(len(buyers)), -buyers))[:max_products]
+    kept = np.sort(order[buyers[order] > 1]).astype(np.int64)
+    position = np.full(matrix.shape[1], -1, dtype=np.int64)
+    position[kept] = np.arange(len(kept))
+    part = matrix[:, kept]
+    # One BLAS thread: two threads add in another order, and the same input must give the same bytes.
+    with threadpool_limits(limits=1, user_api="blas"):
+        gram = (part.T @ part).toarray().astype(np.float32)
+        if len(kept) == 0:
+            return Ease(kept, position, gram)
+        gram[np.diag_indices_from(gram)] += penalty
+        inverse = _symmetric_inverse(gram)
+    weights = inverse / -np.diag(inverse)[None, :]
+    weights[np.diag_indices_from(weights)] = 0.0
+    return Ease(kept, position, np.ascontiguousarray(weights, dtype=np.float32))
+
+
+def _symmetric_inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
+    factor, failed = linalg.lapack.spotrf(gram, lower=1)
+    if failed == 0:
+        inverse, failed = linalg.lapack.spotri(factor, lower=1)
+    if failed != 0:
+        return linalg.inv(gram.astype(np.float64)).astype(np.float32)
+    lower = np.tril(inverse)
+    return lower + np.tril(inverse, -1).T
+
+
+def basket_matrix(history: History, span_days: float = 1.0, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:
+    """Baskets x products: what one customer took within the same ``span_days`` (1 is a calendar day).
+
+    A basket keeps its ``limit`` first product codes: machines that browse everything say nothing.
+    """
+    return _baskets(history, np.floor(history.days / span_days).astype(np.int64), limit)
+
+
+def _baskets(history: History, bucket: Ints, limit: int) -> sparse.csr_matrix:
+    if not len(history):
+        return sparse.csr_matrix((0, history.product_count), dtype=np.float32)
+    bucket = bucket - bucket.min()
+    key = history.customer * (bucket.max() + 1) + bucket
+    _, basket = np.unique(key, return_inverse=True)
+    pairs = np.unique(basket * history.product_count + history.product)
+    rows, columns = np.divmod(pairs, history.product_count)
+    starts = np.searchsorted(rows, rows, side="left")
+    keep = np.arange(len(rows)) - starts < limit
+    rows, columns = rows[keep], columns[keep]
+    return sparse.csr_matrix(
+        (np.ones(len(rows), dtype=np.float32), (rows, columns)),
+        shape=(int(basket.max()) + 1, history.product_count),
+    )
+
+
+def cosine_neighbours(baskets: sparse.csr_matrix, per_product: int = 50, shrink: float = 5.0) -> sparse.csr_matrix:
+    """Products x products, the best ``per_product`` of each row by shrunken cosine of rare-weighted baskets.
+
+    A basket of n products weighs 1 / log2(1 + n): small baskets say more about what belongs together.
+    """
+    sizes = np.asarray(baskets.sum(axis=1)).ravel()
+    weighted = sparse.diags((1.0 / np.log2(1.0 + np.maximum(sizes, 1.0))).astype(np.float32)) @ baskets
+    together = (weighted.T @ baskets).tocsr()
+    together.setdiag(0)
+    together.eliminate_zeros()
+    norms = np.sqrt(np.asarray(weighted.sum(axis=0)).ravel()) if weighted.nnz else np.zeros(baskets.shape[1])
+    rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
+    together.data = (together.data / (norms[rows] * norms[together.indices] + shrink)).astype(np.float32)
+    return top_per_row(together, per_product)
+
+
+def top_per_row(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
+    """Keep the ``count`` largest values of each row; ties go to the smaller column."""
+    matrix = matrix.tocsr()
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    rank = np.arange(len(order)) - matrix.indptr[rows[order]]
+    keep = order[rank < count]
+    return sparse.csr_matrix((matrix.data[keep], (rows[keep], matrix.indices[keep])), shape=matrix.shape)

@@ -1,0 +1,185 @@
+"""What the shop sells: ten categories, about thirty brands, three price bands, 300 products and their variants."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from simulator.clock import DAY, Clock, stream
+from simulator.names import fold
+
+
+@dataclass(frozen=True)
+class Category:
+    """A shelf. `cycle_days` is the typical days until it is bought again (0: it is not used up)."""
+
+    name: str
+    brands: tuple[str, ...]
+    things: tuple[str, ...]
+    kinds: tuple[str, ...]
+    options: tuple[str, ...]
+    option_name: str
+    base_price: float
+    cycle_days: float
+    refund_rate: float
+    vat_percent: int
+    vegan_share: float
+
+
+FOOD = ("250 g", "500 g", "1 kg")
+SIZES = ("XS", "S", "M", "L", "XL")
+CATEGORIES: tuple[Category, ...] = (
+    Category("Coffee", ("Röstwerk", "Kiez Kaffee", "Montaña", "Finca Alta"), ("Espresso", "Filterkaffee", "Crema", "Cold Brew", "Decaf"),
+             ("Yirgacheffe", "Santos", "Huila", "Sidamo", "Hausmischung", "Antigua", "Bio"), FOOD, "Weight", 11.9, 32, 0.01, 7, 1.0),
+    Category("Tea", ("Teehaus Nord", "Maison Thé", "Leaf & Co"), ("Grüntee", "Earl Grey", "Rooibos", "Chai", "Kräutertee"),
+             ("Sencha", "Bio", "Vanille", "Abendruhe", "Première"), ("100 g", "250 g"), "Weight", 8.5, 45, 0.01, 7, 1.0),
+    Category("Sweets", ("Zuckerbär", "Chocolatier Noël", "Naschwerk"), ("Schokolade", "Nougat", "Pralinen", "Marzipan", "Cookies"),
+             ("70 % Kakao", "Haselnuss", "Meersalz", "Himbeer", "Vegan"), ("100 g", "300 g"), "Weight", 6.9, 0, 0.01, 7, 0.4),
+    Category("Pet Food", ("Pfote", "Wilder Wolf", "Mieze"), ("Trockenfutter", "Nassfutter", "Kausnacks", "Welpenfutter"),
+             ("Huhn & Reis", "Lachs", "Rind", "Insekten", "Getreidefrei"), ("1 kg", "5 kg", "12 kg"), "Weight", 17.9, 35, 0.02, 7, 0.0),
+    Category("Skin Care", ("Aurélie", "Nordlicht", "Purité", "Honeybee"), ("Tagescreme", "Serum", "Reinigungsgel", "Handcreme", "Sonnenschutz"),
+             ("Hyaluron", "Aloe", "Ringelblume", "Sensitive", "LSF 30"), ("30 ml", "50 ml"), "Volume", 19.9, 42, 0.03, 19, 0.6),
+    Category("Kitchen", ("Kupferkessel", "Stahl & Sohn", "La Cuisine"), ("Handmühle", "French Press", "Pfanne", "Wasserkocher", "Küchenmesser"),
+             ("Classic", "Pro", "Emaille", "Nussholz", "Mini"), ("One size",), "Size", 44.0, 0, 0.05, 19, 0.0),
+    Category("Home Textiles", ("Leinenhaus", "Schlafgut", "Atelier Lin"), ("Bettwäsche", "Kissenhülle", "Wolldecke", "Badetuch", "Tischläufer"),
+             ("Leinen", "Waffelpiqué", "Merino", "Streifen", "Natur"), ("S", "L"), "Size", 39.0, 0, 0.07, 19, 0.5),
+    Category("Clothing", ("Fjällmo", "Atelier Lin", "Werktag", "Plus Belle"), ("T-Shirt", "Hemd", "Strickjacke", "Regenjacke", "Hose", "Kleid"),
+             ("Bio-Baumwolle", "Leinen", "Merino", "Gestreift", "Oversize"), SIZES, "Size", 49.0, 0, 0.15, 19, 0.5),
+    Category("Outdoor", ("Fjällmo", "Bergzeit", "Grand Air"), ("Rucksack", "Trinkflasche", "Stirnlampe", "Zelt", "Isomatte"),
+             ("Ultralight", "20 L", "Trail", "Gipfel", "Kids"), ("One size",), "Size", 59.0, 0, 0.06, 19, 0.3),
+    Category("Stationery", ("Papierlust", "Tinte & Co", "Carnet"), ("Notizbuch", "Füller", "Kalender", "Briefpapier", "Tusche"),
+             ("A5", "Leder", "Liniert", "Botanik", "Nachtblau"), ("One size",), "Size", 16.0, 0, 0.03, 19, 0.8),
+)
+BANDS = ("budget", "core", "premium")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One entry per product (`product_*`, `p` long) and per variant (`variant_*`, `v` long); money in cents.
+
+    `old_price` held until `repriced_at`. `goes_with` is the product planted as bought together, -1 where none.
+    """
+
+    title: list[str]
+    handle: list[str]
+    category: np.ndarray
+    brand: np.ndarray
+    band: np.ndarray
+    vegan: np.ndarray
+    popularity: np.ndarray
+    launched_at: np.ndarray
+    repriced_at: np.ndarray
+    sold_out_at: np.ndarray
+    goes_with: np.ndarray
+    brands: tuple[str, ...]
+    variant_product: np.ndarray
+    variant_option: list[str]
+    variant_sku: list[str]
+    variant_price: np.ndarray
+    variant_old_price: np.ndarray
+    variant_cost: np.ndarray
+    variant_weight: np.ndarray
+    first_variant: np.ndarray
+    variant_count: np.ndarray
+
+    @property
+    def products(self) -> int:
+        return len(self.title)
+
+    def product_id(self, product: np.ndarray | int):
+        """The shop's id of a product, from its number."""
+        return 8_100_000_000_000 + 32_768 * (np.asarray(product) + 1)
+
+    def variant_id(self, variant: np.ndarray | int):
+        """The shop's id of a variant, from its number."""
+        return 44_200_000_000_000 + 32_768 * (np.asarray(variant) + 1)
+
+    def price_at(self, variants: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """The price in cents of each variant at each moment."""
+        changed = moments >= self.repriced_at[self.variant_product[variants]]
+        return np.where(changed, self.variant_price[variants], self.variant_old_price[variants])
+
+
+def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
+    """Draws the catalogue. The last dozen products are new arrivals of the last five weeks, four of them of the daily days."""
+    rng = stream(seed, "catalogue")
+    category = np.sort(np.arange(products) % len(CATEGORIES))
+    brands = tuple(dict.fromkeys(brand for entry in CATEGORIES for brand in entry.brands))
+    titles, seen, brand = [], {}, np.empty(products, dtype=np.int64)
+    for number in range(products):
+        shelf = CATEGORIES[category[number]]
+        name = shelf.brands[rng.integers(len(shelf.brands))]
+        brand[number] = brands.index(name)
+        title = f"{name} {shelf.things[rng.integers(len(shelf.things))]} {shelf.kinds[rng.integers(len(shelf.kinds))]}"
+        seen[title] = seen.get(title, 0) + 1
+        titles.append(title if seen[title] == 1 else f"{title} No. {seen[title]}")
+    band = rng.choice(3, products, p=(0.3, 0.5, 0.2))
+    vegan = rng.random(products) < np.array([CATEGORIES[c].vegan_share for c in category])
+    popularity = rng.gamma(0.8, 1.0, products) + 0.05
+
+    launched = np.full(products, clock.start - 30 * DAY)
+    order = rng.permutation(products)
+    later, new = order[: products // 8], order[products // 8 : products // 8 + 12]
+    launched[later] = rng.integers(clock.start, clock.opening - 28 * DAY, len(later))
+    launched[new[:8]] = rng.integers(clock.opening - 28 * DAY, clock.opening, 8)
+    launched[new[8:]] = rng.integers(clock.opening, clock.end, len(new) - 8)
+    popularity[new] = 1.5
+    repriced = np.full(products, clock.start - DAY)
+    moved = order[-products // 10 :]
+    repriced[moved] = rng.integers(max(clock.start, clock.opening - 60 * DAY), clock.end, len(moved))
+    sold_out = np.full(products, clock.end + 400 * DAY)
+    sold_out[order[60:66]] = clock.opening - rng.integers(1, 20, 6) * DAY
+
+    goes_with = np.full(products, -1)
+    kitchen = np.flatnonzero(category == 5)
+    coffee = np.flatnonzero(category == 0)
+    goes_with[kitchen] = coffee[rng.integers(len(coffee), size=len(kitchen))]
+    stationery = np.flatnonzero(category == 9)
+    goes_with[stationery[::2]] = np.roll(stationery, 1)[::2]
+
+    owner, option, sku, price, cost, weight = [], [], [], [], [], []
+    for number in range(products):
+        shelf = CATEGORIES[category[number]]
+        factor = (0.65, 1.0, 1.9)[band[number]] * float(np.exp(rng.normal(0, 0.18)))
+        for place, label in enumerate(shelf.options):
+            size_factor = 1.0 if shelf.option_name == "Size" else 1.0 + 0.75 * place
+            cents = max(int(round(shelf.base_price * factor * size_factor)), 2) * 100 - 10
+            owner.append(number)
+            option.append(label)
+            sku.append(f"{shelf.name[:3].upper()}-{number + 1:04d}-{place + 1}")
+            price.append(cents)
+            cost.append(int(cents * (0.38 + 0.2 * rng.random())))
+            weight.append(1.0 / (1 + place) if shelf.option_name != "Size" else 1.0)
+    variant_product = np.array(owner)
+    variant_price = np.array(price)
+    change = np.where(rng.random(products) < 0.6, 1.12, 0.9)
+    old_price = np.where(
+        repriced[variant_product] > clock.start, (variant_price * change[variant_product] / 100).round().astype(np.int64) * 100 - 10, variant_price
+    )
+    counts = np.bincount(variant_product, minlength=products)
+    return Catalogue(
+        title=titles,
+        handle=[_handle(title) for title in titles],
+        category=category,
+        brand=brand,
+        band=band,
+        vegan=vegan,
+        popularity=popularity,
+        launched_at=launched,
+        repriced_at=repriced,
+        sold_out_at=sold_out,
+        goes_with=goes_with,
+        brands=brands,
+        variant_product=variant_product,
+        variant_option=option,
+        variant_sku=sku,
+        variant_price=variant_price,
+        variant_old_price=old_price,
+        variant_cost=np.array(cost),
+        variant_weight=np.array(weight),
+        first_variant=np.concatenate(([0], np.cumsum(counts)[:-1])),
+        variant_count=counts,
+    )
+
+
+def _handle(title: str) -> str:
+    return "-".join("".join(letter if letter.isalnum() else " " for letter in fold(title).lower()).split())
