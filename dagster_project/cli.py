@@ -1,16 +1,18 @@
 """dearly: build a day, see what is built and what holds, ask what was published, and learn why."""
 
 import getpass
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from dagster_project.lease import EXIT_HELD, LeaseHeld
+from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
 from dagster_project.settings import REPOSITORY, Settings, load, silence_telemetry
 
 silence_telemetry()
@@ -18,6 +20,8 @@ silence_telemetry()
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 explain = typer.Typer(no_args_is_help=True, help="Why: the evidence behind a decision or a link.")
 app.add_typer(explain, name="explain")
+replay_app = typer.Typer(no_args_is_help=True, help="Let refused rows come in once more.")
+app.add_typer(replay_app, name="replay")
 console = Console()
 FAILED, WRONG_USAGE = 1, 2
 
@@ -123,6 +127,44 @@ def explain_decision(
         raise Refused(str(error), FAILED) from None
     for line in story:
         console.print(line)
+
+
+@replay_app.command("quarantine")
+def replay_quarantine(
+    source: str,
+    table: str,
+    file: Annotated[Path | None, typer.Option(help="mended rows, in the table's own format; without it the rows are tried as they are")] = None,
+    write: Annotated[Path | None, typer.Option(help="only write the waiting rows here as JSON lines, to be mended")] = None,
+    shop: ShopOption = None,
+) -> None:
+    """Let quarantined rows come in once more, mended or after a changed rule. They are known from now on; no built day changes."""
+    from dagster_project.shop import load_shop
+    from dagster_project.sources.contract import load_system
+    from dagster_project.sources.replay import open_rows, replay
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    the_shop = load_shop(settings.shop_folder)
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    try:
+        with hold(settings.store, "dearly replay"):
+            if write:
+                rows = open_rows(warehouse, load_system(source), table)
+                write.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+                console.print(f"{len(rows)} rows written to {write}")
+                return
+            done = replay(warehouse, the_shop, settings.store, source, table, file)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if done.batch is None:
+        console.print("These rows had been replayed before; nothing was loaded.")
+        return
+    console.print(
+        f"{done.batch.rows_in} rows: {done.batch.rows_loaded} loaded, {done.batch.rows_duplicate} duplicate, "
+        f"{done.batch.rows_quarantined} quarantined again; known from {done.known_at} UTC on."
+    )
 
 
 @app.command()

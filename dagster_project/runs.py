@@ -22,6 +22,7 @@ from dagster_project.sources.extracts import find_extracts
 DAGSTER_YAML = {
     "telemetry": {"enabled": False},
     "concurrency": {"pools": {"default_limit": 1, "granularity": "run"}},
+    "python_logs": {"python_log_level": "CRITICAL"},
     "run_monitoring": {"enabled": True, "max_runtime_seconds": 6 * 3600},
 }
 

@@ -1,6 +1,7 @@
 """The one reader of the environment (prefix DEARLY_). Everything runs with nothing set."""
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,5 +78,7 @@ def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -
 
 
 def silence_telemetry() -> None:
-    """Turn off what the libraries would send home; call before they are imported."""
+    """Turn off what the libraries would send home; call before they are imported. Their notes on beta parameters are not for our users."""
     os.environ.update(TELEMETRY_OFF)
+    warnings.filterwarnings("ignore", message=".*is currently in beta.*")
+    warnings.filterwarnings("ignore", message=".*SupersessionWarning.*")

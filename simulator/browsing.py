@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.behaviour import APP, STORE, Carts, Life, Purchases, draw_moments, draw_products, draw_variants
+from simulator.baskets import Purchases, draw_products, draw_variants
+from simulator.behaviour import APP, STORE, Life, draw_moments
 from simulator.campaigns import Campaign, Sends
+from simulator.carts import Carts
 from simulator.catalogue import Catalogue
 from simulator.clock import DAY, NEVER, Clock, local_days, stream
 from simulator.people import People
@@ -13,7 +15,20 @@ from simulator.records import Records
 
 WINDOW_DAYS = 75
 ANONYMOUS_SHARE = 0.30
-SEARCHES = ("espresso", "geschenk", "bio kaffee", "hundefutter", "regenjacke", "handcreme", "leinen bettwäsche", "notizbuch", "thé vert", "vegan chocolate", "zelt", "french press")
+SEARCHES = (
+    "espresso",
+    "geschenk",
+    "bio kaffee",
+    "hundefutter",
+    "regenjacke",
+    "handcreme",
+    "leinen bettwäsche",
+    "notizbuch",
+    "thé vert",
+    "vegan chocolate",
+    "zelt",
+    "french press",
+)
 EVENT_NAMES = (
     "session_start",
     "page_view",
@@ -110,10 +125,18 @@ def draw_browsing(
     campaign[clicks], variant[clicks] = sends.campaign[clicked], sends.variant[clicked]
 
     in_app = np.where(kind == ORDER, purchases.visits.channel[np.maximum(order, 0)] == APP, False)
-    in_app |= (kind != ORDER) & (kind != CLICK) & (person >= 0) & people.column("app_user")[np.maximum(person, 0)] & (rng.random(len(kind)) < 0.5)
+    in_app |= (
+        (kind != ORDER) & (kind != CLICK) & (person >= 0) & people.column("app_user")[np.maximum(person, 0)] & (rng.random(len(kind)) < 0.5)
+    )
     browser = _browsers_of(people, person, in_app, rng)
     browser[person < 0] = 3 * count + stranger
-    devices = np.concatenate((rng.choice(5, 2 * count, p=(0.28, 0.12, 0.28, 0.27, 0.05)), rng.choice((5, 6), count), rng.choice(5, strangers, p=(0.2, 0.1, 0.33, 0.32, 0.05))))
+    devices = np.concatenate(
+        (
+            rng.choice(5, 2 * count, p=(0.28, 0.12, 0.28, 0.27, 0.05)),
+            rng.choice((5, 6), count),
+            rng.choice(5, strangers, p=(0.2, 0.1, 0.33, 0.32, 0.05)),
+        )
+    )
 
     draw = rng.random(len(kind))
     account = np.where(person >= 0, accounts.owner_at(np.maximum(person, 0), anchor, rng.random(len(kind))), -1)
@@ -162,7 +185,8 @@ def draw_browsing(
 def _browsing_moments(clock: Clock, people: People, life: Life, begin: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Visits without a cart: active buyers come as often as their nature is, the lost seldom, prospects by intent."""
     count = len(people)
-    arrived = people.column("arrived_at")
+    # People look around before they leave a name: those visits stay anonymous until they do.
+    arrived = people.column("arrived_at") - (rng.exponential(5.0, count) * DAY).astype(np.int64)
     months = np.maximum(clock.end - np.maximum(arrived, begin), 0) / (30 * DAY)
     prospect = life.first_at >= clock.end
     stays = np.clip((np.minimum(life.drops_at, clock.end) - begin) / (clock.end - begin), 0, 1)
@@ -173,7 +197,9 @@ def _browsing_moments(clock: Clock, people: People, life: Life, begin: int, rng:
     day = local_days(open_from + (rng.random(len(who)) * (clock.end - open_from)).astype(np.int64))
     # Most visits of those who dropped out lie before they did.
     late = (life.drops_at[who] < clock.end) & (life.drops_at[who] > open_from) & (rng.random(len(who)) < 0.8)
-    early = local_days(open_from + (rng.random(len(who)) * np.maximum(np.minimum(life.drops_at[who], clock.end) - open_from, 0)).astype(np.int64))
+    early = local_days(
+        open_from + (rng.random(len(who)) * np.maximum(np.minimum(life.drops_at[who], clock.end) - open_from, 0)).astype(np.int64)
+    )
     day = np.where(late, early, day)
     at = np.maximum(draw_moments(people, who, day, rng), open_from + 30)
     keep = at < clock.end - 1800

@@ -33,17 +33,18 @@ class Campaign:
         return self.campaign_id[:18] + "VARIATNA", self.campaign_id[:18] + "VARIATNB"
 
 
+# Days before the end, name, slug, subjects (A, B), effects (A, B), code. Three do nothing in variant A, one of them in neither.
 _PLANS = (
-    ("Herbstfarben", "herbstfarben", ("Neu im Herbst", "Goldener Oktober für dich"), (0.030, 0.050), "HERBST10"),
-    ("Black Week", "black-week", ("Black Week: bis zu 20 %", "Nur diese Woche 🖤"), (0.080, 0.080), "BLACK20"),
-    ("Advent calendar", "advent", ("24 Türchen warten", "Dein Adventskalender"), (0.040, 0.060), "ADVENT10"),
-    ("Last-minute gifts", "last-minute-gifts", ("Geschenke, die noch ankommen", "Noch 3 Tage"), (0.050, 0.030), "GIFT10"),
-    ("New year newsletter", "new-year", ("Ein gutes neues Jahr", "Unsere Vorsätze"), (0.0, 0.0), ""),
-    ("Coffee refill", "coffee-refill", ("Kaffee alle?", "Frisch geröstet zu dir"), (0.040, 0.055), "KAFFEE10"),
-    ("Valentine", "valentine", ("Für die Liebsten", "Mit Herz 💛"), (0.030, 0.045), "HERZ10"),
-    ("Winter sale", "winter-sale", ("Winterschlussverkauf", "Alles muss raus"), (0.060, 0.075), "WSV15"),
-    ("Journal: brewing at home", "journal-brewing", ("So gelingt der Filterkaffee", "Das Journal ist da"), (0.0, 0.010), ""),
-    ("Spring preview", "spring-preview", ("Der Frühling kommt", "Als Erste sehen"), (0.040, 0.060), "FRUEHLING10"),
+    (178, "Autumn colours", "autumn-colours", ("Neu im Herbst", "Goldener Herbst für dich"), (0.030, 0.050), "HERBST10"),
+    (155, "Journal: brewing at home", "journal-brewing", ("So gelingt der Filterkaffee", "Das Journal ist da"), (0.0, 0.010), ""),
+    (133, "Coffee refill", "coffee-refill", ("Kaffee alle?", "Frisch geröstet zu dir"), (0.040, 0.055), "KAFFEE10"),
+    (110, "Black Week", "black-week", ("Black Week: bis zu 20 %", "Nur diese Woche 🖤"), (0.080, 0.080), "BLACK20"),
+    (92, "Last-minute gifts", "last-minute-gifts", ("Geschenke, die noch ankommen", "Noch 3 Tage"), (0.060, 0.030), "GIFT10"),
+    (70, "New year newsletter", "new-year", ("Ein gutes neues Jahr", "Unsere Vorsätze"), (0.0, 0.0), ""),
+    (53, "Winter sale", "winter-sale", ("Winterschlussverkauf", "Alles muss raus"), (0.060, 0.080), "WSV15"),
+    (33, "Valentine", "valentine", ("Für die Liebsten", "Mit Herz 💛"), (0.030, 0.050), "HERZ10"),
+    (19, "Tea time", "tea-time", ("Zeit für Tee", "Deine Teestunde"), (0.0, 0.040), "TEE10"),
+    (5, "Spring preview", "spring-preview", ("Der Frühling kommt", "Als Erste sehen"), (0.050, 0.070), "FRUEHLING10"),
 )
 
 
@@ -70,15 +71,15 @@ class Sends:
 
 
 def plan_campaigns(clock: Clock) -> tuple[Campaign, ...]:
-    """Ten campaigns over the last 180 days, the last one five days before the end; those too near the start fall away."""
-    last = int(local_days(np.array([clock.end - 1]))[0]) - 5
-    days = [last - round(number * 175 / (len(_PLANS) - 1)) for number in reversed(range(len(_PLANS)))]
+    """Ten campaigns over the last 180 days; those too near the start of the history fall away."""
+    last = int(local_days(np.array([clock.end - 1]))[0])
+    days = [last - plan[0] for plan in _PLANS]
     moments = at_local(np.array(days), np.full(len(days), 9 * 3600 + 1800), "Europe/Berlin")
     planned = []
     for plan, moment in zip(_PLANS, moments, strict=True):
         if moment < clock.start + 20 * DAY:
             continue
-        name, slug, subjects, effects, code = plan
+        _, name, slug, subjects, effects, code = plan
         number = len(planned)
         planned.append(Campaign(number, f"01JDEARLY{number:05d}CAMPA{number:07d}", name, slug, subjects, effects, code, int(moment)))
     return tuple(planned)

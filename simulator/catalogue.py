@@ -1,4 +1,4 @@
-"""What the shop sells: ten categories, about thirty brands, three price bands, 300 products and their variants."""
+"""What the shop sells: 300 products and their variants, drawn from the shelves."""
 
 from dataclasses import dataclass
 
@@ -6,50 +6,7 @@ import numpy as np
 
 from simulator.clock import DAY, Clock, stream
 from simulator.names import fold
-
-
-@dataclass(frozen=True)
-class Category:
-    """A shelf. `cycle_days` is the typical days until it is bought again (0: it is not used up)."""
-
-    name: str
-    brands: tuple[str, ...]
-    things: tuple[str, ...]
-    kinds: tuple[str, ...]
-    options: tuple[str, ...]
-    option_name: str
-    base_price: float
-    cycle_days: float
-    refund_rate: float
-    vat_percent: int
-    vegan_share: float
-
-
-FOOD = ("250 g", "500 g", "1 kg")
-SIZES = ("XS", "S", "M", "L", "XL")
-CATEGORIES: tuple[Category, ...] = (
-    Category("Coffee", ("Röstwerk", "Kiez Kaffee", "Montaña", "Finca Alta"), ("Espresso", "Filterkaffee", "Crema", "Cold Brew", "Decaf"),
-             ("Yirgacheffe", "Santos", "Huila", "Sidamo", "Hausmischung", "Antigua", "Bio"), FOOD, "Weight", 11.9, 32, 0.01, 7, 1.0),
-    Category("Tea", ("Teehaus Nord", "Maison Thé", "Leaf & Co"), ("Grüntee", "Earl Grey", "Rooibos", "Chai", "Kräutertee"),
-             ("Sencha", "Bio", "Vanille", "Abendruhe", "Première"), ("100 g", "250 g"), "Weight", 8.5, 45, 0.01, 7, 1.0),
-    Category("Sweets", ("Zuckerbär", "Chocolatier Noël", "Naschwerk"), ("Schokolade", "Nougat", "Pralinen", "Marzipan", "Cookies"),
-             ("70 % Kakao", "Haselnuss", "Meersalz", "Himbeer", "Vegan"), ("100 g", "300 g"), "Weight", 6.9, 0, 0.01, 7, 0.4),
-    Category("Pet Food", ("Pfote", "Wilder Wolf", "Mieze"), ("Trockenfutter", "Nassfutter", "Kausnacks", "Welpenfutter"),
-             ("Huhn & Reis", "Lachs", "Rind", "Insekten", "Getreidefrei"), ("1 kg", "5 kg", "12 kg"), "Weight", 17.9, 35, 0.02, 7, 0.0),
-    Category("Skin Care", ("Aurélie", "Nordlicht", "Purité", "Honeybee"), ("Tagescreme", "Serum", "Reinigungsgel", "Handcreme", "Sonnenschutz"),
-             ("Hyaluron", "Aloe", "Ringelblume", "Sensitive", "LSF 30"), ("30 ml", "50 ml"), "Volume", 19.9, 42, 0.03, 19, 0.6),
-    Category("Kitchen", ("Kupferkessel", "Stahl & Sohn", "La Cuisine"), ("Handmühle", "French Press", "Pfanne", "Wasserkocher", "Küchenmesser"),
-             ("Classic", "Pro", "Emaille", "Nussholz", "Mini"), ("One size",), "Size", 44.0, 0, 0.05, 19, 0.0),
-    Category("Home Textiles", ("Leinenhaus", "Schlafgut", "Atelier Lin"), ("Bettwäsche", "Kissenhülle", "Wolldecke", "Badetuch", "Tischläufer"),
-             ("Leinen", "Waffelpiqué", "Merino", "Streifen", "Natur"), ("S", "L"), "Size", 39.0, 0, 0.07, 19, 0.5),
-    Category("Clothing", ("Fjällmo", "Atelier Lin", "Werktag", "Plus Belle"), ("T-Shirt", "Hemd", "Strickjacke", "Regenjacke", "Hose", "Kleid"),
-             ("Bio-Baumwolle", "Leinen", "Merino", "Gestreift", "Oversize"), SIZES, "Size", 49.0, 0, 0.15, 19, 0.5),
-    Category("Outdoor", ("Fjällmo", "Bergzeit", "Grand Air"), ("Rucksack", "Trinkflasche", "Stirnlampe", "Zelt", "Isomatte"),
-             ("Ultralight", "20 L", "Trail", "Gipfel", "Kids"), ("One size",), "Size", 59.0, 0, 0.06, 19, 0.3),
-    Category("Stationery", ("Papierlust", "Tinte & Co", "Carnet"), ("Notizbuch", "Füller", "Kalender", "Briefpapier", "Tusche"),
-             ("A5", "Leder", "Liniert", "Botanik", "Nachtblau"), ("One size",), "Size", 16.0, 0, 0.03, 19, 0.8),
-)
-BANDS = ("budget", "core", "premium")
+from simulator.shelves import CATEGORIES
 
 
 @dataclass(frozen=True)
@@ -85,13 +42,17 @@ class Catalogue:
     def products(self) -> int:
         return len(self.title)
 
-    def product_id(self, product: np.ndarray | int):
+    def product_id(self, product: np.ndarray | int) -> np.ndarray:
         """The shop's id of a product, from its number."""
         return 8_100_000_000_000 + 32_768 * (np.asarray(product) + 1)
 
-    def variant_id(self, variant: np.ndarray | int):
+    def variant_id(self, variant: np.ndarray | int) -> np.ndarray:
         """The shop's id of a variant, from its number."""
         return 44_200_000_000_000 + 32_768 * (np.asarray(variant) + 1)
+
+    def on_sale(self, products: np.ndarray, moments: np.ndarray) -> np.ndarray:
+        """Whether each product is launched and not sold out for good at each moment."""
+        return (self.launched_at[products] <= moments) & (moments < self.sold_out_at[products])
 
     def price_at(self, variants: np.ndarray, moments: np.ndarray) -> np.ndarray:
         """The price in cents of each variant at each moment."""
@@ -104,7 +65,9 @@ def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
     rng = stream(seed, "catalogue")
     category = np.sort(np.arange(products) % len(CATEGORIES))
     brands = tuple(dict.fromkeys(brand for entry in CATEGORIES for brand in entry.brands))
-    titles, seen, brand = [], {}, np.empty(products, dtype=np.int64)
+    titles: list[str] = []
+    seen: dict[str, int] = {}
+    brand = np.empty(products, dtype=np.int64)
     for number in range(products):
         shelf = CATEGORIES[category[number]]
         name = shelf.brands[rng.integers(len(shelf.brands))]
@@ -142,7 +105,7 @@ def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
         factor = (0.65, 1.0, 1.9)[band[number]] * float(np.exp(rng.normal(0, 0.18)))
         for place, label in enumerate(shelf.options):
             size_factor = 1.0 if shelf.option_name == "Size" else 1.0 + 0.75 * place
-            cents = max(int(round(shelf.base_price * factor * size_factor)), 2) * 100 - 10
+            cents = max(round(shelf.base_price * factor * size_factor), 2) * 100 - 10
             owner.append(number)
             option.append(label)
             sku.append(f"{shelf.name[:3].upper()}-{number + 1:04d}-{place + 1}")
@@ -153,7 +116,9 @@ def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
     variant_price = np.array(price)
     change = np.where(rng.random(products) < 0.6, 1.12, 0.9)
     old_price = np.where(
-        repriced[variant_product] > clock.start, (variant_price * change[variant_product] / 100).round().astype(np.int64) * 100 - 10, variant_price
+        repriced[variant_product] > clock.start,
+        (variant_price * change[variant_product] / 100).round().astype(np.int64) * 100 - 10,
+        variant_price,
     )
     counts = np.bincount(variant_product, minlength=products)
     return Catalogue(

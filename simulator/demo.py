@@ -13,10 +13,13 @@ from simulator.systems import (
     enrichment,
     ga4,
     hubspot,
-    klaviyo,
+    klaviyo_campaigns,
+    klaviyo_events,
+    klaviyo_profiles,
     pos,
     shopify_apps,
     shopify_catalogue,
+    shopify_checkouts,
     shopify_customers,
     shopify_orders,
 )
@@ -24,13 +27,16 @@ from simulator.truth import write_truth
 
 SYSTEMS = (
     shopify_catalogue,
+    shopify_checkouts,
     shopify_customers,
     shopify_orders,
     shopify_apps,
     hubspot,
     consent,
     cookiebot,
-    klaviyo,
+    klaviyo_campaigns,
+    klaviyo_events,
+    klaviyo_profiles,
     ga4,
     accounts,
     pos,
@@ -39,9 +45,7 @@ SYSTEMS = (
 )
 
 
-def generate(
-    out: Path, customers: int = 5000, months: int = 24, days: int = 14, seed: int = 7, last_day: date = date(2026, 3, 14)
-) -> None:
+def generate(out: Path, customers: int = 5000, months: int = 24, days: int = 14, seed: int = 7, last_day: date = date(2026, 3, 14)) -> None:
     """Writes `out/extracts/<system>/<table>/…` and `out/truth/…`; the same arguments write the same bytes.
 
     `customers` are real people, `months` the span that ends with `last_day`, `days` how many of its last days come as

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from simulator.names import fold
+
+# A row as a vendor writes it: column or attribute to value.
+Row = dict[str, Any]
 
 WRONG_HOSTS = {"gmail.com": "gmial.com", "gmx.de": "gmx.ed", "web.de": "webb.de", "icloud.com": "icloud.con", "outlook.com": "outlok.com"}
 NULL_WORDS = ("NULL", "N/A", "-", "null", "none")
@@ -101,7 +105,7 @@ class Break:
 
     kind: str
     column: str
-    spoil: Callable[[dict], dict]
+    spoil: Callable[[Row], Row]
 
 
 def set_to(kind: str, column: str, value: object) -> Break:

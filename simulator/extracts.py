@@ -18,14 +18,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from simulator.clock import Clock, stream
-from simulator.dirt import Break
+from simulator.dirt import Break, Row
 
 LATE_SHARE = 0.012
 BROKEN_SHARE = 0.001
 OVERLAP_ROWS = 3
 CHUNK = 20_000
 # Table and the number of the pull whose file arrives a second time under a later name.
-REPEATED = {("shopify", "orders"): 3, ("klaviyo", "events"): 6, ("ga4", "events"): 5, ("consent", "receipts"): 2, ("hubspot", "contacts"): 4}
+REPEATED = {
+    ("shopify", "orders"): 3,
+    ("klaviyo", "events"): 6,
+    ("ga4", "events"): 5,
+    ("consent", "receipts"): 2,
+    ("hubspot", "contacts"): 4,
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Extracts:
     root: Path
     clock: Clock
     seed: int
-    incidents: list[dict] = field(default_factory=list)
+    incidents: list[Row] = field(default_factory=list)
 
     def path(self, table: Table, pull: int, minutes_later: int = 0) -> Path:
         """The file of a pull: `<table>_<extracted_at>.<format>`."""
@@ -70,7 +76,7 @@ class Extracts:
         late = (pull >= 1) & (stream(self.seed, f"late {table.system} {table.name}").random(len(pull)) < LATE_SHARE)
         return pull + late
 
-    def put(self, table: Table, item: np.ndarray, changed_at: np.ndarray, render: Callable[[np.ndarray, int], Iterable[dict]]) -> None:
+    def put(self, table: Table, item: np.ndarray, changed_at: np.ndarray, render: Callable[[np.ndarray, int], Iterable[Row]]) -> None:
         """Writes a table from its changes: `item` changed at `changed_at`.
 
         `render(items, cutoff)` gives each item's row as it stood at `cutoff` (seconds). A pull shows an item once, with
@@ -80,7 +86,7 @@ class Extracts:
         on_time = self.clock.pull_of(changed_at, table.up_to_pull)
         rng = stream(self.seed, f"breaks {table.system} {table.name}")
         sure = 1 + int(rng.integers(len(self.clock.pulls) - 1))
-        carried: list[dict] = []
+        carried: list[Row] = []
         for number, about in enumerate(self.clock.pulls):
             rows = np.flatnonzero(pull == number)
             order = rows[np.lexsort((item[rows], changed_at[rows]))]
@@ -92,8 +98,10 @@ class Extracts:
             cutoff = about.extracted_at if table.up_to_pull else about.until
             overlapping = carried if number > 0 and (number + len(table.name)) % 5 == 0 else []
             spoiled = rng.random(len(order)) < BROKEN_SHARE
-            if number == sure and len(order):
-                spoiled[rng.integers(len(order))] = True
+            # Every way to break shows in a long history, and one of them on some later day.
+            surely = len(table.breaks) if number == 0 and len(order) >= 100 else int(number == sure)
+            if len(order):
+                spoiled[rng.integers(0, len(order), surely)] = True
             file = _Rows(self, table, number, overlapping)
             for begin in range(0, len(order), CHUNK):
                 chunk = order[begin : begin + CHUNK]
@@ -126,13 +134,22 @@ class Extracts:
         if REPEATED.get((table.system, table.name)) == pull:
             again = self.path(table, pull, minutes_later=30)
             shutil.copyfile(self.path(table, pull), again)
-            self.note("repeated file", table, pull, None)
+            self.incidents.append(
+                {
+                    "kind": "repeated file",
+                    "system": table.system,
+                    "table": table.name,
+                    "file": again.name,
+                    "row_number": None,
+                    "column": None,
+                }
+            )
 
 
 class _Rows:
     """One open file of a table."""
 
-    def __init__(self, extracts: Extracts, table: Table, pull: int, overlapping: list[dict]) -> None:
+    def __init__(self, extracts: Extracts, table: Table, pull: int, overlapping: list[Row]) -> None:
         self.extracts, self.table, self.pull = extracts, table, pull
         self.count, self.broken, self.tail = 0, 0, []
         self.handle: IO[str] = extracts.path(table, pull).open("w", encoding="utf-8", newline="")
@@ -148,7 +165,7 @@ class _Rows:
             self._write(row)
             extracts.note("overlapping row", table, pull, self.count)
 
-    def add(self, row: dict, late: bool, spoil: bool) -> None:
+    def add(self, row: Row, late: bool, spoil: bool) -> None:
         self._write(row)
         self.tail = [*self.tail[1 - OVERLAP_ROWS :], row]
         if late:
@@ -159,11 +176,11 @@ class _Rows:
             self._write(how.spoil(row))
             self.extracts.note(how.kind, self.table, self.pull, self.count, how.column)
 
-    def close(self) -> list[dict]:
+    def close(self) -> list[Row]:
         self.handle.close()
         return self.tail
 
-    def _write(self, row: dict) -> None:
+    def _write(self, row: Row) -> None:
         self.count += 1
         if self.table.format == "csv":
             self.writer.writerow(row)

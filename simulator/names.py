@@ -13,7 +13,9 @@ class Culture:
     family: tuple[str, ...]
 
 
-_FOLDS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "ı": "i", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"})
+_FOLDS = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "ı": "i", "ł": "l", "Ł": "L", "đ": "d", "Đ": "D"}
+)
 
 
 def fold(text: str) -> str:
@@ -38,7 +40,7 @@ CULTURES: dict[str, Culture] = {
             "Lukas Jonas Leon Paul Felix Maximilian Moritz Jakob Anton Emil Oskar Theo Karl Friedrich Johannes Matthias "
             "Andreas Thomas Michael Stefan Christian Markus Jürgen Günter Jörg Klaus Wolfgang Bernd Uwe Ralf Holger "
             "Sebastian Tobias Florian Dominik Fabian Julian Niklas Tim Jan Björn Sören Torsten Hendrik Konrad Valentin "
-            "Benedikt Leonhard Käspar Götz Rüdiger Till"
+            "Benedikt Leonhard Kaspar Götz Rüdiger Till"
         ),
         _words(
             "Müller Schmidt Schneider Fischer Weber Meyer Wagner Becker Schulz Hoffmann Schäfer Koch Bauer Richter Klein "
@@ -113,7 +115,7 @@ CULTURES: dict[str, Culture] = {
         ),
     ),
     "southern": Culture(
-        _words("Giulia Chiara Francesca Lucía María Núria Sofía Inês Conceição Eleni Ioanna Jelena Ana Ivana Željka Zoran_a"),
+        _words("Giulia Chiara Francesca Lucía María Núria Sofía Inês Conceição Eleni Ioanna Jelena Ana Ivana Željka Zorana"),
         _words("Marco Luca José Jesús Íñigo Andrés João Gonçalo Nikos Dimitrios Dragan Željko Ivan Mateo Nicolò Ángel"),
         _words(
             "Rossi Russo Ferrari Esposito Bianchi García Fernández González Rodríguez López Martínez Peña Núñez Silva "

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from simulator.catalogue import CATEGORIES, Catalogue
+from simulator.catalogue import Catalogue
 from simulator.clock import DAY, Clock, stream
 from simulator.names import CITIES, COUNTRIES, CULTURES, INTERESTS, MAIL_HOSTS, PHONES, STREETS, VALUES, fold
+from simulator.shelves import CATEGORIES
 
 CHANNELS = ("organic", "paid_search", "paid_social", "referral", "newsletter", "store")
 CYCLIC = tuple(number for number, category in enumerate(CATEGORIES) if category.cycle_days > 0)
@@ -162,14 +163,30 @@ def _slug(name: str) -> str:
 
 def _add_tastes(frame: pd.DataFrame, catalogue: Catalogue, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     count = len(frame)
-    interests = np.array([";".join(np.array(INTERESTS)[np.sort(rng.choice(len(INTERESTS), size, replace=False))]) for size in rng.integers(0, 5, count)], dtype=object)
+    interests = np.array(
+        [";".join(np.array(INTERESTS)[np.sort(rng.choice(len(INTERESTS), size, replace=False))]) for size in rng.integers(0, 5, count)],
+        dtype=object,
+    )
     frame["interests"] = interests
-    frame["values"] = [";".join(np.array(VALUES)[np.sort(rng.choice(len(VALUES), size, replace=False))]) for size in rng.integers(0, 4, count)]
+    frame["values"] = [
+        ";".join(np.array(VALUES)[np.sort(rng.choice(len(VALUES), size, replace=False))]) for size in rng.integers(0, 4, count)
+    ]
     frame["diet"] = rng.choice(np.array(["", "vegan", "vegetarian", "lactose-free"], dtype=object), count, p=(0.72, 0.1, 0.13, 0.05))
     frame["clothing_size"] = rng.choice(np.array(["XS", "S", "M", "L", "XL"], dtype=object), count, p=(0.08, 0.24, 0.32, 0.24, 0.12))
     frame["contact_channel"] = rng.choice(np.array(["email", "sms", "phone", "post"], dtype=object), count, p=(0.72, 0.14, 0.06, 0.08))
     # Interests speak: what a person says about themselves raises what they buy.
-    pull = {"barista": 0, "cooking": 5, "baking": 2, "dogs": 3, "cats": 3, "fashion": 7, "hiking": 8, "interior": 6, "reading": 9, "yoga": 4}
+    pull = {
+        "barista": 0,
+        "cooking": 5,
+        "baking": 2,
+        "dogs": 3,
+        "cats": 3,
+        "fashion": 7,
+        "hiking": 8,
+        "interior": 6,
+        "reading": 9,
+        "yoga": 4,
+    }
     weights = rng.gamma(0.35, 1.0, (count, len(CATEGORIES))) + 0.01
     for interest, category in pull.items():
         weights[:, category] += np.array([0.9 if interest in text.split(";") else 0.0 for text in interests])
@@ -203,10 +220,19 @@ def _add_behaviour(frame: pd.DataFrame, affinity: np.ndarray, clock: Clock, rng:
 
     open_rate, discount_love = frame["open_rate"].to_numpy(), frame["discount_love"].to_numpy()
     frame["rate_year"] = rng.gamma(0.9, 1 / 0.9, count) * 4.4 * np.exp(0.5 * (open_rate - 0.36)) * np.where(price == 2, 1.15, 1.0)
-    factor = np.array([1.1, 0.95, 0.5, 1.5, 1.2, 1.1])[channel] * np.exp(-1.2 * (discount_love - 0.3)) * np.exp(1.0 * (open_rate - 0.36)) * np.where(cyclic, 1.5, 1.0)
+    factor = (
+        np.array([1.1, 0.95, 0.5, 1.5, 1.2, 1.1])[channel]
+        * np.exp(-1.2 * (discount_love - 0.3))
+        * np.exp(1.0 * (open_rate - 0.36))
+        * np.where(cyclic, 1.5, 1.0)
+    )
     frame["lifetime_days"] = rng.exponential(1.0, count) * rng.gamma(2.0, 0.5, count) * 560 * factor + 1
 
-    hour = np.where(rng.random(count) < 0.62, rng.normal(19.5, 1.8, count), np.where(rng.random(count) < 0.5, rng.normal(8.0, 1.3, count), rng.normal(12.8, 1.6, count)))
+    hour = np.where(
+        rng.random(count) < 0.62,
+        rng.normal(19.5, 1.8, count),
+        np.where(rng.random(count) < 0.5, rng.normal(8.0, 1.3, count), rng.normal(12.8, 1.6, count)),
+    )
     frame["best_hour"] = np.mod(hour.round().astype(np.int64), 24)
     frame["hour_focus"] = rng.beta(4, 2, count)
 

@@ -45,11 +45,23 @@ def draw_records(clock: Clock, people: People, life: Life, seed: int) -> dict[st
     account = ~people.column("always_guest") & (buyer | (rng.random(count) < 0.6))
     crm = rng.random(count) < 0.85
     mailed = (rng.random(count) < 0.88) | ~(account | crm)
-    delays = {"shopify": np.zeros(count, dtype=np.int64), "hubspot": rng.integers(60, 2 * DAY, count), "klaviyo": rng.integers(5, 900, count)}
+    delays = {
+        "shopify": np.zeros(count, dtype=np.int64),
+        "hubspot": rng.integers(60, 2 * DAY, count),
+        "klaviyo": rng.integers(5, 900, count),
+    }
     members = {"shopify": account, "hubspot": crm, "klaviyo": mailed}
     twice = {"shopify": 0.04, "hubspot": 0.065, "klaviyo": 0.03}
     return {
-        system: _records_of(system, clock, people, np.flatnonzero(members[system]), arrived + delays[system], twice[system], stream(seed, f"records {system}"))
+        system: _records_of(
+            system,
+            clock,
+            people,
+            np.flatnonzero(members[system]),
+            arrived + delays[system],
+            twice[system],
+            stream(seed, f"records {system}"),
+        )
         for system in members
     }
 

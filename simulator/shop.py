@@ -5,9 +5,11 @@ from datetime import date
 
 import numpy as np
 
-from simulator.behaviour import STORE, Carts, Life, Purchases, draw_carts, draw_life, draw_visits, fill_baskets, join_visits
+from simulator.baskets import Purchases, fill_baskets
+from simulator.behaviour import STORE, Life, draw_life, draw_visits, join_visits
 from simulator.browsing import Browsing, draw_browsing
 from simulator.campaigns import Campaign, Sends, plan_campaigns, send_campaigns
+from simulator.carts import Carts, draw_carts
 from simulator.catalogue import Catalogue, build_catalogue
 from simulator.clock import Clock, stream
 from simulator.consent import Consents, draw_consents

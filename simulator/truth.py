@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 
 from simulator.behaviour import FUTURE_DAYS, STORE
 from simulator.campaigns import EFFECT_DAYS, HOLDOUT_SHARE
-from simulator.catalogue import BANDS, CATEGORIES
 from simulator.clock import DAY, NEVER, utc_texts
 from simulator.consent import PURPOSES
+from simulator.dirt import Row
+from simulator.shelves import BANDS, CATEGORIES
 from simulator.shop import Shop
 from simulator.systems.consent import subject_identifiers
 from simulator.systems.ga4 import order_texts, pseudo_ids
@@ -19,7 +20,7 @@ from simulator.systems.pos import TILL_CARD, cards_shown, receipt_no
 from simulator.systems.shopify_orders import money
 
 
-def write_truth(shop: Shop, incidents: list[dict], folder: Path) -> None:
+def write_truth(shop: Shop, incidents: list[Row], folder: Path) -> None:
     """Writes the truth's files into `folder`. Money is in cents (`*_cents`), moments are naive UTC timestamps."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
@@ -75,7 +76,7 @@ def customers_table(shop: Shop) -> pa.Table:
     """One row per real person: who they are, how they tick, and what they do in the year after the last day."""
     people, life, end = shop.people, shop.life, shop.clock.end
     count = len(people)
-    visits, net = shop.purchases.visits, shop.purchases.net()
+    visits, net, known_net = shop.purchases.visits, shop.purchases.net(), shop.purchases.net(end)
 
     def tally(rows: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
         return np.bincount(visits.person[rows], weights=None if weights is None else weights[rows], minlength=count).astype(np.int64)
@@ -85,7 +86,10 @@ def customers_table(shop: Shop) -> pa.Table:
     np.minimum.at(following, visits.person[~past], visits.at[~past])
     within = {days: ~past & (visits.at < end + days * DAY) for days in (30, 90, FUTURE_DAYS)}
     cycle = people.column("cycle_category")
-    columns: dict[str, pa.Array | np.ndarray] = {name: pa.array(people.frame[name].to_numpy(), pa.string()) for name in ("person_id", "email", "country", "language", "favourite_category", "channel")}
+    columns: dict[str, pa.Array | np.ndarray] = {
+        name: pa.array(people.frame[name].to_numpy(), pa.string())
+        for name in ("person_id", "email", "country", "language", "favourite_category", "channel")
+    }
     columns |= {
         "household": pa.array(people.column("household"), pa.int64(), mask=people.column("household") < 0),
         "arrived_at": _moments(people.column("arrived_at")),
@@ -93,7 +97,7 @@ def customers_table(shop: Shop) -> pa.Table:
         "churned_at": _moments(life.drops_at),
         "active_at_end": (life.first_at < end) & (life.drops_at > end),
         "purchases": tally(past),
-        "net_cents": tally(past, net),
+        "net_cents": tally(past, known_net),
         "next_purchase_at": _moments(following),
         "purchases_next_30d": tally(within[30]),
         "purchases_next_90d": tally(within[90]),
@@ -116,7 +120,7 @@ def customers_table(shop: Shop) -> pa.Table:
 
 
 def purchases_table(shop: Shop) -> pa.Table:
-    """One row per purchase before the end: who truly made it, where, its net cents, and the campaign that caused it."""
+    """One row per purchase before the end: who truly made it, where, its net cents as they stood then, and the campaign that caused it."""
     bought, visits = shop.purchases, shop.purchases.visits
     rows = np.flatnonzero(visits.at < shop.clock.end)
     orders = order_texts(shop)
@@ -129,7 +133,7 @@ def purchases_table(shop: Shop) -> pa.Table:
             "source_record_id": pa.array(keys, pa.string()),
             "channel": pa.array(names[visits.channel[rows]], pa.string()),
             "purchased_at": _moments(visits.at[rows]),
-            "net_cents": pa.array(bought.net()[rows]),
+            "net_cents": pa.array(bought.net(shop.clock.end)[rows]),
             "caused_by": pa.array(slugs[visits.campaign[rows]], pa.string()),
             "guest": pa.array(bought.guest[rows]),
             "corrected_at": _moments(bought.edited_at[rows], bought.edited_at[rows] < shop.clock.end),
@@ -203,7 +207,7 @@ def products_table(shop: Shop) -> pa.Table:
     )
 
 
-def effects(shop: Shop) -> dict:
+def effects(shop: Shop) -> Row:
     """Each campaign's true effect: the expected and the realised added orders of those mailed, by variant.
 
     `added_order_rate` is the mean, over everyone assigned to the variant, of the chance the campaign added of an order

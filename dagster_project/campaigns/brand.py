@@ -16,7 +16,7 @@ class Strict(BaseModel):
 
 
 class Palette(Strict):
-    """The colours of one scheme: page behind, surface of a block, tint of a band, ink and muted text, lines, the accent and the text on it."""
+    """One scheme: page behind, surface of a block, tint of a band, ink and muted text, lines, the accent and the text on it."""
 
     page: Colour
     surface: Colour

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dagster_project.campaigns.located_yaml import ContentError, load
 from dagster_project.campaigns.words import Words, WordsByLanguage
 
-BLOCKS = ("header", "hero", "greeting", "products", "cart", "offer", "call_to_action", "footer")
-
 # The link to unsubscribe as each tool writes it in an href. Rendered mails hold the generic one; `content.for_destination` swaps it.
 UNSUBSCRIBE_TAGS = {
     "generic": "{{unsubscribe_url}}",

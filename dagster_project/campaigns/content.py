@@ -1,13 +1,10 @@
 """Rendering: a template is compiled once per campaign, step, variant and language, and then filled once per customer.
 
-The two passes have delimiters of their own. `[[ … ]]` and `[% … %]` are what is the same for everybody (blocks, brand, language) and are
-done before MJML becomes HTML; `{{ … }}` and `{% … %}` are the customer's. Customer text enters in the second pass alone, as a value,
-escaped for HTML there; nothing is rendered twice.
+Customer text enters in the second pass alone, as a value, escaped for HTML there; nothing is rendered twice.
 """
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +12,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-import css_inline
 import pyarrow as pa
-from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
-from mjml import mjml2html
+from jinja2 import Template, TemplateError
 
 from dagster_project.campaigns.brand import Brand
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign
@@ -28,7 +21,8 @@ from dagster_project.campaigns.language import Language, load_languages
 from dagster_project.campaigns.links import tracked
 from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.merge_fields import merge
-from dagster_project.campaigns.words import LENGTHS, choose, compile_chain
+from dagster_project.campaigns.template_passes import before_customers, per_customer, to_html
+from dagster_project.campaigns.words import LENGTHS, Words, choose, compile_chain
 
 CONTENT = pa.schema(
     [
@@ -46,8 +40,6 @@ UNSUBSCRIBE = UNSUBSCRIBE_TAGS["generic"]
 
 # What inboxes show after the preheader would be the mail's first words; invisible filler keeps them out.
 PREHEADER_FILLER = "\u034f\u200c\u00a0" * 80
-
-_INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
 @dataclass(frozen=True)
@@ -91,27 +83,14 @@ def compile_template(campaign: Campaign, step: str, variant: str, language: str,
     }
     folder = f"campaigns/{campaign.slug}"
     try:
-        mjml = _before(root, autoescape=True).get_template(f"{folder}/email.mjml.j2").render(fixed)
-        html = _finished(_INLINER.inline(mjml2html(mjml)))
-        text = _before(root, autoescape=False).get_template(f"{folder}/email.txt.j2").render(fixed)
-        html_template = _per_customer(autoescape=True).from_string(html)
-        text_template = _per_customer(autoescape=False).from_string(text)
+        mjml = before_customers(root, autoescape=True).get_template(f"{folder}/email.mjml.j2").render(fixed)
+        html = to_html(mjml)
+        text = before_customers(root, autoescape=False).get_template(f"{folder}/email.txt.j2").render(fixed)
+        html_template = per_customer(autoescape=True).from_string(html)
+        text_template = per_customer(autoescape=False).from_string(text)
     except (TemplateError, ValueError, OSError) as error:
         raise ContentError(f"{where}: the template does not compile ({type(error).__name__}: {error}); mend it.") from error
-    words = {**spoken.words, **campaign.words_of(step, variant, language)}
-    needed = {"subject", "preheader", *re.findall(r"\bwords\.(\w+)", html + text)}
-    missing = sorted(needed - set(words))
-    if missing:
-        raise ContentError(
-            f"{campaign.folder / 'campaign.yaml'}: step {step}, variant {variant} has no words for `{missing[0]}` in {language}; add them under `words`."
-        )
-    for key, (shortest, longest) in LENGTHS.items():
-        last = words[key].lines[-1].say
-        if not shortest <= len(last) <= longest:
-            raise ContentError(
-                f"{campaign.folder / 'campaign.yaml'}: step {step}, variant {variant}, {language}: the last {key} has {len(last)} characters, it needs {shortest} to {longest}: {last!r}."
-            )
-    used = {key: words[key] for key in sorted(needed)}
+    used = _words_needed(campaign, step, variant, spoken, html + text)
     spelled = json.dumps(
         [
             html,
@@ -137,6 +116,22 @@ def compile_template(campaign: Campaign, step: str, variant: str, language: str,
     )
 
 
+def _words_needed(campaign: Campaign, step: str, variant: str, language: Language, templates: str) -> Words:
+    """The chains that the templates write, each there and, for subject and preheader, of a length that fits when nothing is known."""
+    where = f"{campaign.folder / 'campaign.yaml'}: step {step}, variant {variant}"
+    words = {**language.words, **campaign.words_of(step, variant, language.code)}
+    needed = sorted({*LENGTHS, *re.findall(r"\bwords\.(\w+)", templates)})
+    missing = [key for key in needed if key not in words]
+    if missing:
+        raise ContentError(f"{where} has no words for `{missing[0]}` in {language.code}; add them under `words`.")
+    for key, (shortest, longest) in LENGTHS.items():
+        last = words[key].lines[-1].say
+        if not shortest <= len(last) <= longest:
+            length = f"has {len(last)} characters and needs {shortest} to {longest}"
+            raise ContentError(f"{where}: the last {key} in {language.code} {length}: {last!r}; rewrite it.")
+    return {key: words[key] for key in needed}
+
+
 def render(
     compiled: CompiledMail, rows: pa.Table | Iterable[Mapping[str, Any]], fallback_products: Sequence[Mapping[str, Any]] = ()
 ) -> pa.Table:
@@ -154,7 +149,7 @@ def render(
 def render_in_batches(
     compiled: CompiledMail, rows: Iterable[Mapping[str, Any]], fallback_products: Sequence[Mapping[str, Any]] = (), size: int = 2000
 ) -> Iterator[pa.Table]:
-    """`render` a batch at a time, so that a large audience never lies in memory as a whole (a mail is some 25 kB)."""
+    """`render` a batch at a time, so that a large audience never lies in memory as a whole (25 kB a mail)."""
     waiting = iter(rows)
     while batch := list(islice(waiting, size)):
         yield render(compiled, batch, fallback_products)
@@ -184,7 +179,7 @@ def _fill(compiled: CompiledMail, row: Mapping[str, Any], fallback_products: Seq
         "product_rows": [products[at : at + 2] for at in range(0, len(products), 2)],
         "home_url": compiled.brand.urls.home,
         "preferences_url": compiled.brand.urls.preferences,
-        "unsubscribe_url": Markup(UNSUBSCRIBE),
+        "unsubscribe_url": UNSUBSCRIBE,
         "content_id": content_id,
         "link": partial(
             _link,
@@ -197,9 +192,8 @@ def _fill(compiled: CompiledMail, row: Mapping[str, Any], fallback_products: Seq
         html = compiled.html.render(context)
         text = compiled.text.render(context)
     except TemplateError as error:
-        raise ContentError(
-            f"{compiled.campaign.folder}: step {compiled.step}, variant {compiled.variant}, {compiled.language.code}: {error}; mend the template."
-        ) from error
+        where = f"step {compiled.step}, variant {compiled.variant}, {compiled.language.code}"
+        raise ContentError(f"{compiled.campaign.folder}: {where}: {error}; mend the template.") from error
     return {
         "customer_id": fields["customer_id"],
         "content_id": content_id,
@@ -219,48 +213,3 @@ def _without_holes(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_holes(item) for key, item in value.items() if item is not None}
     return [_without_holes(item) for item in value] if isinstance(value, list) else value
-
-
-def _before(root: Any, autoescape: bool) -> ImmutableSandboxedEnvironment:
-    """The first pass: what is the same for everybody."""
-    return ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(root),
-        variable_start_string="[[",
-        variable_end_string="]]",
-        block_start_string="[%",
-        block_end_string="%]",
-        comment_start_string="[#",
-        comment_end_string="#]",
-        autoescape=autoescape,
-        undefined=StrictUndefined,
-        finalize=_no_template_inside,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def _per_customer(autoescape: bool) -> ImmutableSandboxedEnvironment:
-    """The second pass: one customer."""
-    return ImmutableSandboxedEnvironment(
-        autoescape=autoescape, undefined=StrictUndefined, finalize=_no_hole, trim_blocks=True, lstrip_blocks=True
-    )
-
-
-def _no_template_inside(value: Any) -> Any:
-    if isinstance(value, str) and re.search(r"\{[{%#]|[%#}]\}", value):
-        raise TemplateError(f"{value!r} holds template signs; only a template may")
-    return value
-
-
-def _no_hole(value: Any) -> Any:
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        raise TemplateError("a field is written that this customer does not have; ask `{% if … %}` first")
-    return value
-
-
-def _finished(html: str) -> str:
-    """What MJML cannot say: statements out of the comments that carried them through, blocks marked, layout tables marked, short lines."""
-    html = re.sub(r"<!--(\{%.*?%\})-->", r"\1", html, flags=re.DOTALL)
-    html = re.sub(r'<div class="block-(\w+)', r'<div data-content="\1" class="block-\1', html)
-    html = re.sub(r"<table (?![^>]*\brole=)", '<table role="presentation" ', html)
-    return re.sub(r"\s*\n\s*", "\n", html)

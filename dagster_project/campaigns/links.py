@@ -14,7 +14,8 @@ def safe_url(value: str | None, hosts: tuple[str, ...], base: str) -> str | None
     """An https address on one of the shop's hosts (or below one), or None.
 
     Relative addresses are joined to `base`. Everything that could end an attribute or open a tool's template tag is percent-encoded,
-    and a fragment is dropped (`#end` is a directive to some). A host with other than plain letters (a look-alike), a user part or a port is refused.
+    and a fragment is dropped (`#end` is a directive to some). A host with other than plain letters (a look-alike), a user part or a
+    port is refused.
     """
     if not isinstance(value, str) or not value.strip() or len(value) > 2000:
         return None

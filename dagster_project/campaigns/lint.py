@@ -1,7 +1,7 @@
 """The mail linter: what would not reach an inbox, could not be read there, or must not be sent.
 
 `lint_mail` judges one rendered mail, `lint_templates` the templates' own MJML (mjml-python lets unknown tags and attributes through
-verbatim), `lint_brand` the colours; `lint_all` renders every mail of every campaign for a full and for an empty customer and does all three.
+verbatim), `lint_brand` the colours; `lint_all` does all three, with every mail of every campaign rendered.
 """
 
 import re
@@ -190,7 +190,7 @@ def lint_brand(brand: Brand) -> list[Finding]:
 
 
 def lint_all(templates: Path, campaigns: Iterable[Campaign], brand: Brand, rows: Sequence[CustomerRow]) -> list[Finding]:
-    """Everything: templates, brand, and every mail (campaign, step, variant, language) for each row and for a customer of whom nothing is known."""
+    """Templates, brand, and every mail (campaign, step, variant, language) for each row and for one of whom nothing is known."""
     findings = [*lint_templates(templates), *lint_brand(brand)]
     for campaign in campaigns:
         for step in campaign.steps:

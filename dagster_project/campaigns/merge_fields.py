@@ -21,7 +21,7 @@ CART_LINES_SHOWN = 8
 
 
 class ProductRow(TypedDict, total=False):
-    """A product to show. `price` in `currency` (ISO), `reason` a code of the language's `reasons`; addresses may be relative to the shop."""
+    """A product to show. `price` in `currency` (ISO), `reason` a code of the language's `reasons`; addresses may be relative."""
 
     product_id: str
     title: str

@@ -115,7 +115,7 @@ def compile_chain(chain: Chain) -> tuple[_Compiled, ...]:
 
 
 def choose(chain: Sequence[_Compiled], merge: Mapping[str, Any], shortest: int = 0, longest: int = 100_000) -> str | None:
-    """The first line that fits, with its fields filled in; None where the chain ends in an empty line. The result is text, never a template."""
+    """The first line that fits, with its fields filled in: text, never a template. None where the chain ends in an empty line."""
     for line in chain:
         if any(merge.get(field) is None for field in line.fields):
             continue

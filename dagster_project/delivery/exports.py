@@ -103,7 +103,8 @@ def delta(rows: pa.Table, earlier: bytes, extension: str, key: str) -> dict[str,
     added = [place for place, row in enumerate(now) if row[key] not in known]
     changed = [place for place, row in enumerate(now) if row[key] in known and known[row[key]] != row]
     removed = sorted(known.keys() - {row[key] for row in now})
-    return {"added": rows.take(added), "changed": rows.take(changed), "removed": pa.table({key: pa.array(removed, pa.string())})}
+    take = {"added": rows.take(pa.array(added, pa.int64())), "changed": rows.take(pa.array(changed, pa.int64()))}
+    return {**take, "removed": pa.table({key: pa.array(removed, pa.string())})}
 
 
 def manifest_of(

@@ -19,6 +19,9 @@ from scipy.sparse.csgraph import connected_components
 
 CUT = -2.5
 MISSING_WEIGHT = -4.0
+# Compared, and rather two people: such a pair counts its own weight, down to the floor.
+DIFFERENT_WEIGHT = -2.0
+FLOOR_WEIGHT = -12.0
 SCALE = 1000
 # A component above this size keeps only its stronger pairs, floor by floor, until it falls apart or the last floor is reached.
 BIG_COMPONENT = 5_000
@@ -94,11 +97,19 @@ def cluster(
     if held is not None:
         for position in range(records):
             held[groups.find(position)] |= held[position]
+    # What the data say against a merge stops an exact link, though not a person's decision and not the average.
+    careful = _Groups(list(groups.parent), {group: set(others) for group, others in groups.apart.items()})
+    against = weights < DIFFERENT_WEIGHT
+    for one, other in zip(left[against].tolist(), right[against].tolist(), strict=True):
+        a, b = careful.find(one), careful.find(other)
+        if a != b:
+            careful.forbid(a, b)
     for one, other in exact:
-        a, b = groups.find(one), groups.find(other)
-        if a == b or not groups.may_join(a, b) or (held is not None and held[a] & held[b]):
+        a, b = careful.find(one), careful.find(other)
+        if a == b or not careful.may_join(a, b) or (held is not None and held[a] & held[b]):
             continue
-        groups.join(a, b)
+        careful.join(a, b)
+        groups.join(groups.find(one), groups.find(other))
         if held is not None:
             held[min(a, b)] |= held[max(a, b)]
     root = np.array([groups.find(position) for position in range(records)], dtype=np.int64)
@@ -112,7 +123,7 @@ def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> 
     """Sum, per pair of groups, each pair's weight above a missing pair, in thousandths; left < right, ordered."""
     low, high = np.minimum(left, right), np.maximum(left, right)
     between = low != high
-    above = np.rint((weights[between] - MISSING_WEIGHT) * SCALE).astype(np.int64)
+    above = np.rint((np.maximum(weights[between], FLOOR_WEIGHT) - MISSING_WEIGHT) * SCALE).astype(np.int64)
     pairs, which = np.unique(np.stack([low[between], high[between]]), axis=1, return_inverse=True)
     totals = np.zeros(pairs.shape[1], dtype=np.int64)
     np.add.at(totals, which.ravel(), above)

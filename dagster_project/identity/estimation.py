@@ -30,10 +30,15 @@ class Patterns:
 
 @dataclass(frozen=True)
 class Block:
-    """Pairs that agree on a blocking key; `estimated` marks the comparisons that do not use the key."""
+    """Pairs that agree on a blocking key.
+
+    `judged` marks the comparisons that tell matches from others here (never those the key decides), `estimated` those whose m is
+    counted here.
+    """
 
     patterns: Patterns
     estimated: NDArray[np.bool_]
+    judged: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int]) -> Paramet
         current = Parameters(m, u)
         matched = [PRIOR_M * _prior_m(size) for size in sizes]
         for number, block in enumerate(blocks):
-            odds = _log_odds(block.patterns, current, block.estimated) + np.log(block_share[number] / (1 - block_share[number]))
+            odds = _log_odds(block.patterns, current, block.judged) + np.log(block_share[number] / (1 - block_share[number]))
             weights = block.patterns.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
             block_share[number] = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
             for index in np.flatnonzero(block.estimated):

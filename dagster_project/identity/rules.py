@@ -2,7 +2,7 @@
 
 A rule is data. Its guards are what makes it safe: a value used by too many people or records stops linking and is reported
 (info@, a till's account), and two records with clearly different given names (or, beside it, birth dates) are not linked by a
-shared phone or mailbox: they are left to the model and to review.
+shared phone or mailbox: they are left to the model and to review. Where a value has such a conflict, nameless records stay out.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], only_new
         create or replace temp table shared_found (rule varchar, value_hash varchar, records bigint, people bigint);
         """
     )
-    fresh = "and (l.position in (from new_positions) or r.position in (from new_positions))" if only_new else ""
+    fresh = "and (left_position in (from new_positions) or right_position in (from new_positions))" if only_new else ""
     for rank, rule in enumerate(rules):
         if rule.column not in known:
             continue
@@ -117,14 +117,24 @@ def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], only_new
         con.execute(
             f"""
             insert into edges_found
-            with usable as (
+            with
+            usable as (
                 select normalised.* from normalised
                 semi join (select value from valued where not {is_shared}) as fine on normalised.{rule.column} = fine.value
+            ),
+            paired as (
+                select
+                    l.position as left_position,
+                    r.position as right_position,
+                    {CONFLICTS[rule.conflict]} as is_conflict,
+                    l.given is not null and r.given is not null as is_named,
+                    bool_or(is_conflict) over (partition by l.{rule.column}) as is_contested
+                from usable as l
+                inner join usable as r on l.{rule.column} = r.{rule.column} and l.position < r.position
             )
-            select l.position, r.position, {rank}, ?, {rule.match_probability}
-            from usable as l
-            inner join usable as r on l.{rule.column} = r.{rule.column} and l.position < r.position
-            where not {CONFLICTS[rule.conflict]} {fresh}
+            select left_position, right_position, {rank}, ?, {rule.match_probability}
+            from paired
+            where not is_conflict and (is_named or not is_contested) {fresh}
             """,
             [rule.name],
         )

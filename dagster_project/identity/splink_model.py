@@ -23,14 +23,15 @@ from dagster_project.identity.blocking import write_pairs
 from dagster_project.identity.estimation import MISSING, Block, Patterns, estimate, match_share
 from dagster_project.identity.normalise import normalise
 
-RANDOM_PAIRS = 2_000_000
-BLOCK_PAIRS = 300_000
+RANDOM_PAIRS = 1_000_000
+BLOCK_PAIRS = 200_000
+SAMPLED_PAIRS = 200_000
 SEED = 20_260_101
 # Pairs below this weight are dropped at once: clustering keeps pairs from -2 and review starts there too.
 KEEP_WEIGHT = -2.0
 
-# Where m is estimated, in this order: the first three whose columns are known. Each leaves out the comparisons it decides.
-# Phone and address come last: their blocks are full of families, who agree on names and places without being one person.
+# Where m is estimated, in this order: the first whose columns are known, each without the comparisons it decides; after two only
+# what is still open. Which pairs are matches is judged, where it can be, by what is a person's own and not a household's. Phone and address come last: their blocks are full of families, who agree on names and places without being one person.
 TRAINING_BLOCKS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("given || ' ' || family", ("given", "family"), ("given_name", "family_name")),
     ("birth_date", ("birth_date",), ("birth_date",)),
@@ -182,24 +183,29 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         _write_random_pairs(con, across_sources)
         random = _patterns(con, model, "random_pairs")
         blocks: list[Block] = []
+        own = np.array([name in (*HOUSEHOLD_CAPS, "national_id") for name in names])
+        open_ = np.ones(len(names), dtype=bool)
         for key, needs, decided in TRAINING_BLOCKS:
-            if len(blocks) == BLOCKS_USED or not set(needs) <= columns:
+            estimated = open_ & np.array([name not in decided for name in names])
+            if len(blocks) == BLOCKS_USED or not set(needs) <= columns or not estimated.any():
                 continue
             _write_block(con, key, across_sources)
             patterns = _patterns(con, model, "block_pairs")
             if patterns.counts.sum() >= 20:
-                blocks.append(Block(patterns, np.array([name not in decided for name in names])))
+                compared = np.array([name not in decided for name in names])
+                judged = compared & own if (compared & own).sum() > 1 else compared
+                blocks.append(Block(patterns, estimated, judged))
+                open_ &= ~estimated if len(blocks) > 1 else True
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
         parameters = estimate(random, blocks, sizes)
         pairs = write_pairs(con, columns, across_sources=across_sources)
-        con.execute(f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {RANDOM_PAIRS // 4}")
+        con.execute(f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}")
         share = match_share(_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
         counted = con.execute("select count(*), count(*) filter (source = (select min(source) from normalised)) from normalised").fetchone()
         assert counted is not None
         possible = counted[1] * (counted[0] - counted[1]) if across_sources else counted[0] * (counted[0] - 1) / 2
-    own = household is not None and household.estimated.any()
-    share_at_home = match_share(household.patterns, parameters, 0.5, household.estimated) if household and own else 1.0
+    share_at_home = match_share(household.patterns, parameters, 0.5, household.judged) if household and own.any() else 1.0
     model["probability_two_random_records_match"] = float(f"{min(max(share * pairs / max(possible, 1), 1e-12), 0.5):.6g}")
     for comparison, m, u in zip(model["comparisons"], parameters.m, parameters.u, strict=True):
         best = len(m) - 1
@@ -228,7 +234,8 @@ def _household_block(
     if joined.counts.sum() < 20:
         return None
     names = [comparison["output_column_name"] for comparison in model["comparisons"]]
-    return Block(joined, np.array([name in (*HOUSEHOLD_CAPS, "national_id") for name in names]))
+    own = np.array([name in (*HOUSEHOLD_CAPS, "national_id") for name in names])
+    return Block(joined, own, own)
 
 
 def predict(
@@ -239,9 +246,10 @@ def predict(
     across_sources: bool = False,
     keep_weight: float = KEEP_WEIGHT,
 ) -> pa.Table:
-    """Weigh the pairs of `records` worth comparing; one row per pair from `keep_weight` on, record_a known before record_b.
+    """Weigh the pairs of `records` worth comparing: one row per pair that strangers would hardly be, record_a known before record_b.
 
-    Columns: record_a, record_b, match_weight (log2 odds, the lower of against a stranger and against a relative), known_at,
+    Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight` and
+    speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lower of against a stranger and against a relative), known_at,
     `weight_<comparison>` (the part of each against a stranger), match_probability.
     `only_new` names the records that are new: only pairs with one of them are compared, with all the others.
     """
@@ -301,7 +309,6 @@ def weigh(
             * exclude (left_position, right_position),
             round(1 / (1 + pow(2, -match_weight)), 6) as match_probability
         from weighed
-        where match_weight >= {keep_weight}
         order by left_position, right_position
         """
     ).to_arrow_table()

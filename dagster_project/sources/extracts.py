@@ -66,13 +66,14 @@ def find_extracts(folder: Path, system: System) -> list[Extract]:
 
 
 def read_rows(path: Path, table: Table) -> Rows:
-    """Read a landed file by its declared format.
+    """Read a landed file by its ending, else by its declared format.
 
     Raises:
         UnreadableExtract: it is truncated, of another format, or lacks a required column.
     """
     readers = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
-    return readers[table.format](path, table)
+    ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
+    return readers.get(ending, readers[table.format])(path, table)
 
 
 def content_of(path: Path) -> bytes:
@@ -132,11 +133,12 @@ def read_jsonl(path: Path, table: Table) -> Rows:
         except UnicodeDecodeError:
             unreadable.append((number, "is not UTF-8", raw.decode("utf-8", "backslashreplace")))
     incoming = pa.table({"_row_number": pa.array(numbers, pa.int64()), "line": pa.array(lines, pa.string())})
-    paths = ", ".join(f"""'$."{source}"'""" for source in table.headers.values())
+    paths = ", ".join("""'$."{}"'""".format(source.replace("'", "''")) for source in table.headers.values())
     fields = ", ".join(f'fields[{place}] as "{name}"' for place, name in enumerate(table.columns, start=1))
     with duckdb.connect() as connection:
         connection.register("lines", incoming)
-        connection.execute("create temp table judged as select *, case when json_valid(line) then json_type(line) = 'OBJECT' else false end as is_object from lines")
+        is_object = "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
+        connection.execute(f"create temp table judged as select *, {is_object} as is_object from lines")
         broken = connection.execute("select _row_number, line from judged where not is_object order by _row_number").fetchall()
         rows = connection.execute(
             f"""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,8 +62,19 @@ def load_shop_extracts(warehouse: Warehouse, shop: Shop, store: Path, only_conse
     return batches
 
 
-def load_extract(warehouse: Warehouse, shop: Shop, store: Path, system: System, extract: Extract, known: set[str]) -> Batch | None:
-    """Land and load one extract; None when its content is already loaded, under whatever name it came."""
+def load_extract(
+    warehouse: Warehouse,
+    shop: Shop,
+    store: Path,
+    system: System,
+    extract: Extract,
+    known: set[str],
+    before: Callable[[duckdb.DuckDBPyConnection], object] | None = None,
+) -> Batch | None:
+    """Land and load one extract; None when its content is already loaded, under whatever name it came.
+
+    `before` runs in the same transaction as the load, ahead of it.
+    """
     content = sha256_of(extract.path)
     if batch_id_of(extract, content) in known or batch_id_of(extract, content, stamped=True) in known:
         return None
@@ -75,6 +87,8 @@ def load_extract(warehouse: Warehouse, shop: Shop, store: Path, system: System, 
     history_until = shop.sources[system.system].history_until
     is_history = history_until is not None and extract.extracted_at <= history_until
     with warehouse.transaction() as connection:
+        if before:
+            before(connection)
         rules = rules_of(table, [shop.currency, *shop.fx_rates])
         batch = insert(connection, extract, table, rules, rows, batch_id, is_history, landed.relative_to(store).as_posix())
     fault_point("loaded")

@@ -87,7 +87,8 @@ def build(settings: Settings, select: Sequence[str], exclude_tests: bool = False
     arguments = ["build" if not exclude_tests else "run", "--select", *select]
     if not exclude_tests:
         arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
+    # A build compiles into the manifest it is given, ephemeral models for good: each gets its own.
     try:
-        invoke(settings, arguments, parse(settings).manifest, lambda event: events.append(msg_to_dict(event)))
+        invoke(settings, arguments, parse(settings).manifest.deepcopy(), lambda event: events.append(msg_to_dict(event)))
     finally:
         yield from events

@@ -5,7 +5,7 @@ import pandas as pd
 
 from simulator.browsing import LOGIN
 from simulator.clock import stream, utc_texts
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 from simulator.systems.ga4 import pseudo_ids
@@ -14,7 +14,11 @@ EVENTS = Table(
     "accounts",
     "events",
     "jsonl",
-    breaks=(set_to("missing id", "messageId", None), set_to("unparsable date", "timestamp", "1773-99-01"), set_to("unknown type", "type", "trakc")),
+    breaks=(
+        set_to("missing id", "messageId", None),
+        set_to("unparsable date", "timestamp", "1773-99-01"),
+        set_to("unknown type", "type", "trakc"),
+    ),
 )
 TIERS = ((15_000, "Silver"), (50_000, "Gold"), (150_000, "Platinum"))
 
@@ -27,7 +31,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     account, kind, at, detail = (events[name].to_numpy() for name in ("account", "kind", "at", "detail"))
     about = shop.people.frame.to_dict("records")
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = utc_texts(at[items], ".000Z")
         rows = []
         for place, number in enumerate(items):

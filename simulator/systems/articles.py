@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from simulator.catalogue import CATEGORIES
 from simulator.clock import DAY, stream, utc_texts
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.names import fold
+from simulator.shelves import CATEGORIES
 from simulator.shop import Shop
 
 ARTICLES = Table(
@@ -34,7 +34,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     shelf, form = rng.permutation(np.arange(count) % len(CATEGORIES)), rng.integers(0, 3, count)
     texts = utc_texts(at)
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         rows = []
         for number in items:
             category, language = CATEGORIES[shelf[number]], languages[number]

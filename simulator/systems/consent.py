@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator.clock import offset_texts, stream
 from simulator.consent import PURPOSES, receipts
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 
@@ -45,7 +45,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     emails, country = subject_identifiers(shop), shop.people.column("country")
     shouted = stream(shop.seed, "receipt capitals").random(len(shop.people)) < 0.02
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = offset_texts(at[items])
         written = []
         for place, number in enumerate(items):
@@ -76,5 +76,7 @@ def subject_identifiers(shop: Shop) -> list[str]:
     columns = [(shop.records[system].first_of, shop.records[system].column("email")) for system in ("shopify", "klaviyo", "hubspot")]
     for who, true_address in enumerate(shop.people.column("email")):
         known = (emails[first[who]].strip() for first, emails in columns if first[who] >= 0)
-        identifiers.append(next((email for email in known if email.count("@") == 1 and " " not in email and not email.endswith("@")), true_address))
+        identifiers.append(
+            next((email for email in known if email.count("@") == 1 and " " not in email and not email.endswith("@")), true_address)
+        )
     return identifiers

@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator.browsing import DEVICES
 from simulator.clock import DAY, NEVER, local_texts, stream
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.names import COUNTRIES
 from simulator.shop import Shop
@@ -15,7 +15,11 @@ CONSENTS = Table(
     "consents",
     "csv",
     columns=("Key", "Consent date", "necessary", "preferences", "statistics", "marketing", "URL", "Country", "user_pseudo_id"),
-    breaks=(set_to("missing id", "Key", ""), set_to("unparsable date", "Consent date", "01/13/26 26:00"), set_to("unknown answer", "marketing", "perhaps")),
+    breaks=(
+        set_to("missing id", "Key", ""),
+        set_to("unparsable date", "Consent date", "01/13/26 26:00"),
+        set_to("unknown answer", "marketing", "perhaps"),
+    ),
 )
 
 
@@ -36,7 +40,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     owner = browsing.browser_owner[browser]
     country = people.column("country")[np.where(owner >= 0, owner, browser % len(people))]
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = local_texts(at[items], "UTC")
         return [
             {

@@ -3,7 +3,7 @@
 import numpy as np
 
 from simulator.clock import DAY, local_texts, stream
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 
@@ -11,8 +11,23 @@ PERSONS = Table(
     "enrichment",
     "persons",
     "csv",
-    columns=("email", "region", "urbanity", "household_size", "has_children", "interests", "values", "social_activity", "income_band", "updated_at"),
-    breaks=(set_to("missing id", "email", ""), set_to("unparsable date", "updated_at", "Q1 2026"), set_to("negative quantity", "household_size", "-3")),
+    columns=(
+        "email",
+        "region",
+        "urbanity",
+        "household_size",
+        "has_children",
+        "interests",
+        "values",
+        "social_activity",
+        "income_band",
+        "updated_at",
+    ),
+    breaks=(
+        set_to("missing id", "email", ""),
+        set_to("unparsable date", "updated_at", "Q1 2026"),
+        set_to("negative quantity", "household_size", "-3"),
+    ),
     quiet=True,
     late=False,
 )
@@ -32,7 +47,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     wrong = rng.random(len(known)) < 0.04
     emails, about = people.column("email"), people.frame.to_dict("records")
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = local_texts(at[items], unit="D")
         rows = []
         for place, number in enumerate(items):

@@ -3,19 +3,58 @@
 import numpy as np
 import pyarrow as pa
 
-from simulator.browsing import ADD, CHECKOUT, CLICK, DEVICES, EVENT_NAMES, LOGIN, ORDER, PAGE, PURCHASE, SCREEN, SCROLL, SEARCH, SEARCHES, VIEW
-from simulator.catalogue import CATEGORIES
+from simulator.browsing import (
+    ADD,
+    CHECKOUT,
+    CLICK,
+    DEVICES,
+    EVENT_NAMES,
+    LOGIN,
+    ORDER,
+    PAGE,
+    PURCHASE,
+    SCREEN,
+    SCROLL,
+    SEARCH,
+    SEARCHES,
+    VIEW,
+)
 from simulator.clock import local_days, stream
+from simulator.dirt import Row
 from simulator.extracts import BROKEN_SHARE, Extracts, Table
 from simulator.names import COUNTRIES
+from simulator.shelves import CATEGORIES
 from simulator.shop import Shop
 from simulator.systems.shopify_orders import order_id, order_numbers
 
 EVENTS = Table("ga4", "events", "parquet")
 SITE = "https://shop.example"
-KEYS = ("ga_session_id", "ga_session_number", "page_location", "page_title", "firebase_screen", "search_term", "percent_scrolled", "engagement_time_msec", "transaction_id", "value", "currency", "method", "campaign", "content", "source", "medium")
+KEYS = (
+    "ga_session_id",
+    "ga_session_number",
+    "page_location",
+    "page_title",
+    "firebase_screen",
+    "search_term",
+    "percent_scrolled",
+    "engagement_time_msec",
+    "transaction_id",
+    "value",
+    "currency",
+    "method",
+    "campaign",
+    "content",
+    "source",
+    "medium",
+)
 VALUE = pa.struct([("string_value", pa.string()), ("int_value", pa.int64()), ("float_value", pa.float64()), ("double_value", pa.float64())])
-SOURCES = (("(direct)", "(none)"), ("google", "organic"), ("google", "cpc"), ("instagram", "paid_social"), ("newsletter-partner", "referral"))
+SOURCES = (
+    ("(direct)", "(none)"),
+    ("google", "organic"),
+    ("google", "cpc"),
+    ("instagram", "paid_social"),
+    ("newsletter-partner", "referral"),
+)
 
 
 def pseudo_ids(shop: Shop) -> np.ndarray:
@@ -24,7 +63,10 @@ def pseudo_ids(shop: Shop) -> np.ndarray:
     seen = shop.clock.end - 200 * 86_400 + np.arange(len(browsing.browser_code)) * 97 % (120 * 86_400)
     app = np.array([DEVICES[number][3] != "WEB" for number in browsing.browser_device])
     return np.array(
-        [f"{code:08x}{moment:08x}{number:016x}" if in_app else f"{code}.{moment}" for number, (code, moment, in_app) in enumerate(zip(browsing.browser_code, seen, app, strict=True))],
+        [
+            f"{code:08x}{moment:08x}{number:016x}" if in_app else f"{code}.{moment}"
+            for number, (code, moment, in_app) in enumerate(zip(browsing.browser_code, seen, app, strict=True))
+        ],
         dtype=object,
     )
 
@@ -50,7 +92,12 @@ def write(shop: Shop, extracts: Extracts) -> None:
 
 def _note(extracts: Extracts, arrives: np.ndarray, how: np.ndarray, on_time: np.ndarray) -> None:
     starts = np.searchsorted(arrives, np.arange(len(extracts.clock.pulls)))
-    kinds = {1: ("missing id", "user_pseudo_id"), 2: ("unparsable date", "event_date"), 3: ("missing timestamp", "event_timestamp"), 4: ("overlapping row", None)}
+    kinds = {
+        1: ("missing id", "user_pseudo_id"),
+        2: ("unparsable date", "event_date"),
+        3: ("missing timestamp", "event_timestamp"),
+        4: ("overlapping row", None),
+    }
     for row in np.flatnonzero((how > 0) | (on_time < arrives)):
         kind, column = kinds.get(int(how[row]), ("late row", None))
         extracts.note(kind, EVENTS, int(arrives[row]), int(row - starts[arrives[row]]) + 1, column)
@@ -71,7 +118,9 @@ def _events(shop: Shop, source: np.ndarray, how: np.ndarray) -> pa.Table:
     owner = browsing.browser_owner[browser]
     somebody = np.where(person >= 0, person, np.where(owner >= 0, owner, browser % len(people)))
     country = np.array([COUNTRIES[code]["name"] for code in people.column("country")], dtype=object)[somebody]
-    language = np.array([f"{tongue}-{code.lower()}" for tongue, code in zip(people.column("language"), people.column("country"), strict=True)], dtype=object)
+    language = np.array(
+        [f"{tongue}-{code.lower()}" for tongue, code in zip(people.column("language"), people.column("country"), strict=True)], dtype=object
+    )
     origin = _origins(shop)[session]
     return pa.table(
         {
@@ -82,7 +131,14 @@ def _events(shop: Shop, source: np.ndarray, how: np.ndarray) -> pa.Table:
             "user_id": pa.array(user, pa.string()),
             "user_pseudo_id": pa.array(np.where(how == 1, None, pseudo_ids(shop)[browser]), pa.string()),
             "user_properties": _empty_properties(len(source)),
-            "device": _struct({"category": devices[:, 0], "operating_system": devices[:, 1], "language": language[somebody], "web_info": _struct({"browser": np.where(web, devices[:, 2], None)})}),
+            "device": _struct(
+                {
+                    "category": devices[:, 0],
+                    "operating_system": devices[:, 1],
+                    "language": language[somebody],
+                    "web_info": _struct({"browser": np.where(web, devices[:, 2], None)}),
+                }
+            ),
             "geo": _struct({"country": country, "region": people.column("region")[somebody], "city": people.column("city")[somebody]}),
             "traffic_source": _struct({"name": origin[:, 2], "medium": origin[:, 1], "source": origin[:, 0]}),
             "platform": pa.array(devices[:, 3], pa.string()),
@@ -134,18 +190,26 @@ def _params(shop: Shop, source: np.ndarray) -> pa.ListArray:
     order = browsing.session_order[session]
     bought = name == PURCHASE
 
-    def part(key: str, rows: np.ndarray, **value: np.ndarray) -> tuple[np.ndarray, int, dict]:
+    def part(key: str, rows: np.ndarray, **value: np.ndarray) -> tuple[np.ndarray, int, Row]:
         return rows, KEYS.index(key), value
 
     title = np.where(variant >= 0, titles[product], "Dearly Demo Shop")
     parts = [
         part("ga_session_id", every, int_value=browsing.session_start[session]),
         part("ga_session_number", every, int_value=browsing.session_number[session]),
-        part("engagement_time_msec", np.flatnonzero((name == PAGE) | (name == SCREEN) | (name == SCROLL)), int_value=1000 + (browsing.event_micros[source] % 60_000)),
+        part(
+            "engagement_time_msec",
+            np.flatnonzero((name == PAGE) | (name == SCREEN) | (name == SCROLL)),
+            int_value=1000 + (browsing.event_micros[source] % 60_000),
+        ),
         part("page_location", np.flatnonzero(~in_app), string_value=place),
         part("page_title", np.flatnonzero(name == PAGE), string_value=title),
         part("firebase_screen", np.flatnonzero(name == SCREEN), string_value=title),
-        part("search_term", np.flatnonzero(name == SEARCH), string_value=np.array(SEARCHES, dtype=object)[np.maximum(browsing.event_search[source], 0)]),
+        part(
+            "search_term",
+            np.flatnonzero(name == SEARCH),
+            string_value=np.array(SEARCHES, dtype=object)[np.maximum(browsing.event_search[source], 0)],
+        ),
         part("percent_scrolled", np.flatnonzero(name == SCROLL), int_value=np.full(count, 90)),
         part("method", np.flatnonzero(name == LOGIN), string_value=np.full(count, "password", dtype=object)),
         part("transaction_id", np.flatnonzero(bought), string_value=orders[np.maximum(order, 0)]),
@@ -173,7 +237,9 @@ def _params(shop: Shop, source: np.ndarray) -> pa.ListArray:
         values[field] = pa.array(column[order_of], kind, mask=~filled[order_of])
     values["float_value"] = pa.nulls(len(rows), pa.float64())
     value = pa.StructArray.from_arrays([values[field.name] for field in VALUE], fields=list(VALUE))
-    entries = pa.StructArray.from_arrays([pa.array(np.array(KEYS, dtype=object)[keys[order_of]], pa.string()), value], names=["key", "value"])
+    entries = pa.StructArray.from_arrays(
+        [pa.array(np.array(KEYS, dtype=object)[keys[order_of]], pa.string()), value], names=["key", "value"]
+    )
     return pa.ListArray.from_arrays(pa.array(np.searchsorted(rows[order_of], np.arange(count + 1)), pa.int32()), entries)
 
 
@@ -184,7 +250,7 @@ def order_texts(shop: Shop) -> np.ndarray:
 
 def _order_values(shop: Shop) -> np.ndarray:
     bought = shop.purchases
-    cents = np.bincount(bought.line_order, weights=bought.line_price * bought.line_quantity - bought.line_discount, minlength=len(bought.code))
+    cents = np.bincount(bought.line_order, weights=bought.line_paid(bought.line_quantity), minlength=len(bought.code))
     return (cents + bought.shipping) / 100
 
 
@@ -204,10 +270,20 @@ def _items(shop: Shop, source: np.ndarray) -> pa.ListArray:
     browsing, catalogue = shop.browsing, shop.catalogue
     session, name = browsing.event_session[source], browsing.event_name[source]
     single = np.flatnonzero((name == VIEW) | (name == ADD))
-    rows, variants, quantities = [single], [browsing.event_variant[source][single]], [np.maximum(browsing.event_quantity[source][single], 1)]
+    rows, variants, quantities = (
+        [single],
+        [browsing.event_variant[source][single]],
+        [np.maximum(browsing.event_quantity[source][single], 1)],
+    )
     baskets = (name == CHECKOUT) | (name == PURCHASE)
     for number, first_line, lines, line_variant, line_quantity in (
-        (browsing.session_order, shop.purchases.first_line, shop.purchases.line_order, shop.purchases.line_variant, shop.purchases.line_quantity),
+        (
+            browsing.session_order,
+            shop.purchases.first_line,
+            shop.purchases.line_order,
+            shop.purchases.line_variant,
+            shop.purchases.line_quantity,
+        ),
         (browsing.session_cart, shop.carts.first_line, shop.carts.line_cart, shop.carts.line_variant, shop.carts.line_quantity),
     ):
         held = np.flatnonzero(baskets & (number[session] >= 0))

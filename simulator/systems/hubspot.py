@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from simulator.catalogue import CATEGORIES
 from simulator.clock import DAY, local_texts, stream
 from simulator.consent import EMAIL
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.names import COUNTRIES
 from simulator.people import People
+from simulator.shelves import CATEGORIES
 from simulator.shop import Shop
 
 CONTACTS = Table(
@@ -72,7 +72,7 @@ def spent_by(shop: Shop, moment: int) -> np.ndarray:
     """Cents spent by each person on purchases made before the moment."""
     visits = shop.purchases.visits
     rows = visits.at < moment
-    return np.bincount(visits.person[rows], weights=shop.purchases.net()[rows], minlength=len(shop.people)).astype(np.int64)
+    return np.bincount(visits.person[rows], weights=shop.purchases.net(moment)[rows], minlength=len(shop.people)).astype(np.int64)
 
 
 def write(shop: Shop, extracts: Extracts) -> None:
@@ -87,7 +87,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     given, bought = shop.consents.since[person, EMAIL] + 1800, shop.life.first_at[person] + 1800
     always = np.ones(len(person), dtype=bool)
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         tiers = tier_of(people, spent_by(shop, cutoff))
         consented = shop.consents.given(person, EMAIL, cutoff)
         changed = [created[items]]

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from simulator.behaviour import STORE, draw_products, draw_variants
+from simulator.baskets import draw_products, draw_variants
+from simulator.behaviour import STORE
 from simulator.clock import at_local, local_days, local_texts, stream
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.people import STORES
 from simulator.shop import Shop
@@ -15,7 +16,21 @@ RECEIPTS = Table(
     "pos",
     "receipts",
     "csv",
-    columns=("receipt_no", "line_no", "store_id", "store_city", "sold_at", "loyalty_card", "sku", "qty", "unit_price", "discount", "total", "currency", "cashier"),
+    columns=(
+        "receipt_no",
+        "line_no",
+        "store_id",
+        "store_city",
+        "sold_at",
+        "loyalty_card",
+        "sku",
+        "qty",
+        "unit_price",
+        "discount",
+        "total",
+        "currency",
+        "cashier",
+    ),
     breaks=(
         set_to("missing id", "receipt_no", ""),
         set_to("unparsable date", "sold_at", "2026-02-30 12:00:00"),
@@ -64,11 +79,13 @@ def write(shop: Shop, extracts: Extracts) -> None:
     variants = np.concatenate((bought.line_variant[ours], variant))
     quantity = np.concatenate((bought.line_quantity[ours], np.ones(len(receipt), dtype=np.int64)))
     price = np.concatenate((bought.line_price[ours], catalogue.price_at(variant, at[receipt])))
-    discount = np.concatenate((bought.line_discount[ours], np.zeros(len(receipt), dtype=np.int64)))
+    discount = np.concatenate(
+        ((bought.line_price * bought.line_quantity - bought.line_paid(bought.line_quantity))[ours], np.zeros(len(receipt), dtype=np.int64))
+    )
     lines = np.concatenate((ours - bought.first_line[order], np.arange(len(receipt)) - np.searchsorted(receipt, receipt))) + 1
     cashier = number % 7 + 1
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = local_texts(moment[items])
         return [
             {

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from simulator.behaviour import STORE, draw_products, draw_variants
+from simulator.baskets import draw_products, draw_variants
+from simulator.behaviour import STORE
 from simulator.clock import DAY, NEVER, offset_texts, stream
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 
@@ -18,15 +19,31 @@ REVIEWS = Table(
     "shopify",
     "reviews",
     "jsonl",
-    breaks=(set_to("missing id", "product_id", None), set_to("unparsable date", "created_at", "last week"), set_to("impossible rating", "rating", 11)),
+    breaks=(
+        set_to("missing id", "product_id", None),
+        set_to("unparsable date", "created_at", "last week"),
+        set_to("impossible rating", "rating", 11),
+    ),
 )
 WORDS = {
-    "de": {1: ("Leider nein", "Kam beschädigt an."), 3: ("Ganz gut", "Erfüllt seinen Zweck, mehr nicht."), 5: ("Wunderbar!", "Würde ich jederzeit wieder kaufen – Größe passt.")},
-    "en": {1: ("Not for me", "It didn't last <3 weeks."), 3: ("It's OK", "Does what it says & no more."), 5: ("Love it", "Best I've had in years 😍")},
+    "de": {
+        1: ("Leider nein", "Kam beschädigt an."),
+        3: ("Ganz gut", "Erfüllt seinen Zweck, mehr nicht."),
+        5: ("Wunderbar!", "Würde ich jederzeit wieder kaufen – Größe passt."),
+    },
+    "en": {
+        1: ("Not for me", "It didn't last <3 weeks."),
+        3: ("It's OK", "Does what it says & no more."),
+        5: ("Love it", "Best I've had in years 😍"),
+    },
     "fr": {1: ("Déçue", "Arrivé cassé."), 3: ("Correct", "Ça fait l’affaire."), 5: ("Parfait", "J’en rachèterai, c’est sûr !")},
 }
 # What reaches a shop's public forms sooner or later.
-HOSTILE = (("{{ person.email }}", "{% for x in y %}{{ x }}"), ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"), ("%%=v(@a)=%%", "=HYPERLINK(\"http://evil.example\")"))
+HOSTILE = (
+    ("{{ person.email }}", "{% for x in y %}{{ x }}"),
+    ("<script>alert(1)</script>", "<img src=x onerror=alert(1)>"),
+    ("%%=v(@a)=%%", '=HYPERLINK("http://evil.example")'),
+)
 
 
 def write(shop: Shop, extracts: Extracts) -> None:
@@ -50,7 +67,7 @@ def _write_wishlists(shop: Shop, extracts: Extracts) -> None:
     removed = np.where(rng.random(count) < 0.25, at + rng.integers(3600, 60 * DAY, count), NEVER)
     ids = accounts.column("record_id")
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         added, gone = offset_texts(at[items]), offset_texts(np.minimum(removed[items], clock.end))
         return [
             {
@@ -85,7 +102,7 @@ def _write_reviews(shop: Shop, extracts: Extracts) -> None:
     emails, account_emails = shop.people.column("email"), shop.records["shopify"].column("email")
     language = shop.people.column("language")[person]
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = offset_texts(at[items])
         rows = []
         for place, number in enumerate(items):

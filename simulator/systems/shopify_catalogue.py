@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from simulator.catalogue import BANDS, CATEGORIES
 from simulator.clock import offset_texts
-from simulator.dirt import Break, set_to
+from simulator.dirt import Break, Row, set_to
 from simulator.extracts import Extracts, Table
+from simulator.shelves import BANDS, CATEGORIES
 from simulator.shop import Shop
 from simulator.systems.shopify_orders import money
 
 
-def _negative_price(row: dict) -> dict:
+def _negative_price(row: Row) -> Row:
     return {**row, "variants": [{**variant, "price": "-" + variant["price"]} for variant in row["variants"]]}
 
 
@@ -55,7 +55,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     """Writes `shopify/products` (changed by launch, price, stock) and `shopify/inventory_items`."""
     catalogue, bought, clock = shop.catalogue, shop.purchases, shop.clock
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         stock = stock_at(shop, cutoff)
         changed = np.zeros(catalogue.products, dtype=np.int64)
         np.maximum.at(changed, sold_product[sold_at < cutoff], sold_at[sold_at < cutoff])
@@ -71,12 +71,14 @@ def write(shop: Shop, extracts: Extracts) -> None:
     # A moment at which nothing changes yet: products already on sale when the history begins.
     born = np.maximum(catalogue.launched_at, clock.start)
     item = np.concatenate((numbers, numbers, numbers, sold_product[recent & (sold_at < clock.end)]))
-    changes = np.concatenate((born, np.maximum(catalogue.repriced_at, born), catalogue.sold_out_at, sold_at[recent & (sold_at < clock.end)]))
+    changes = np.concatenate(
+        (born, np.maximum(catalogue.repriced_at, born), catalogue.sold_out_at, sold_at[recent & (sold_at < clock.end)])
+    )
     extracts.put(PRODUCTS, item, changes, render)
 
     made = offset_texts(catalogue.launched_at[catalogue.variant_product])
 
-    def render_items(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render_items(items: np.ndarray, cutoff: int) -> list[Row]:
         return [
             {
                 "id": inventory_item_id(int(number)),
@@ -99,7 +101,7 @@ def inventory_item_id(variant: int) -> int:
     return 46_300_000_000_000 + 32_768 * (variant + 1)
 
 
-def _product(shop: Shop, number: int, cutoff: int, created: str, updated: str, stock: np.ndarray) -> dict:
+def _product(shop: Shop, number: int, cutoff: int, created: str, updated: str, stock: np.ndarray) -> Row:
     catalogue = shop.catalogue
     shelf, brand = CATEGORIES[catalogue.category[number]], catalogue.brands[catalogue.brand[number]]
     title, key = catalogue.title[number], int(catalogue.product_id(number))
@@ -112,7 +114,9 @@ def _product(shop: Shop, number: int, cutoff: int, created: str, updated: str, s
     if cheaper:
         tags.append("sale")
     kind = title.removeprefix(f"{brand} ")
-    promise = PROMISES[number % len(PROMISES)].format(brand=f"<strong>{brand.replace('&', '&amp;')}</strong>", kind=kind.replace("&", "&amp;"))
+    promise = PROMISES[number % len(PROMISES)].format(
+        brand=f"<strong>{brand.replace('&', '&amp;')}</strong>", kind=kind.replace("&", "&amp;")
+    )
     body = f"<p>{promise}</p>\n<ul>\n  <li>{shelf.name}</li>\n  <li>{BANDS[catalogue.band[number]].title()}</li>\n</ul>"
     prices = catalogue.variant_price if repriced else catalogue.variant_old_price
     return {
@@ -146,5 +150,7 @@ def _product(shop: Shop, number: int, cutoff: int, created: str, updated: str, s
             }
             for variant in variants
         ],
-        "images": [{"id": key + 5, "position": 1, "src": f"https://cdn.shop.example/products/{catalogue.handle[number]}.jpg", "alt": title}],
+        "images": [
+            {"id": key + 5, "position": 1, "src": f"https://cdn.shop.example/products/{catalogue.handle[number]}.jpg", "alt": title}
+        ],
     }

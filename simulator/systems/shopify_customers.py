@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator.clock import DAY, NEVER, offset_texts, stream
 from simulator.consent import EMAIL, SMS
-from simulator.dirt import set_to
+from simulator.dirt import Row, set_to
 from simulator.extracts import Extracts, Table
 from simulator.names import COUNTRIES
 from simulator.shop import Shop
@@ -21,7 +21,7 @@ CUSTOMERS = Table(
 )
 
 
-def address_of(about: dict, moved: bool) -> dict:
+def address_of(about: Row, moved: bool) -> Row:
     """The street address of a person (a row of `people.frame`), the old one when they have not moved yet."""
     return {
         "address1": about["street"],
@@ -45,7 +45,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     moves = moved_at < shop.clock.end + DAY
     about, known = people.frame.to_dict("records"), accounts.frame.to_dict("records")
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         given, sms = since[items] < cutoff, shop.consents.given(person[items], SMS, cutoff)
         ended = until[items] < cutoff
         steps = [np.where(moment[items] < cutoff, moment[items], 0) for moment in (created, since, until, moved_at)]

@@ -1,4 +1,4 @@
-"""Shopify: orders and abandoned checkouts as the REST Admin API returns them (one JSON object a line).
+"""Shopify: orders as the REST Admin API returns them (one JSON object a line).
 
 An order is pulled again whole whenever it changes: corrected lines, a cancellation, a refund.
 """
@@ -6,16 +6,16 @@ An order is pulled again whole whenever it changes: corrected lines, a cancellat
 import numpy as np
 
 from simulator.behaviour import APP, STORE
-from simulator.catalogue import CATEGORIES
 from simulator.clock import DAY, NEVER, offset_texts, stream
-from simulator.consent import EMAIL
-from simulator.dirt import Break, set_to
+from simulator.dirt import Break, Row, set_to
 from simulator.extracts import Extracts, Table
+from simulator.shelves import CATEGORIES
 from simulator.shop import Shop
 from simulator.systems.shopify_customers import address_of
 
 
-def _negative_quantity(row: dict) -> dict:
+def negative_quantity(row: Row) -> Row:
+    """The row with a first line of fewer than no pieces."""
     lines = [dict(line) for line in row["line_items"]]
     lines[0]["quantity"] = -lines[0]["quantity"]
     return {**row, "line_items": lines}
@@ -28,22 +28,17 @@ ORDERS = Table(
     breaks=(
         set_to("missing id", "id", None),
         set_to("unparsable date", "created_at", "2026-13-01T10:00:00+01:00"),
-        Break("negative quantity", "line_items", _negative_quantity),
+        Break("negative quantity", "line_items", negative_quantity),
         set_to("unknown currency", "currency", "XXX"),
     ),
 )
-CHECKOUTS = Table(
-    "shopify",
-    "checkouts",
-    "jsonl",
-    breaks=(
-        set_to("missing id", "id", None),
-        set_to("unparsable date", "created_at", ""),
-        Break("negative quantity", "line_items", _negative_quantity),
-        set_to("unknown currency", "currency", "XXX"),
-    ),
+LANDINGS = (
+    "/",
+    "/collections/all",
+    "/?utm_source=google&utm_medium=cpc&utm_campaign=brand",
+    "/?utm_source=instagram&utm_medium=paid_social&utm_campaign=spring",
+    "/search?q=geschenk",
 )
-LANDINGS = ("/", "/collections/all", "/?utm_source=google&utm_medium=cpc&utm_campaign=brand", "/?utm_source=instagram&utm_medium=paid_social&utm_campaign=spring", "/search?q=geschenk")
 REASONS = ("customer", "inventory", "fraud", "declined", "other")
 
 
@@ -69,12 +64,7 @@ def cart_token(cart: int) -> str:
 
 
 def write(shop: Shop, extracts: Extracts) -> None:
-    """Writes `shopify/orders` and `shopify/checkouts`."""
-    _write_orders(shop, extracts)
-    _write_checkouts(shop, extracts)
-
-
-def _write_orders(shop: Shop, extracts: Extracts) -> None:
+    """Writes `shopify/orders`."""
     bought, visits, catalogue, people = shop.purchases, shop.purchases.visits, shop.catalogue, shop.people
     rng = stream(shop.seed, "shopify orders")
     count = len(visits.person)
@@ -88,17 +78,22 @@ def _write_orders(shop: Shop, extracts: Extracts) -> None:
     vat = np.array([shelf.vat_percent for shelf in CATEGORIES])[catalogue.category]
     line_ends = np.append(bought.first_line[1:], len(bought.line_order))
     columns = (bought.line_variant, bought.line_quantity, bought.line_price, bought.line_returned)
-    percent = np.array([int(code[-2:]) if code else 0 for code in bought.code], dtype=np.int64)
+    percent = bought.line_percent[bought.first_line]
     variant_sku, titles, options = catalogue.variant_sku, catalogue.title, catalogue.variant_option
 
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
+    def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = {
             name: offset_texts(np.minimum(moments[items], shop.clock.end))
-            for name, moments in (("created", visits.at), ("edited", bought.edited_at), ("cancelled", bought.cancelled_at), ("refunded", bought.refunded_at))
+            for name, moments in (
+                ("created", visits.at),
+                ("edited", bought.edited_at),
+                ("cancelled", bought.cancelled_at),
+                ("refunded", bought.refunded_at),
+            )
         }
         return [_order(int(number), place, cutoff, texts) for place, number in enumerate(items)]
 
-    def _order(number: int, place: int, cutoff: int, texts: dict[str, np.ndarray]) -> dict:
+    def _order(number: int, place: int, cutoff: int, texts: dict[str, np.ndarray]) -> Row:
         who, code = int(visits.person[number]), bought.code[number]
         created = str(texts["created"][place])
         cancelled, refunded = bought.cancelled_at[number] < cutoff, bought.refunded_at[number] < cutoff
@@ -122,7 +117,9 @@ def _write_orders(shop: Shop, extracts: Extracts) -> None:
             if pieces:
                 given = paid * pieces // quantity
                 back += given
-                refund_lines.append({"id": line_id + 3, "line_item_id": line_id, "quantity": pieces, "restock_type": "return", "subtotal": given / 100})
+                refund_lines.append(
+                    {"id": line_id + 3, "line_item_id": line_id, "quantity": pieces, "restock_type": "return", "subtotal": given / 100}
+                )
             lines.append(
                 {
                     "id": line_id,
@@ -153,12 +150,16 @@ def _write_orders(shop: Shop, extracts: Extracts) -> None:
                     "transactions": [{"id": key + 13, "kind": "refund", "status": "success", "amount": money(amount), "currency": "EUR"}],
                 }
             )
-        updated = max((moment, text) for moment, text, done in (
-            (visits.at[number], created, True),
-            (bought.edited_at[number], str(texts["edited"][place]), edited),
-            (bought.cancelled_at[number], str(texts["cancelled"][place]), cancelled),
-            (bought.refunded_at[number], str(texts["refunded"][place]), refunded),
-        ) if done)[1]
+        updated = max(
+            (moment, text)
+            for moment, text, done in (
+                (visits.at[number], created, True),
+                (bought.edited_at[number], str(texts["edited"][place]), edited),
+                (bought.cancelled_at[number], str(texts["cancelled"][place]), cancelled),
+                (bought.refunded_at[number], str(texts["refunded"][place]), refunded),
+            )
+            if done
+        )[1]
         owner = int(shop.owners[number])
         record = accounts[owner] if owner >= 0 else None
         real = about[who]
@@ -192,12 +193,26 @@ def _write_orders(shop: Shop, extracts: Extracts) -> None:
             "total_price": money(subtotal + shipping),
             "total_shipping_price_set": {"shop_money": {"amount": money(shipping), "currency_code": "EUR"}},
             "discount_codes": [{"code": code, "amount": money(discounts), "type": "percentage"}] if code else [],
-            "discount_applications": [{"type": "discount_code", "code": code, "value": f"{percent[number]}.0", "value_type": "percentage", "allocation_method": "across", "target_type": "line_item"}] if code else [],
+            "discount_applications": [
+                {
+                    "type": "discount_code",
+                    "code": code,
+                    "value": f"{percent[number]}.0",
+                    "value_type": "percentage",
+                    "allocation_method": "across",
+                    "target_type": "line_item",
+                }
+            ]
+            if code
+            else [],
             "customer": {"id": int(record["record_id"])} if record else None,
             "customer_locale": f"{real['language']}-{real['country']}",
             "cart_token": cart_token(carts[number]) if number in carts else None,
             "landing_site": None if app else site,
-            "client_details": {"accept_language": f"{real['language']}-{real['country']}", "user_agent": "ShopApp/4.2" if app else "Mozilla/5.0"},
+            "client_details": {
+                "accept_language": f"{real['language']}-{real['country']}",
+                "user_agent": "ShopApp/4.2" if app else "Mozilla/5.0",
+            },
             "shipping_address": {"first_name": name[0], "last_name": name[1], **address},
             "line_items": lines,
             "refunds": refunds,
@@ -218,74 +233,3 @@ def _guest_emails(shop: Shop, rng: np.random.Generator) -> dict[int, str]:
         email = firms[who] if firms[who] and draw < 0.5 else emails[who]
         written[int(number)] = email.upper() if draw > 0.98 else email
     return written
-
-
-def _write_checkouts(shop: Shop, extracts: Extracts) -> None:
-    carts, catalogue = shop.carts, shop.catalogue
-    accounts = shop.records["shopify"]
-    rng = stream(shop.seed, "shopify checkouts")
-    draw, nameless = rng.random(len(carts.at)), rng.random(len(carts.at)) < 0.06
-    owner = accounts.owner_at(carts.person, carts.at, draw)
-    created = accounts.column("created_at")
-    owner = np.where((owner >= 0) & (created[np.maximum(owner, 0)] <= carts.at) & (draw < 0.8), owner, -1)
-    became = np.maximum(carts.order, 0)
-    owner = np.where(carts.order >= 0, shop.owners[became], owner)
-    known, emails = accounts.frame.to_dict("records"), shop.people.column("email")
-    ends = np.append(carts.first_line[1:], len(carts.line_cart))
-    accepts = shop.consents.given(carts.person, EMAIL, carts.at)
-
-    def render(items: np.ndarray, cutoff: int) -> list[dict]:
-        made, done = offset_texts(carts.at[items]), offset_texts(np.minimum(carts.completed_at[items], shop.clock.end))
-        rows = []
-        for place, number in enumerate(items):
-            completed = bool(carts.completed_at[number] < cutoff)
-            token = cart_token(int(number))
-            key = 38_200_000_000_000 + 32_768 * (int(number) + 1)
-            lines, total = [], 0
-            for line in range(int(carts.first_line[number]), int(ends[number])):
-                variant, quantity = int(carts.line_variant[line]), int(carts.line_quantity[line])
-                product = int(catalogue.variant_product[variant])
-                price = int(catalogue.price_at(np.array([variant]), carts.at[number])[0])
-                total += price * quantity
-                lines.append(
-                    {
-                        "key": f"{line:08x}",
-                        "product_id": int(catalogue.product_id(product)),
-                        "variant_id": int(catalogue.variant_id(variant)),
-                        "sku": catalogue.variant_sku[variant],
-                        "title": catalogue.title[product],
-                        "variant_title": catalogue.variant_option[variant],
-                        "quantity": quantity,
-                        "price": money(price),
-                    }
-                )
-            record = known[owner[number]] if owner[number] >= 0 else None
-            email = (record["email"].strip() or None) if record else emails[carts.person[number]]
-            only_phone = bool(nameless[number]) and carts.order[number] < 0
-            rows.append(
-                {
-                    "id": key,
-                    "token": f"{key:x}{token[3:]}",
-                    "cart_token": token,
-                    "email": None if only_phone else email,
-                    "phone": shop.people.column("phone")[carts.person[number]] if only_phone else None,
-                    "created_at": str(made[place]),
-                    "updated_at": str(done[place] if completed else made[place]),
-                    "completed_at": str(done[place]) if completed else None,
-                    "currency": "EUR",
-                    "buyer_accepts_marketing": bool(accepts[number]),
-                    "abandoned_checkout_url": f"https://shop.example/checkouts/ac/{token}/recover?key={key:x}",
-                    "subtotal_price": money(total),
-                    "total_discounts": "0.00",
-                    "total_line_items_price": money(total),
-                    "total_price": money(total),
-                    "taxes_included": True,
-                    "customer": {"id": int(record["record_id"])} if record and not only_phone else None,
-                    "customer_locale": shop.people.column("language")[carts.person[number]],
-                    "line_items": lines,
-                }
-            )
-        return rows
-
-    numbers = np.arange(len(carts.at))
-    extracts.put(CHECKOUTS, np.tile(numbers, 2), np.concatenate((carts.at, carts.completed_at)), render)

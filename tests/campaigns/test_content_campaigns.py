@@ -7,10 +7,12 @@ import pytest
 from content_samples import BRAND, CAMPAIGNS, TEMPLATES, known_customer
 
 from dagster_project.campaigns.brand import load_brand
-from dagster_project.campaigns.campaign import load_campaigns
+from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.located_yaml import ContentError
+from dagster_project.campaigns.merge_fields import CustomerRow
 from dagster_project.campaigns.preview import picture, preview_html
+from dagster_project.campaigns.words import FIELDS
 
 
 @pytest.fixture
@@ -127,3 +129,17 @@ def test_a_preview_asks_no_server_and_shows_the_scheme_that_was_chosen() -> None
 def test_the_same_product_is_drawn_the_same_and_its_title_cannot_break_the_drawing() -> None:
     assert picture("Espresso", "coffee") == picture("Crema", "coffee") != picture("Sencha", "tea")
     assert not {'"', "<", ">"} & set(picture('"><script>', '"><x'))
+
+
+def test_the_docs_name_every_merge_field_key_and_block() -> None:
+    documented = (TEMPLATES.parent / "docs" / "content.md").read_text(encoding="utf-8")
+    blocks = (TEMPLATES / "blocks" / "README.md").read_text(encoding="utf-8")
+    assert not [
+        name
+        for name in (*FIELDS, *CustomerRow.__annotations__, *Campaign.model_fields)
+        if name != "folder" and f"`{name}`" not in documented
+    ]
+    assert not [tag for tag in UNSUBSCRIBE_TAGS.values() if f"`{tag}`" not in documented]
+    named = {path.name.split(".")[0] for path in (TEMPLATES / "blocks").glob("*.mjml.j2")}
+    assert not [name for name in named if f"`{name}`" not in blocks]
+    assert named == {path.name.split(".")[0] for path in (TEMPLATES / "text").glob("*.txt.j2")} - {"base"}

@@ -37,6 +37,8 @@ def test_a_mail_reads_as_it_did_before(name: str, slug: str, step: str, language
 
 
 def _same_as_golden(path: Path, now: str) -> None:
+    # The id changes with every word and colour; what is compared is what one reads.
+    now = re.sub(r"dearly_id=\w{16}", "dearly_id=CONTENT_ID", now)
     if not path.exists():
         path.write_text(now, encoding="utf-8")
         pytest.fail(f"{path.name} did not exist and was written; look at it and run again")
@@ -119,10 +121,8 @@ def test_without_recommendations_trending_products_are_shown_and_without_those_n
 def test_without_a_code_nothing_speaks_of_one() -> None:
     for slug, step in (("win_back", "offer"), ("cart_recovery", "code")):
         rendered = one(slug, step, known_customer(offer=None))
-        assert not re.search(
-            r"\bCode\b|%",
-            rendered["subject"] + rendered["preheader"] + rendered["text"].replace("%", "%" if "Rabatt" in rendered["text"] else ""),
-        )
+        spoken = [rendered["subject"], rendered["preheader"], *(line for line in rendered["text"].splitlines() if "https://" not in line)]
+        assert not [line for line in spoken if "%" in line or re.search(r"\bcode\b", line, re.IGNORECASE)]
         assert 'data-content="offer"' not in rendered["html"]
 
 

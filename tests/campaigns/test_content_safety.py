@@ -6,27 +6,69 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from content_samples import BRAND, PRODUCTS, SITE, every_mail, known_customer, mail
+from content_samples import BRAND, PRODUCTS, SITE, known_customer, mail
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import Environment
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from dagster_project.campaigns.content import CompiledMail, render
+from dagster_project.campaigns.content import render
 from dagster_project.campaigns.escaping import clean, guard, person_name, readable, spreadsheet_cell
 from dagster_project.campaigns.links import safe_url, tracked
 
 NAUGHTY: list[str] = json.loads((Path(__file__).parents[1] / "data" / "naughty_strings.json").read_text(encoding="utf-8"))
 
 INJECTIONS = [
-    "{{7*7}} x", "{{ config }} x", "{{''.__class__.__mro__}} x", "{% if 1 %}x{% endif %}", "{%for a in b%}x", "{# x #}", "{{{person.email}}} x", "{{ person|lookup:'email' }} x",
-    "${7*7} x", "#{7*7} x", "<%= 7*7 %> x", "[[7*7]] x", "[% 7*7 %] x", "*|FNAME|* x", "*|IF:X|*x*|END:IF|*", "%%emailaddr%% x", "%%=Lookup('a','b')=%% x", "%%[ set @a = 1 ]%% x",
-    "%FIRSTNAME% x", "{contactfield=email} x", "[unsubscribe] x", "$!{x} x", "#set($a=1) x", "#if(1)x#end", "{% connected_content https://evil.example %} x", "{{unsubscribe_url}} x",
-    "{{{{raw}}}} x", "{ {7*7} } x", "{%% x %%}", "x {", "} x", "x %", "x {%", "%} x", "x *", "| x", "<script>alert(1)</script>", '"><img src=q onerror=alert(1)>', "' onmouseover='alert(1)",
-    "javascript:alert(1)//x", "</style><style>*{display:none}</style>", "]]></noscript><script>x</script>", "<!--x-->", "--><b>x</b><!--",
-]  # fmt: skip
+    "{{7*7}} x",
+    "{{ config }} x",
+    "{{''.__class__.__mro__}} x",
+    "{% if 1 %}x{% endif %}",
+    "{%for a in b%}x",
+    "{# x #}",
+    "{{{person.email}}} x",
+    "{{ person|lookup:'email' }} x",
+    "${7*7} x",
+    "#{7*7} x",
+    "<%= 7*7 %> x",
+    "[[7*7]] x",
+    "[% 7*7 %] x",
+    "*|FNAME|* x",
+    "*|IF:X|*x*|END:IF|*",
+    "%%emailaddr%% x",
+    "%%=Lookup('a','b')=%% x",
+    "%%[ set @a = 1 ]%% x",
+    "%FIRSTNAME% x",
+    "{contactfield=email} x",
+    "[unsubscribe] x",
+    "$!{x} x",
+    "#set($a=1) x",
+    "#if(1)x#end",
+    "{% connected_content https://evil.example %} x",
+    "{{unsubscribe_url}} x",
+    "{{{{raw}}}} x",
+    "{ {7*7} } x",
+    "{%% x %%}",
+    "x {",
+    "} x",
+    "x %",
+    "x {%",
+    "%} x",
+    "x *",
+    "| x",
+    "<script>alert(1)</script>",
+    '"><img src=q onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "javascript:alert(1)//x",
+    "</style><style>*{display:none}</style>",
+    "]]></noscript><script>x</script>",
+    "<!--x-->",
+    "--><b>x</b><!--",
+]
 
-# The delimiters of the tools' languages; Jinja's lexer, given them, stands for their parsers.
+# Together they hold every block.
+HARDEST = (mail("cart_recovery", "similar"), mail("win_back", "offer", language="en"))
+
+# What opens and closes a tag in the tools' languages.
 TOOLS = {
     "liquid, django, hubl": ("{{", "}}", "{%", "%}", "{#", "#}"),
     "handlebars": ("{{", "}}", "{{#", "}}", "{{!", "}}"),
@@ -69,10 +111,6 @@ class Skeleton(HTMLParser):
         self.schemes |= {(value or "").split(":")[0] for name, value in attrs if name in ("href", "src", "action", "background")}
 
 
-def all_mails() -> list[CompiledMail]:
-    return [mail(slug, step, variant, language) for slug, step, variant, language in every_mail() if variant == "a"]
-
-
 @pytest.fixture(scope="module")
 def harmless() -> dict[int, Skeleton]:
     """The pages of customers without anything special: all elements that may ever be there."""
@@ -82,12 +120,12 @@ def harmless() -> dict[int, Skeleton]:
             recommendations=[{**p, "image_url": None} for p in PRODUCTS], cart={"items": [{**p, "image_url": None} for p in PRODUCTS]}
         ),
     )
-    return {id(compiled): Skeleton("".join(render(compiled, [pictured, unpictured])["html"].to_pylist())) for compiled in all_mails()}
+    return {id(compiled): Skeleton("".join(render(compiled, [pictured, unpictured])["html"].to_pylist())) for compiled in HARDEST}
 
 
 def test_no_text_adds_an_element_an_attribute_or_a_scheme_to_any_mail(harmless: dict[int, Skeleton]) -> None:
     rows = [customer_saying(text) for text in [*NAUGHTY, *INJECTIONS]]
-    for compiled in all_mails()[::3]:
+    for compiled in HARDEST:
         for rendered in render(compiled, rows).to_pylist():
             page = Skeleton(rendered["html"])
             assert page.elements <= harmless[id(compiled)].elements, rendered["subject"]
@@ -119,7 +157,7 @@ def test_no_text_opens_or_closes_a_tag_of_any_tools_language(tool: str) -> None:
             assert not any(sign in spoken for sign in signs if len(sign) > 1), (tool, spoken[:200])
 
 
-def test_the_stand_in_for_the_tools_would_notice() -> None:
+def test_every_tools_signs_are_among_the_injections() -> None:
     for tool, signs in TOOLS.items():
         assert any(sign in text for sign in signs for text in INJECTIONS), tool
 
@@ -196,11 +234,26 @@ def test_what_is_a_name_is(name: str) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "javascript:alert(1)", "JaVaScRiPt:alert(1)", "data:text/html,x", "http://www.hollerbusch.example/", "//evil.example/x", "https://evil.example/?u=https://www.hollerbusch.example/",
-        "https://www.hollerbusch.example@evil.example/", "https://hollerbusch.example.evil.example/", "https://xhollerbusch.example/", "https://www.hollеrbusch.example/", "https://www.hollerbusch.example:8443/",
-        "ftp://www.hollerbusch.example/", "https://[::1]/", "", "   ", None, 7, "https://www.hollerbusch.example/" + "a" * 2000,
+        "javascript:alert(1)",
+        "JaVaScRiPt:alert(1)",
+        "data:text/html,x",
+        "http://www.hollerbusch.example/",
+        "//evil.example/x",
+        "https://evil.example/?u=https://www.hollerbusch.example/",
+        "https://www.hollerbusch.example@evil.example/",
+        "https://hollerbusch.example.evil.example/",
+        "https://xhollerbusch.example/",
+        "https://www.hollеrbusch.example/",
+        "https://www.hollerbusch.example:8443/",
+        "ftp://www.hollerbusch.example/",
+        "https://[::1]/",
+        "",
+        "   ",
+        None,
+        7,
+        "https://www.hollerbusch.example/" + "a" * 2000,
     ],
-)  # fmt: skip
+)
 def test_an_address_that_leads_elsewhere_is_refused(address: object) -> None:
     assert safe_url(address, BRAND.hosts, BRAND.urls.home) is None  # type: ignore[arg-type]
 

@@ -5,7 +5,7 @@ with
 
 items as (
     select as_of, customer_id, order_id, order_item_id, product_id, quantity
-    from {{ known(ref('fct_order_items')) }}
+    from {{ known(ref('fct_order_items')) }} as items
     where customer_id is not null
 ),
 

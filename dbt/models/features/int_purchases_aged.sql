@@ -11,7 +11,7 @@ orders as (
         occurred_at,
         net_amount,
         discount_amount
-    from {{ known(ref('fct_orders')) }}
+    from {{ known(ref('fct_orders')) }} as orders
     where
         customer_id is not null
         and net_amount > 0
@@ -24,7 +24,7 @@ aged as (
         customer_id,
         order_id,
         occurred_at,
-        cast(floor({{ dbt.datediff('occurred_at', 'as_of', 'second') }} / 86400.0) as integer) as age_days,
+        {{ days_between('occurred_at', 'as_of') }} as age_days,
         cast(net_amount * 100 as bigint) as net_cents,
         cast(coalesce(discount_amount, 0) * 100 as bigint) as discount_cents
     from orders

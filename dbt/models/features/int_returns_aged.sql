@@ -10,7 +10,7 @@ returns as (
         return_id,
         occurred_at,
         net_amount
-    from {{ known(ref('fct_returns')) }}
+    from {{ known(ref('fct_returns')) }} as returns
     where customer_id is not null
 ),
 
@@ -19,7 +19,7 @@ aged as (
         as_of,
         customer_id,
         return_id,
-        cast(floor({{ dbt.datediff('occurred_at', 'as_of', 'second') }} / 86400.0) as integer) as age_days,
+        {{ days_between('occurred_at', 'as_of') }} as age_days,
         cast(net_amount * 100 as bigint) as net_cents
     from returns
 )

@@ -8,13 +8,13 @@ customers as (
 
 orders as (
     select as_of, horizon_days, customer_id, net_amount
-    from {{ came_true(ref('fct_orders'), label_horizons()) }}
+    from {{ came_true(ref('fct_orders'), label_horizons()) }} as orders
     where net_amount > 0
 ),
 
 returns as (
     select as_of, horizon_days, customer_id, net_amount
-    from {{ came_true(ref('fct_returns'), label_horizons()) }}
+    from {{ came_true(ref('fct_returns'), label_horizons()) }} as returns
 ),
 
 movements as (

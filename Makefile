@@ -1,0 +1,52 @@
+# Each target works from a fresh clone with nothing but Python ≥ 3.11; it makes .venv itself.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(shell command -v uv 2>/dev/null)
+SHOP ?= demo
+
+.PHONY: demo test fast dev lint mlflow bench clean
+
+demo: .venv/installed
+	@$(BIN)/dearly demo
+
+test: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check dagster_project ml tests benchmarks simulator
+	$(BIN)/mypy
+	$(BIN)/pytest tests -n 2 --dist loadgroup
+
+# For every save: no store is built.
+fast: .venv/installed
+	$(BIN)/pytest tests -m "not whole"
+
+dev: .venv/installed
+	@$(BIN)/dearly dev --shop $(SHOP)
+
+lint: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format dagster_project ml tests benchmarks simulator
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint dbt/models
+
+mlflow: .venv/installed
+	@$(BIN)/dearly mlflow --shop $(SHOP)
+
+# The peers that benchmarks/ measures beside us.
+bench: .venv/installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
+
+# Bytecode is compiled at install: without it each process compiles its imports anew, five seconds instead of one.
+.venv/installed: requirements.lock pyproject.toml
+	@echo "Making .venv from requirements.lock (once; a minute or two) …"
+	@$(PYTHON) -m venv --clear .venv
+ifdef UV
+	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
+else
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+	@touch $@
+
+clean:
+	rm -rf .venv data dbt/target dbt/logs

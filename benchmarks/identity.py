@@ -1,0 +1,265 @@
+"""Measure record matching on any file with a known truth, beside Splink alone and exact rules alone.
+
+    python -m benchmarks.identity DATA.parquet --truth COLUMN --map MAP.yaml [--links B.parquet] [--json]
+
+DATA is Parquet or CSV, MAP a YAML of `column: role` (roles: id, given_name, family_name, full_name, birth_date, email, phone,
+street, city, postcode, country, national_id, other; several columns of one role are joined for names and streets, kept apart for
+`other`, and otherwise the first that is filled counts). With `--links` the two files hold each person once and are linked one to
+one. The truth is read after matching and only to score it.
+
+    pair_*      of all pairs of records said to be one person, how many are (precision); of all true pairs, how many were said (recall)
+    cluster_*   a cluster is right when it holds exactly the records of one person: right clusters among those found (precision)
+                and among the true ones (recall); people with one record count too
+    seconds     training included (ours and Splink), from the table in memory to clusters; each contender in a process of its own
+    peak_mb     the highest resident memory of that process, libraries included
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import multiprocessing
+import re
+import resource
+import sys
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import yaml
+
+from dagster_project.identity.normalise import ROLES
+from dagster_project.identity.resolve import resolve
+from dagster_project.identity.splink_model import train
+
+JOINED = ("given_name", "family_name", "full_name", "street")
+Clusters = dict[str, str]
+
+
+def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: str | None) -> tuple[pa.Table, Clusters]:
+    """Read the files into `records` (see `normalise`; source is the file's number) and the true person of each record id.
+
+    Raises ValueError for a role that does not exist, or a column that no file has.
+    """
+    unknown = sorted({role for role in roles.values() if role not in (*ROLES, "id")})
+    if unknown:
+        raise ValueError(f"unknown roles {unknown}: use id, {', '.join(ROLES)}")
+    found: set[str] = set()
+    tables, true = [], {}
+    with duckdb.connect() as con:
+        for number, path in enumerate(paths):
+            reader = "read_csv(?, all_varchar = true)" if path.suffix == ".csv" else "read_parquet(?)"
+            con.execute(f"create or replace temp table file as select *, row_number() over () as row_number from {reader}", [str(path)])
+            names = [row[0] for row in con.execute("describe file").fetchall()]
+            if truth not in names:
+                raise ValueError(f"{path}: no column {truth}, has {', '.join(names[:-1])}")
+            columns: dict[str, list[str]] = defaultdict(list)
+            for column, role in roles.items():
+                if column in names:
+                    found.add(column)
+                    columns[role].append("nullif(trim(cast(\"" + column.replace('"', '""') + "\" as varchar)), '')")
+            identifier = columns.pop("id", ["cast(row_number as varchar)"])[0]
+            selected = [f"'{number}:' || {identifier} as record_id", f"'{number}' as source"]
+            for role, parts in sorted(columns.items()):
+                if role in JOINED:
+                    selected.append(f"concat_ws(' ', {', '.join(parts)}) as {role}")
+                elif role == "other":
+                    selected.extend(f"{part} as other{f'_{index}' if index else ''}" for index, part in enumerate(parts))
+                else:
+                    selected.append(f"coalesce({', '.join(parts)}) as {role}")
+            tables.append(con.execute(f"select {', '.join(selected)} from file order by row_number").to_arrow_table())
+            people = con.execute(f"select '{number}:' || {identifier}, cast(\"{truth}\" as varchar) from file").fetchall()
+            for record, person in people:
+                matched = re.search(pattern, person) if pattern and person else None
+                true[record] = (matched.group(1) if matched else person) if person is not None else f"alone {record}"
+    missing = sorted(set(roles) - found)
+    if missing:
+        raise ValueError(f"no file has the columns {missing} of the map")
+    return pa.concat_tables(tables, promote_options="default"), true
+
+
+def score(found: Clusters, true: Clusters) -> dict[str, float]:
+    """Pairwise and exact-cluster precision, recall and F1 (see the module); a ratio of nothing is 1."""
+
+    def pairs(counts: Counter[Any]) -> int:
+        return sum(count * (count - 1) // 2 for count in counts.values())
+
+    def ratios(right: int, said: int, there: int) -> tuple[float, float, float]:
+        precision = right / said if said else 1.0
+        recall = right / there if there else 1.0
+        return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+    together = pairs(Counter((found[record], true[record]) for record in true))
+    pair = ratios(together, pairs(Counter(found.values())), pairs(Counter(true.values())))
+    groups = []
+    for clusters in (found, true):
+        members: dict[str, list[str]] = defaultdict(list)
+        for record, cluster in clusters.items():
+            members[cluster].append(record)
+        groups.append({tuple(sorted(records)) for records in members.values()})
+    cluster = ratios(len(groups[0] & groups[1]), len(groups[0]), len(groups[1]))
+    names = [f"{kind}_{measure}" for kind in ("pair", "cluster") for measure in ("precision", "recall", "f1")]
+    return {name: round(value, 5) for name, value in zip(names, (*pair, *cluster), strict=True)}
+
+
+def ours(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
+    """Exact rules, then a model trained on these records without labels, then average linkage."""
+    model = train(records, country, one_to_one)
+    resolution = resolve(records, model, default_country=country, one_to_one=one_to_one)
+    return _clusters(resolution.clusters)
+
+
+def exact(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
+    """The same exact rules alone."""
+    return _clusters(resolve(records, None, default_country=country, one_to_one=one_to_one).clusters)
+
+
+def splink(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
+    """Splink as its tutorials set it up: library comparisons, its own training, its clustering at probability 0.95.
+
+    Of ours it gets what any careful user does first: lower case, trimmed text. With two files it links only across them and clusters
+    one to one with its best-link method.
+    """
+    import splink.comparison_library as library
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+    logging.getLogger("splink").setLevel(logging.CRITICAL)
+    filled = [role for role in records.column_names if role not in ("record_id", "source") and records[role].null_count < records.num_rows]
+    con = duckdb.connect()
+    con.register("incoming", records)
+    tidy = ", ".join(f"nullif(lower(trim({role})), '') as {role}" for role in filled)
+    comparisons: list[Any] = []
+    for role in filled:
+        if role in ("given_name", "family_name", "full_name"):
+            comparisons.append(library.JaroWinklerAtThresholds(role, [0.92, 0.8]).configure(term_frequency_adjustments=True))
+        elif role == "birth_date":
+            comparisons.append(library.DamerauLevenshteinAtThresholds(role, [1, 2]))
+        elif role == "email":
+            comparisons.append(library.JaroWinklerAtThresholds(role, [0.92, 0.85]))
+        elif role in ("phone", "national_id", "postcode"):
+            comparisons.append(library.DamerauLevenshteinAtThresholds(role, [1, 2]))
+        elif role == "street":
+            comparisons.append(library.JaroWinklerAtThresholds(role, [0.9, 0.8]))
+        else:
+            comparisons.append(library.ExactMatch(role).configure(term_frequency_adjustments=True))
+    candidates = [("email",), ("phone",), ("national_id",), ("given_name", "family_name"), ("full_name",), ("birth_date", "family_name"),
+                  ("birth_date", "given_name"), ("birth_date", "full_name"), ("street", "family_name"), ("street", "given_name"),
+                  ("postcode", "family_name"), ("postcode", "given_name"), ("birth_date", "postcode"), ("street", "postcode")]
+    blocks = [columns for columns in candidates if set(columns) <= set(filled)] or [(role,) for role in filled]
+    api = DuckDBAPI(connection=con)
+    sources = sorted(set(records["source"].to_pylist())) if one_to_one else ["0"]
+    frames = []
+    for number, source in enumerate(sources):
+        where = f"where source = '{source}'" if one_to_one else ""
+        con.execute(f"create table frame_{number} as select record_id as unique_id, source as source_dataset, {tidy} from incoming {where}")
+        frames.append(api.register(f"frame_{number}"))
+    linker = Linker(
+        frames if one_to_one else frames[0],
+        SettingsCreator(
+            link_type="link_only" if one_to_one else "dedupe_only",
+            comparisons=comparisons,
+            blocking_rules_to_generate_predictions=[block_on(*columns) for columns in blocks],
+        ),
+    )
+    deterministic = [block_on(*columns) for columns in blocks[:3]]
+    linker.training.estimate_probability_two_random_records_match(deterministic, recall=0.7)
+    linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
+    for columns in [block for block in blocks if block[0] in ("email", "given_name", "birth_date", "full_name", "phone", "postcode")][:3]:
+        linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
+    predicted = linker.inference.predict(threshold_match_probability=0.95)
+    if one_to_one:
+        grouped = linker.clustering.cluster_using_single_best_links(predicted, duplicate_free_datasets=sources, threshold_match_probability=0.95)
+    else:
+        grouped = linker.clustering.cluster_pairwise_predictions_at_threshold(predicted, threshold_match_probability=0.95)
+    rows = con.execute(f"select unique_id, cluster_id from {grouped.physical_name}").fetchall()
+    return {record: str(cluster) for record, cluster in rows}
+
+
+def _clusters(table: pa.Table) -> Clusters:
+    return dict(zip(table["record_id"].to_pylist(), table["cluster_id"].to_pylist(), strict=True))
+
+
+CONTENDERS = {"ours": ours, "splink": splink, "exact": exact}
+
+
+def _contend(name: str, records: pa.Table, country: str, one_to_one: bool, answer: Any) -> None:
+    """Run one contender in this process and send (clusters, seconds, peak_mb), or the error's text."""
+    import os
+
+    # Splink prints its progress; standard output is the report's.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    try:
+        start = time.perf_counter()
+        found = CONTENDERS[name](records, country, one_to_one)
+        seconds = time.perf_counter() - start
+        answer.send((found, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+    except Exception as error:
+        answer.send(f"{type(error).__name__}: {error}".splitlines()[0])
+
+
+def measure(name: str, records: pa.Table, true: Clusters, country: str, one_to_one: bool) -> dict[str, float]:
+    """Run one contender in a fresh process and score it. Raises RuntimeError with the contender's error."""
+    context = multiprocessing.get_context("spawn")
+    receive, send = context.Pipe(duplex=False)
+    process = context.Process(target=_contend, args=(name, records, country, one_to_one, send))
+    process.start()
+    send.close()
+    try:
+        answer = receive.recv()
+    except EOFError:
+        answer = "the process died"
+    process.join()
+    if isinstance(answer, str):
+        raise RuntimeError(f"{name}: {answer}")
+    found, seconds, peak = answer
+    return {**score(found, true), "seconds": round(seconds, 2), "peak_mb": round(peak, 1)}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the table, or one JSON object with `--json`. Returns 2 on wrong usage, 1 when ours failed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.identity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--truth", required=True, metavar="COLUMN", help="the column that says who a record is")
+    parser.add_argument("--truth-pattern", metavar="REGEX", help="the part of it that does, as group 1")
+    parser.add_argument("--map", required=True, type=Path, help="YAML of column: role")
+    parser.add_argument("--links", type=Path, metavar="B.parquet", help="a second clean file, linked one to one")
+    parser.add_argument("--country", default="GB", help="the country of phone numbers without a prefix (default GB)")
+    parser.add_argument("--json", action="store_true", dest="as_json")
+    chosen = parser.parse_args(arguments)
+    paths = [chosen.data, *([chosen.links] if chosen.links else [])]
+    try:
+        mapped = yaml.safe_load(chosen.map.read_text())
+        if not isinstance(mapped, dict):
+            raise ValueError(f"{chosen.map}: a mapping of column: role is needed")
+        roles = {str(column): str(role) for column, role in mapped.items() if role is not None}
+        records, true = read_records(paths, roles, chosen.truth, chosen.truth_pattern)
+    except (OSError, ValueError, yaml.YAMLError, duckdb.Error) as error:
+        print(f"benchmarks.identity: {error}", file=sys.stderr)
+        return 2
+    results: dict[str, dict[str, float | None]] = {}
+    failed = False
+    for name in CONTENDERS:
+        try:
+            results[name] = dict(measure(name, records, true, chosen.country, bool(chosen.links)))
+        except RuntimeError as error:
+            print(f"benchmarks.identity: {error}", file=sys.stderr)
+            failed |= name == "ours"
+            results[name] = dict.fromkeys((*score({}, {}), "seconds", "peak_mb"))
+    if chosen.as_json:
+        print(json.dumps(results))
+    else:
+        print(f"{records.num_rows:,} records, {len(set(true.values())):,} people, {len(paths)} file(s)")
+        print(f"{'':8}{'pair P':>9}{'R':>9}{'F1':>9}{'cluster P':>11}{'R':>9}{'F1':>9}{'seconds':>9}{'peak MB':>9}")
+        for name, row in results.items():
+            values = ["-" if value is None else f"{value:.4f}" if key.startswith(("pair", "cluster")) else f"{value:.1f}" for key, value in row.items()]
+            print(f"{name:8}" + "".join(f"{value:>{width}}" for value, width in zip(values, (9, 9, 9, 11, 9, 9, 9, 9), strict=True)))
+        print("cluster: exactly the records of one person; truth is read only to score")
+    return int(failed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

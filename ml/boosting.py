@@ -1,0 +1,64 @@
+"""Boosted trees as plain arrays: fitted by scikit-learn, stored as numbers, evaluated by scikit-learn's own tree code (bit-equal to the estimator).
+
+Fitting uses one thread: with several, scikit-learn sums gradients in an order that changes from run to run.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from threadpoolctl import threadpool_limits
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+Loss = Literal["log_loss", "squared_error", "poisson"]
+
+# The settings of the recipe: small trees, slow steps and heavy leaves, for shops of 300 to a few hundred thousand customers.
+SETTINGS: dict[str, Any] = {
+    "learning_rate": 0.05,
+    "max_iter": 120,
+    "max_leaf_nodes": 8,
+    "min_samples_leaf": 60,
+    "l2_regularization": 10.0,
+    "max_features": 0.3,
+    "early_stopping": False,
+}
+NO_CATEGORIES = np.zeros((0, 8), dtype=np.uint32)
+NO_FEATURES = np.zeros(0, dtype=np.uint32)
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The sum of trees of several seeds, divided by their number: logits for log_loss, logs for poisson, values for squared_error.
+
+    `nodes` holds every tree's nodes one after another, tree t at starts[t] to starts[t + 1].
+    """
+
+    nodes: NDArray[np.void]
+    starts: NDArray[np.int64]
+    baseline: float
+    seeds: int
+
+    def raw(self, matrix: Matrix, threads: int = 2) -> Vector:
+        """The prediction before the link function, one per row. Missing values (NaN) follow the branch they had in training."""
+        total = np.zeros(len(matrix))
+        for start, end in zip(self.starts[:-1], self.starts[1:], strict=True):
+            tree = TreePredictor(self.nodes[start:end], NO_CATEGORIES, NO_CATEGORIES)
+            total += tree.predict(matrix, NO_CATEGORIES, NO_FEATURES, threads)
+        return self.baseline + total / self.seeds
+
+
+def fit_trees(matrix: Matrix, target: Vector, loss: Loss, seeds: int = 2, weight: Vector | None = None, **changed: Any) -> Trees:
+    """Fit `seeds` estimators that differ in the features each split may see, and average them."""
+    kind: Any = HistGradientBoostingClassifier if loss == "log_loss" else HistGradientBoostingRegressor
+    nodes, baseline = [], 0.0
+    with threadpool_limits(1):
+        for seed in range(seeds):
+            model = kind(loss=loss, random_state=seed, **(SETTINGS | changed)).fit(matrix, target, sample_weight=weight)
+            baseline += float(np.ravel(model._baseline_prediction)[0]) / seeds
+            nodes += [tree.nodes for (tree,) in model._predictors]
+    starts = np.concatenate([[0], np.cumsum([len(tree) for tree in nodes])]).astype(np.int64)
+    return Trees(nodes=np.concatenate(nodes), starts=starts, baseline=baseline, seeds=seeds)

@@ -1,0 +1,49 @@
+"""Linear models on ranks as plain weights. A missing rank counts as the middle."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
+from threadpoolctl import threadpool_limits
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One weight per column and an intercept."""
+
+    weights: Vector
+    intercept: float
+
+    def raw(self, ranks: Matrix) -> Vector:
+        """The prediction before the link function, one per row."""
+        # einsum keeps the order of additions whatever the number of rows and threads; a matrix product does not.
+        return np.einsum("ij,j->i", centred(ranks), self.weights) + self.intercept
+
+
+def centred(ranks: Matrix) -> Matrix:
+    return np.nan_to_num(ranks, nan=0.5) - 0.5
+
+
+def fit_logistic(ranks: Matrix, target: Vector, c: float = 0.02) -> Linear:
+    """L2 logistic regression; `raw` is a logit."""
+    with threadpool_limits(1):
+        model = LogisticRegression(C=c, max_iter=1000).fit(centred(ranks), target)
+    return Linear(weights=model.coef_[0].astype(np.float64), intercept=float(model.intercept_[0]))
+
+
+def fit_ridge(ranks: Matrix, target: Vector, penalty: float = 50.0) -> Linear:
+    """Ridge regression; `raw` is in the unit of `target`."""
+    with threadpool_limits(1):
+        model = Ridge(alpha=penalty, solver="cholesky").fit(centred(ranks), target)
+    return Linear(weights=np.asarray(model.coef_, dtype=np.float64), intercept=float(model.intercept_))
+
+
+def fit_tweedie(ranks: Matrix, target: Vector, penalty: float = 0.01) -> Linear:
+    """Tweedie regression of power 1.5 (many zeros, a long tail); `raw` is a log."""
+    with threadpool_limits(1):
+        model = TweedieRegressor(power=1.5, alpha=penalty, link="log", max_iter=1000).fit(centred(ranks), target)
+    return Linear(weights=np.asarray(model.coef_, dtype=np.float64), intercept=float(model.intercept_))

@@ -1,0 +1,53 @@
+"""Whether a challenger replaces the champion: a pure rule on the newest back-test, where both scored the same customers.
+
+The challenger must order better and must not be worse at the level. Better by chance is not better when something proven stands already:
+the lower bound of the gain in order has to be above -TOLERANCE, and the gain itself above zero.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.validation import CHURN, VALUE, difference
+
+Vector = NDArray[np.float64]
+
+# Half a point of AUC, Spearman or Gini: what two honest runs of the same recipe may differ by.
+TOLERANCE = 0.005
+# A challenger's log-loss may not exceed the champion's by more than this share.
+LOG_LOSS_SLACK = 0.01
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the challenger is promoted, why, and the differences (challenger less champion; estimate, low, high) it rests on."""
+
+    promoted: bool
+    reason: str
+    differences: dict[str, tuple[float, float, float]]
+
+
+def judge_churn(happened: Vector, champion: Vector, challenger: Vector) -> Verdict:
+    """Compare two probabilities of the same event on the same people."""
+    gaps = {name: difference(CHURN[name], happened, challenger, champion, draws=200) for name in ("churn_auc", "churn_log_loss")}
+    champion_loss = CHURN["churn_log_loss"].of(happened, champion)
+    order, loss = gaps["churn_auc"], gaps["churn_log_loss"]
+    if not np.isfinite(order[0]):
+        return Verdict(False, "the back-test has only one outcome", gaps)
+    if order[0] <= 0 or order[1] < -TOLERANCE:
+        return Verdict(False, f"AUC {order[0]:+.4f} [{order[1]:+.4f}, {order[2]:+.4f}] is no gain", gaps)
+    if loss[0] > LOG_LOSS_SLACK * champion_loss:
+        return Verdict(False, f"log-loss {loss[0]:+.4f} is worse", gaps)
+    return Verdict(True, f"AUC {order[0]:+.4f} [{order[1]:+.4f}, {order[2]:+.4f}], log-loss {loss[0]:+.4f}", gaps)
+
+
+def judge_value(value: Vector, champion: Vector, challenger: Vector) -> Verdict:
+    """Compare two predictions of the same money on the same people."""
+    gaps = {name: difference(VALUE[name], value, challenger, champion, draws=200) for name in ("clv_spearman", "clv_gini")}
+    spearman, gini = gaps["clv_spearman"], gaps["clv_gini"]
+    if not np.isfinite(spearman[0]) or not np.isfinite(gini[0]):
+        return Verdict(False, "the back-test has no spread in value", gaps)
+    text = f"Spearman {spearman[0]:+.4f} [{spearman[1]:+.4f}, {spearman[2]:+.4f}], Gini {gini[0]:+.4f} [{gini[1]:+.4f}, {gini[2]:+.4f}]"
+    won = spearman[0] + gini[0] > 0 and min(spearman[0], gini[0]) > -TOLERANCE
+    return Verdict(bool(won), text if won else f"{text} is no gain", gaps)

@@ -1,0 +1,94 @@
+"""Which past days a model learns from, and their rows put together.
+
+A snapshot is the shop as it was known on a past day; its labels are what followed within a horizon and were known when the horizon closed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ml.signals import Yardstick, numbers, take_yardstick
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+SNAPSHOTS = 4
+SPACING_DAYS = 7
+SHORTEST_HORIZON_DAYS = 14
+# More rows than this change no metric in the third digit and cost minutes (docs/scores.md shows the curve).
+MAX_ROWS = 60_000
+MIN_SNAPSHOT_CUSTOMERS = 100
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows of several snapshots, oldest first, each ranked within its own. Money in the shop's currency."""
+
+    ranks: Matrix
+    log_odds_buys: Vector
+    value_expected: Vector
+    orders: Vector
+    value: Vector
+
+
+def learnable_horizons(history_days: int, horizon_days: int) -> tuple[int, ...]:
+    """The horizons to learn at, longest first; empty when the history is too short for any.
+
+    The longest is the one asked for when the history is at least twice as long, else what half the history allows (BG/NBD carries the result to
+    the asked one). A second one of half the length has newer snapshots with longer histories: together they are better than either.
+    """
+    longest = horizon_days if 2 * horizon_days <= history_days else history_days // 2 // SPACING_DAYS * SPACING_DAYS
+    if longest < min(SHORTEST_HORIZON_DAYS, horizon_days):
+        return ()
+    half = max(SHORTEST_HORIZON_DAYS, round(longest / 2 / SPACING_DAYS) * SPACING_DAYS)
+    return (longest, half) if half < longest else (longest,)
+
+
+def training_days(trained_as_of: datetime, horizons: tuple[int, ...], aligned: bool = False) -> dict[int, list[datetime]]:
+    """Per horizon the snapshot days, newest first: the newest is a horizon before the trained day. `aligned` rounds the horizon up to whole
+    weeks, so that snapshots fall on the same weekday and serve several training days."""
+    days = {}
+    for horizon in horizons:
+        back = -(-horizon // SPACING_DAYS) * SPACING_DAYS if aligned else horizon
+        days[horizon] = [trained_as_of - timedelta(days=back + SPACING_DAYS * step) for step in range(SNAPSHOTS)]
+    return days
+
+
+def of_day(table: pa.Table, as_of: datetime) -> pa.Table:
+    """The rows of one day, by customer_id."""
+    rows = table.filter(pc.equal(table["as_of"], pa.scalar(as_of, table.schema.field("as_of").type)))
+    return rows.sort_by("customer_id")
+
+
+def days_of(table: pa.Table) -> list[datetime]:
+    """The days that a table holds, oldest first."""
+    return sorted(pc.unique(table["as_of"]).to_pylist())
+
+
+def gather(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, max_rows: int = MAX_ROWS) -> Sample:
+    """Rank every labelled snapshot of the horizon within itself and stack them; beyond `max_rows` a fixed random draw of rows."""
+    labels = labels.filter(pc.equal(labels["horizon_days"], horizon_days))
+    labelled = days_of(labels)
+    parts = []
+    for day in labelled[-SNAPSHOTS:]:
+        features = of_day(snapshots, day)
+        if len(features) < MIN_SNAPSHOT_CUSTOMERS and day != labelled[-1]:
+            continue
+        known = of_day(labels, day)
+        if known["customer_id"].to_pylist() != features["customer_id"].to_pylist():
+            raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
+        yardstick: Yardstick = take_yardstick(features, columns, horizon_days)
+        view = yardstick.view(features)
+        # Returns above purchases make a horizon worth nothing, not less: a customer's value is not below zero.
+        value = np.maximum(numbers(known, "net_amount"), 0.0)
+        parts.append((view.ranks, view.log_odds_buys, view.value_expected, numbers(known, "orders_count"), value))
+    stacked = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+    rows = len(stacked[1])
+    if rows > max_rows:
+        kept = np.sort(np.random.default_rng(0).choice(rows, max_rows, replace=False))
+        stacked = [array[kept] for array in stacked]
+    return Sample(*stacked)

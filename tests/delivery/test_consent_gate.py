@@ -1,0 +1,104 @@
+"""Consent is a gate: tonight's withdrawal keeps tonight's mail back, whenever in the night it comes, and nobody without consent is in any file."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from dagster_project.settings import Settings
+
+pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("nine nights")]
+
+WITHDRAWN = ("kunde011@example.org", "kunde012@example.org", "kunde013@example.org")
+KEPT = ("kunde014@example.org", "kunde015@example.org", "kunde016@example.org", "kunde017@example.org", "kunde010@example.org")
+PERMITTED = """
+select lower(email) from profile.dim_customers join profile.current_permissions using (customer_id)
+where valid_to is null and channel = 'email' and purpose = 'marketing' and is_permitted
+"""
+
+
+def addresses(store: Path, run: str = "*") -> set[str]:
+    """Every e-mail address in any export of these runs, whatever the feed or format."""
+    found = set()
+    for path in (store / "exports").glob(f"*/*/{run}/*"):
+        if path.suffix == ".csv":
+            found |= {row["email"].lower() for row in csv.DictReader(path.open(newline="")) if row.get("email")}
+        elif path.suffix == ".jsonl":
+            found |= {json.loads(line)["email"].lower() for line in path.read_text().splitlines() if "email" in json.loads(line)}
+    return found
+
+
+def mailed(store: Path) -> set[str]:
+    found = set()
+    for path in (store / "exports" / "generic" / "win_back").glob("run=20260310T*/*full*.csv"):
+        found |= {row["email"] for row in csv.DictReader(path.open(newline=""))}
+    return found
+
+
+def test_tonights_withdrawal_keeps_tonights_mail_back(nine_nights: Settings, copy_of, tenth_night, build, days, rows) -> None:
+    settings = copy_of(nine_nights)
+    tenth_night(settings)
+    build(settings, [days[9]])
+    assert not addresses(settings.store, "run=20260310T*") & set(WITHDRAWN)
+    assert set(KEPT) & mailed(settings.store), "the others of the same kind are mailed, so it is the withdrawal that counts"
+
+
+def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(nine_nights, copy_of, tenth_night, build, days, rows, monkeypatch) -> None:
+    """The tenth night's contacts come while mails are being rendered: the decision says send, the files do not have them."""
+    from dagster_project.campaigns import assets
+
+    settings = copy_of(nine_nights)
+    tenth_night(settings)
+    late = next(settings.shop_folder.glob("extracts/hubspot/contacts/*20260311T*"))
+    content = late.read_bytes()
+    late.unlink()
+    render = assets.render_moment
+
+    def render_then_withdraw(*arguments):
+        late.write_bytes(content)
+        return render(*arguments)
+
+    monkeypatch.setattr(assets, "render_moment", render_then_withdraw)
+    build(settings, [days[9]], accept=["extract hubspot.contacts"], accepted_by="a test")
+    decided = rows(
+        settings,
+        """
+        select lower(email) from campaigns.campaign_decisions join profile.dim_customers using (customer_id)
+        where as_of = timestamp '2026-03-10 23:00' and decision = 'send' and valid_to is null
+        """,
+    )
+    held = {address for (address,) in decided} & set(WITHDRAWN)
+    assert held, "somebody was decided to be sent to and then withdrew"
+    assert not addresses(settings.store, "run=20260310T*") & set(WITHDRAWN)
+    manifest = json.loads(next((settings.store / "exports/generic/win_back").glob("run=20260310T*/manifest.json")).read_text())
+    assert len(manifest["held_back"]) >= len(held)
+
+
+def test_without_the_gate_at_delivery_the_withdrawn_would_be_mailed(nine_nights, copy_of, tenth_night, build, days, monkeypatch) -> None:
+    """The control: with the gate taken out, the same night mails somebody who withdrew."""
+    from dagster_project.campaigns import assets
+    from dagster_project.delivery import feeds
+
+    settings = copy_of(nine_nights)
+    tenth_night(settings)
+    late = next(settings.shop_folder.glob("extracts/hubspot/contacts/*20260311T*"))
+    content = late.read_bytes()
+    late.unlink()
+    render = assets.render_moment
+
+    def render_then_withdraw(*arguments):
+        late.write_bytes(content)
+        return render(*arguments)
+
+    monkeypatch.setattr(assets, "render_moment", render_then_withdraw)
+    monkeypatch.setattr(feeds.Gate, "pass_through", lambda self, rows: (rows, ()))
+    build(settings, [days[9]], accept=["extract hubspot.contacts"], accepted_by="a test")
+    assert mailed(settings.store) & set(WITHDRAWN)
+
+
+def test_nobody_without_consent_is_in_any_export(backfilled: Settings, rows) -> None:
+    permitted = {address for (address,) in rows(backfilled, PERMITTED)}
+    exported = addresses(backfilled.store)
+    assert len(exported) > 100
+    assert exported <= permitted

@@ -1,0 +1,137 @@
+"""Extracts become rows once: repeats load nothing, bad rows wait with a reason, and every row is accounted for."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dagster_project.settings import SHOPS
+from dagster_project.shop import Shop, SourceSystem, load_shop
+from dagster_project.sources import loading
+from dagster_project.sources.loading import RowsLost, load_shop_extracts
+from dagster_project.sources.replay import replay
+from dagster_project.warehouse import Warehouse
+
+HEADER = '"Record ID","Email","Create Date","Last Modified Date"\n'
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> tuple[Warehouse, Shop, Path]:
+    """An empty store and a shop with one CRM whose extracts a test writes."""
+    (tmp_path / "extracts" / "contacts").mkdir(parents=True)
+    shop = load_shop(SHOPS / "small").model_copy(
+        update={"sources": {"hubspot": SourceSystem(path=str(tmp_path / "extracts"))}, "folder": tmp_path}
+    )
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    return warehouse, shop, tmp_path
+
+
+def write(folder: Path, stamp: str, *rows: str, name: str = "contacts") -> Path:
+    path = folder / "extracts" / "contacts" / f"{name}_{stamp}.csv"
+    path.write_text(HEADER + "".join(row + "\n" for row in rows))
+    return path
+
+
+def load(store) -> list[loading.Batch]:
+    warehouse, shop, folder = store
+    return load_shop_extracts(warehouse, shop, folder / "store")
+
+
+GOOD = "1,a@example.org,2026-01-01 10:00,2026-01-01 10:00"
+CHANGED = "1,b@example.org,2026-01-01 10:00,2026-01-02 10:00"
+
+
+def test_a_repeated_or_renamed_file_loads_nothing(store) -> None:
+    original = write(store[2], "20260102T050000Z", GOOD)
+    assert [batch.rows_loaded for batch in load(store)] == [1]
+    assert load(store) == []
+    shutil.copy(original, original.with_name("contacts_again_20260103T050000Z.csv"))
+    assert load(store) == []
+    assert store[0].rows("select count(*) from sources.hubspot__contacts") == [(1,)]
+
+
+def test_overlapping_extracts_load_each_version_once(store) -> None:
+    write(store[2], "20260102T050000Z", GOOD)
+    write(store[2], "20260103T050000Z", GOOD, CHANGED, CHANGED)
+    first, second = load(store)
+    assert (second.rows_in, second.rows_loaded, second.rows_duplicate) == (3, 1, 2)
+
+
+def test_two_empty_extracts_are_two_batches(store) -> None:
+    write(store[2], "20260102T050000Z")
+    write(store[2], "20260103T050000Z")
+    assert [batch.rows_in for batch in load(store)] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "reason"),
+    [
+        (",a@example.org,2026-01-01 10:00,2026-01-01 10:00", "record_id", "is missing"),
+        ("x1,a@example.org,2026-01-01 10:00,2026-01-01 10:00", "record_id", "is not a integer"),
+        ("1,a@example.org,2026-02-31 10:00,2026-01-01 10:00", "create_date", "is not a timestamp"),
+        ("1,a@example.org,2026-01-01 10:00", None, "has 3 fields, the header has 4"),
+    ],
+)
+def test_a_bad_row_waits_with_its_reason_and_the_others_go_on(store, row: str, column: str, reason: str) -> None:
+    write(store[2], "20260102T050000Z", row, CHANGED)
+    (batch,) = load(store)
+    assert (batch.rows_in, batch.rows_loaded, batch.rows_quarantined) == (2, 1, 1)
+    assert store[0].rows("select column_name, reason, row_number from sources.quarantine") == [(column, reason, 1)]
+
+
+def test_a_mended_row_is_known_from_its_replay(store) -> None:
+    warehouse, shop, folder = store
+    write(folder, "20260102T050000Z", "1,a@example.org,2026-02-31 10:00,2026-01-01 10:00")
+    load(store)
+    mended = folder / "mended.csv"
+    mended.write_text(HEADER + GOOD + "\n")
+    done = replay(warehouse, shop, folder / "store", "hubspot", "contacts", mended)
+    assert done.batch is not None
+    assert done.batch.rows_loaded == 1
+    assert warehouse.rows("select _known_at > timestamp '2026-01-02 05:00' from sources.hubspot__contacts") == [(True,)]
+    assert warehouse.rows("select count(*) from sources.quarantine where replayed_at is null") == [(0,)]
+
+
+def test_a_row_still_bad_after_replay_waits_again(store) -> None:
+    warehouse, shop, folder = store
+    write(folder, "20260102T050000Z", "x,a@example.org,2026-01-01 10:00,2026-01-01 10:00")
+    load(store)
+    done = replay(warehouse, shop, folder / "store", "hubspot", "contacts")
+    assert done.batch is not None
+    assert done.batch.rows_quarantined == 1
+    assert warehouse.rows("select count(*) from sources.quarantine where replayed_at is null") == [(1,)]
+
+
+def test_a_batch_whose_rows_do_not_add_up_stops_the_run_and_leaves_nothing(store, monkeypatch) -> None:
+    """The control of `in = loaded + duplicate + quarantined`: a loader that loses refused rows is caught."""
+    write(store[2], "20260102T050000Z", GOOD, ",a@example.org,2026-01-01 10:00,2026-01-01 10:00")
+    monkeypatch.setattr(loading, "refuse", lambda *arguments: 0)
+    with pytest.raises(RowsLost):
+        load(store)
+    assert store[0].rows("select count(*) from sources.load_ledger") == [(0,)]
+    assert not store[0].exists("sources.hubspot__contacts")
+
+
+def test_a_cut_off_file_is_refused_whole(store) -> None:
+    path = write(store[2], "20260102T050000Z", GOOD, '2,"a@exam')
+    with pytest.raises(ValueError, match=r"cut off"):
+        load(store)
+    assert path.exists()
+    assert store[0].rows("select count(*) from sources.load_ledger") == [(0,)]
+
+
+def test_a_missing_required_column_is_named_with_its_file(store) -> None:
+    path = store[2] / "extracts" / "contacts" / "contacts_20260102T050000Z.csv"
+    path.write_text("Email,Create Date,Last Modified Date\na@example.org,2026-01-01 10:00,2026-01-01 10:00\n")
+    with pytest.raises(ValueError, match=r"'Record ID' is missing"):
+        load(store)
+
+
+def test_the_loaders_batch_is_what_the_ledger_says(store) -> None:
+    write(store[2], "20260102T050000Z", GOOD)
+    (batch,) = load(store)
+    names = ", ".join(batch.__dict__)
+    (entry,) = store[0].rows(f"select {names} from sources.load_ledger")
+    assert batch == replace(batch, **dict(zip(batch.__dict__, entry, strict=True)))
