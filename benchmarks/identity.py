@@ -149,6 +149,8 @@ def splink(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
     candidates = [("email",), ("phone",), ("national_id",), ("given_name", "family_name"), ("full_name",), ("birth_date", "family_name"),
                   ("birth_date", "given_name"), ("birth_date", "full_name"), ("street", "family_name"), ("street", "given_name"),
                   ("postcode", "family_name"), ("postcode", "given_name"), ("birth_date", "postcode"), ("street", "postcode")]
+    if records.num_rows <= 20_000:
+        candidates += [("family_name",), ("birth_date",), ("full_name", "city"), ("given_name", "city")]
     blocks = [columns for columns in candidates if set(columns) <= set(filled)] or [(role,) for role in filled]
     api = DuckDBAPI(connection=con)
     sources = sorted(set(records["source"].to_pylist())) if one_to_one else ["0"]
@@ -190,8 +192,10 @@ def _contend(name: str, records: pa.Table, country: str, one_to_one: bool, answe
     """Run one contender in this process and send (clusters, seconds, peak_mb), or the error's text."""
     import os
 
-    # Splink prints its progress; standard output is the report's.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    # Splink tells its progress at length; the report is the only thing to read here, and errors travel by `answer`.
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
     try:
         start = time.perf_counter()
         found = CONTENDERS[name](records, country, one_to_one)

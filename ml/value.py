@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from ml.boosting import Trees, fit_trees
-from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn, train_churn
+from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_ridge, fit_tweedie
 from ml.signals import View, Yardstick, numbers, take_yardstick
@@ -58,12 +58,13 @@ class ValuePart:
 
 @dataclass(frozen=True)
 class ValueModel:
-    """Parts from the longest horizon to the shortest, the churn model beside them, and how buyers' values spread around their expectation."""
+    """Parts from the longest horizon to the shortest; with a churn model beside them also how buyers' values spread around their expectation,
+    which is what medians and ranges need."""
 
     horizon_days: int
     columns: tuple[str, ...]
     parts: tuple[ValuePart, ...]
-    churn: ChurnModel
+    churn: ChurnModel | None
     log_spread: Vector
 
 
@@ -73,7 +74,7 @@ class ValueDay:
 
     yardsticks: tuple[Yardstick, ...]
     level: Curve
-    churn: ChurnDay
+    churn: ChurnDay | None
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,14 @@ class Values:
     high: Vector
 
 
-def train_value(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, seeds: int = 2) -> ValueModel:
-    """Learn from every horizon that `labels` holds."""
+def train_value(
+    snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, churn: ChurnModel | None, seeds: int = 2
+) -> ValueModel:
+    """Learn from every horizon that `labels` holds; `churn` is the churn model of the same snapshots and labels."""
     horizons = sorted(set(labels["horizon_days"].to_pylist()), reverse=True)
     samples = {horizon: gather(snapshots, labels, columns, horizon) for horizon in horizons}
     parts = tuple(_fit_part(samples[horizon], horizon, seeds) for horizon in horizons)
-    churn = train_churn(snapshots, labels, columns, horizon_days, seeds)
-    spread = _log_spread(parts[0], churn, samples[horizons[0]])
+    spread = _log_spread(parts[0], churn, samples[horizons[0]]) if churn else np.zeros(0)
     return ValueModel(horizon_days=horizon_days, columns=columns, parts=parts, churn=churn, log_spread=spread)
 
 
@@ -104,17 +106,23 @@ def measure_value(model: ValueModel, features: pa.Table) -> ValueDay:
         level = level * yardsticks[0].purchases_ratio(features, model.horizon_days)
     capped = np.minimum(level, np.quantile(level, CAP_QUANTILE))
     curve = fit_curve(_order(model, yardsticks, features), capped * (level.sum() / max(capped.sum(), 1e-9)))
-    return ValueDay(yardsticks=yardsticks, level=curve, churn=measure_churn(model.churn, features))
+    return ValueDay(yardsticks=yardsticks, level=curve, churn=measure_churn(model.churn, features) if model.churn else None)
 
 
-def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizon_days: int | None = None) -> Values:
+def expected_value(model: ValueModel, day: ValueDay, features: pa.Table) -> Vector:
+    """The mean value of each row within the model's horizon."""
+    return day.level.of(_order(model, day.yardsticks, features))
+
+
+def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizon_days: int) -> Values:
     """The value of each row within the model's horizon, or carried to a longer one by BG/NBD's expected purchases."""
-    mean = day.level.of(_order(model, day.yardsticks, features))
+    if model.churn is None or day.churn is None:
+        raise ValueError("a value model without a churn model knows no median")
+    mean = expected_value(model, day, features)
     churn = score_churn(model.churn, day.churn, features)
-    if horizon_days is not None and horizon_days != model.horizon_days:
+    if horizon_days != model.horizon_days:
         yardstick = day.yardsticks[0]
-        to_own = yardstick.purchases_ratio(features, model.horizon_days)
-        mean = mean * yardstick.purchases_ratio(features, horizon_days) / to_own
+        mean = mean * yardstick.purchases_ratio(features, horizon_days) / yardstick.purchases_ratio(features, model.horizon_days)
         survival = yardstick.log_survival_ratio(features, horizon_days) / yardstick.log_survival_ratio(features, model.horizon_days)
         churn = np.exp(np.log(np.clip(churn, 1e-9, 1.0)) * survival)
     low, median, high = (_quantile(share, mean, churn, model.log_spread) for share in RANGE)

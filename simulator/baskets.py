@@ -173,4 +173,4 @@ def _percent(code: str) -> int:
 
 def _draw_guests(people: People, visits: Visits, rng: np.random.Generator) -> np.ndarray:
     """Purchases without an account: some people never open one, others forget to sign in."""
-    return (people.column("always_guest")[visits.person] | (rng.random(len(visits.person)) < 0.035)) & (visits.channel == WEB)
+    return (people.column("always_guest")[visits.person] | (rng.random(len(visits.person)) < 0.02)) & (visits.channel == WEB)

@@ -75,7 +75,7 @@ def plan_campaigns(clock: Clock) -> tuple[Campaign, ...]:
     last = int(local_days(np.array([clock.end - 1]))[0])
     days = [last - plan[0] for plan in _PLANS]
     moments = at_local(np.array(days), np.full(len(days), 9 * 3600 + 1800), "Europe/Berlin")
-    planned = []
+    planned: list[Campaign] = []
     for plan, moment in zip(_PLANS, moments, strict=True):
         if moment < clock.start + 20 * DAY:
             continue

@@ -6,6 +6,7 @@ Every moment inside the simulator is an int64 of seconds since 1970-01-01 UTC. N
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -102,7 +103,7 @@ def local_days(moments: np.ndarray, zone: str = SHOP_ZONE) -> np.ndarray:
     return (np.asarray(moments, dtype=np.int64) + offsets(moments, zone)) // DAY
 
 
-def local_texts(moments: np.ndarray, zone: str = SHOP_ZONE, unit: str = "s", separator: str = " ") -> np.ndarray:
+def local_texts(moments: np.ndarray, zone: str = SHOP_ZONE, unit: Literal["D", "m", "s"] = "s", separator: str = " ") -> np.ndarray:
     """`2026-03-01 14:05:33`: the zone's clock without an offset."""
     local = (np.asarray(moments, dtype=np.int64) + offsets(moments, zone)).astype("datetime64[s]")
     texts = np.datetime_as_string(local, unit=unit)

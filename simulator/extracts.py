@@ -151,7 +151,8 @@ class _Rows:
 
     def __init__(self, extracts: Extracts, table: Table, pull: int, overlapping: list[Row]) -> None:
         self.extracts, self.table, self.pull = extracts, table, pull
-        self.count, self.broken, self.tail = 0, 0, []
+        self.count, self.broken = 0, 0
+        self.tail: list[Row] = []
         self.handle: IO[str] = extracts.path(table, pull).open("w", encoding="utf-8", newline="")
         if table.format == "csv":
             self.writer = csv.DictWriter(

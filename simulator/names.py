@@ -2,6 +2,7 @@
 
 import unicodedata
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ CULTURES: dict[str, Culture] = {
 }
 
 # Country: share of people, share of each naming culture, languages with their shares, zone.
-COUNTRIES: dict[str, dict] = {
+COUNTRIES: dict[str, dict[str, Any]] = {
     "DE": {
         "share": 0.55,
         "cultures": {"german": 0.74, "turkish": 0.08, "polish": 0.06, "southern": 0.06, "eastern": 0.06},

@@ -1,6 +1,8 @@
 """The real people behind the shop: who they are, what they like, how they behave. The pipeline has to find this out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +49,7 @@ def build_people(clock: Clock, catalogue: Catalogue, seed: int, customers: int) 
     return People(frame, affinity, brand_taste)
 
 
-def _pick(rng: np.random.Generator, options: tuple | list, count: int, weights: list[float] | None = None) -> list:
+def _pick(rng: np.random.Generator, options: Sequence[Any], count: int, weights: list[float] | None = None) -> list[Any]:
     share = None if weights is None else np.array(weights) / sum(weights)
     return [options[number] for number in rng.choice(len(options), count, p=share)]
 

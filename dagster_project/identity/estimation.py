@@ -84,11 +84,22 @@ def match_share(
     return share
 
 
-def estimate(random: Patterns, blocks: list[Block], sizes: list[int]) -> Parameters:
+def _at_most(m: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
+    """m with at most `ceiling` on the level `different`, the rest spread in proportion."""
+    if m[0] <= ceiling:
+        return m
+    lowered = m * (1 - ceiling) / (1 - m[0])
+    lowered[0] = ceiling
+    return lowered
+
+
+def estimate(
+    random: Patterns, blocks: list[Block], sizes: list[int], ceilings: dict[int, float] | None = None
+) -> Parameters:
     """Estimate m and u of comparisons with `sizes` levels each from random pairs and from blocks of likely matches.
 
     m comes from the blocks (each leaves out the comparisons its key decides), u from the random pairs less the matches among
-    them, in turns until settled.
+    them, in turns until settled. `ceilings` bounds, per comparison, how often a match differs in it altogether.
     """
     m = [_prior_m(size) for size in sizes]
     u = [_shares(random, random.counts, index, size) + PRIOR_U for index, size in enumerate(sizes)]
@@ -105,7 +116,7 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int]) -> Paramet
             block_share[number] = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
             for index in np.flatnonzero(block.estimated):
                 matched[index] += _shares(block.patterns, weights, index, sizes[index])
-        m = [shares / shares.sum() for shares in matched]
+        m = [_at_most(shares / shares.sum(), (ceilings or {}).get(index, 1.0)) for index, shares in enumerate(matched)]
         odds = _log_odds(random, Parameters(m, u), every) + np.log(random_share / (1 - random_share))
         weights = random.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
         random_share = float(np.clip(weights.sum() / max(random.counts.sum(), 1.0), 1e-9, 0.5))

@@ -47,6 +47,7 @@ BLOCKS_USED = 3
 HOUSEHOLD_KEYS: tuple[tuple[str, str], ...] = (("street", "street_key || coalesce(postcode, city, '')"), ("phone", "phone"))
 # Against another member of the household: fields that say nothing, and the most that others may say (log2).
 HOUSEHOLD_SHARED = ("family_name", "street", "place", "phone")
+OTHER_GIVEN_NAME = 0.03
 HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
 
@@ -198,7 +199,10 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
                 open_ &= ~estimated if len(blocks) > 1 else True
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
-        parameters = estimate(random, blocks, sizes)
+        # Without a birth date or an id nothing tells relatives who share a mailbox from one person with two given names.
+        blind = not {"birth_date", "national_id"} & set(names)
+        ceilings = {index: OTHER_GIVEN_NAME for index, name in enumerate(names) if blind and name == "given_name"}
+        parameters = estimate(random, blocks, sizes, ceilings)
         pairs = write_pairs(con, columns, across_sources=across_sources)
         con.execute(f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}")
         share = match_share(_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
@@ -282,7 +286,11 @@ def weigh(
         "select left_position as join_key_l, right_position as join_key_r, '0' as match_key from pairs"
     )
     api = DuckDBAPI(connection=con)
-    linker = Linker(api.register("normalised"), {**parsed, "blocking_rules_to_generate_predictions": ["l.position = r.position"]})
+    linker = Linker(
+        api.register("normalised"),
+        {**parsed, "blocking_rules_to_generate_predictions": ["l.position = r.position"]},
+        set_up_basic_logging=False,
+    )
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
     found = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")
     present = {row[0] for row in con.execute(f"describe {found.physical_name}").fetchall()}

@@ -16,14 +16,20 @@ from threadpoolctl import threadpool_limits
 from ml.recommendations.history import Bools, Floats, Ints
 from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
 from ml.recommendations.neighbours import (
+    MAX_EASE_PRODUCTS,
     Ease,
     basket_matrix,
     cosine_neighbours,
+    fill_with_content,
     fit_ease,
 )
 
-SCORE_NAMES = ("ease", "cosine", "ease_share", "cosine_share", "popular", "habit_rank", "ease_rank", "popular_rank", "ease_habit", "count_rank")
+SCORE_NAMES = (
+    "ease", "cosine", "ease_share", "cosine_share", "popular", "habit_rank", "ease_rank", "popular_rank", "ease_habit",
+    "count_rank",
+)  # fmt: skip
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
+COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 
 @dataclass(frozen=True)
@@ -38,20 +44,27 @@ class Breadth:
 
 @dataclass(frozen=True)
 class Sources:
-    """A measured moment with its item models; ``seen_weight`` is customers x products, the input to them."""
+    """A measured moment with its item models.
+
+    ``taste`` (ones), ``recent`` (decayed by the age of the last event) and ``habit`` (root of the long-run rate) are
+    customers x products, the inputs to EASE, the cosine, and EASE again; ``popular`` is one number per product.
+    """
 
     moment: Moment
     ease: Ease
     cosine: sparse.csr_matrix
     taste: sparse.csr_matrix
     recent: sparse.csr_matrix
-    popular: Floats
     habit: sparse.csr_matrix
+    popular: Floats
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Rows sorted by customer, product (codes); ``features`` has one column per FEATURE_NAMES."""
+    """Rows sorted by customer, product (codes); ``features`` has one column per FEATURE_NAMES.
+
+    ``seen``: the customer had to do with the product in any way before the moment.
+    """
 
     customer: Ints
     product: Ints
@@ -59,69 +72,80 @@ class Candidates:
     features: NDArray[np.float32]
 
 
-def prepare(moment: Moment, penalty: float = 200.0, max_products: int = 10_000) -> Sources:
-    """Fit the item models at a moment."""
+def prepare(
+    moment: Moment,
+    penalty: float = 200.0,
+    max_products: int = MAX_EASE_PRODUCTS,
+    content: sparse.csr_matrix | None = None,
+) -> Sources:
+    """Fit the item models at a moment; ``content`` (products x products) stands in where baskets know too little."""
     history = moment.history
-    day, horizon = moment.day, moment.horizon
     shape = (history.customer_count, history.product_count)
-    ones = np.ones(len(moment.pair_customer), dtype=np.float32)
-    seen = sparse.csr_matrix((ones, moment.pair_product, moment.starts), shape=shape)
-    age = day - history.days
-    product_count = max(history.product_count, 1)
-    keys = history.customer * product_count + history.product
-    pair = np.searchsorted(moment.pair_keys, keys)
-    newest = np.full(len(ones), np.inf)
-    np.minimum.at(newest, pair, age)
-    recent = sparse.csr_matrix(
-        (np.exp2(-newest / horizon).astype(np.float32), moment.pair_product, moment.starts), shape=shape
-    )
-    popular = moment.products[:, 1] + 0.1 * moment.products[:, 2] + 1e-3 * moment.products[:, 3]
+
+    def by_pair(values: NDArray[np.float32]) -> sparse.csr_matrix:
+        return sparse.csr_matrix((values, moment.pair_product, moment.starts), shape=shape)
+
+    _, pair = moment.find(history.customer, history.product)
+    newest = np.full(len(moment.pair_customer), np.inf)
+    np.minimum.at(newest, pair, moment.day - history.days)
+    taste = by_pair(np.ones(len(newest), dtype=np.float32))
+    habit = np.sqrt(np.nan_to_num(moment.pairs[:, PAIR_NAMES.index("rate_long")]) + 1e-9)
+    popular = moment.products[:, :4].astype(float) @ np.array([0.0, 1.0, 0.1, 0.001])
+    cosine = cosine_neighbours(basket_matrix(history))
+    if content is not None:
+        cosine = fill_with_content(cosine, content, moment.products[:, PRODUCT_NAMES.index("buyers_ever")])
     return Sources(
         moment=moment,
-        ease=fit_ease(seen, penalty, max_products),
-        cosine=cosine_neighbours(basket_matrix(history)),
-        taste=seen,
-        recent=recent,
-        popular=popular.astype(float),
-        habit=sparse.csr_matrix(
-            (np.sqrt(np.nan_to_num(moment.pairs[:, 3]) + 1e-9).astype(np.float32), moment.pair_product, moment.starts), shape=shape
-        ),
+        ease=fit_ease(taste, penalty, max_products),
+        cosine=cosine,
+        taste=taste,
+        recent=by_pair(np.exp2(-newest / moment.horizon).astype(np.float32)),
+        habit=by_pair(habit.astype(np.float32)),
+        popular=popular,
     )
 
 
-def gather(sources: Sources, customers: Ints, breadth: Breadth, new_only: bool = False) -> Candidates:
-    """Candidates and their features for some customers (ascending codes)."""
+def gather(
+    sources: Sources, customers: Ints, breadth: Breadth, new_only: bool = False, allowed: Bools | None = None
+) -> Candidates:
+    """Candidates and their features for some customers (ascending codes), among the ``allowed`` products alone.
+
+    ``new_only`` leaves out what the customer bought (viewed, where nothing is sold).
+    """
     moment = sources.moment
     width = moment.history.product_count
+    allowed = np.ones(width, dtype=bool) if allowed is None else allowed
     taste = sources.taste[customers]
     recent = sources.recent[customers]
     ease = _ease_scores(sources.ease, taste)
-    ease2 = _ease_scores(sources.ease, sources.habit[customers])
+    by_habit = _ease_scores(sources.ease, sources.habit[customers])
     cosine = (recent @ sources.cosine).tocsr()
     cosine.sort_indices()
-    parts = [_own(moment, customers, breadth.own)] if not new_only else []
-    parts.append(_best_dense(ease, taste, sources.ease, breadth.ease, width))
-    parts.append(_best_sparse(cosine, breadth.cosine, width))
-    top = np.lexsort((np.arange(width), -sources.popular))[: breadth.popular]
-    parts.append((np.arange(len(customers))[:, None] * width + top[None, :]).ravel())
-    keys = np.unique(np.concatenate(parts))
-    row, product = np.divmod(keys, width)
-    customer = customers[row]
-    position = np.searchsorted(moment.pair_keys, customer * width + product)
-    position = np.minimum(position, max(len(moment.pair_customer) - 1, 0))
-    seen = (moment.pair_customer[position] == customer) & (moment.pair_product[position] == product)
+    top = np.lexsort((np.arange(width), -sources.popular))
+    top = top[allowed[top]][: breadth.popular]
+    keys = np.concatenate(
+        [
+            _own(moment, customers, breadth.own),
+            _best_dense(ease, taste, sources.ease, breadth.ease, width, allowed),
+            _best_sparse(cosine, breadth.cosine, width),
+            (np.arange(len(customers))[:, None] * width + top[None, :]).ravel(),
+        ]
+    )
+    keys = np.unique(keys)
+    keys = keys[allowed[keys % max(width, 1)]]
+    row, product = np.divmod(keys, max(width, 1))
+    seen, position = moment.find(customers[row], product)
     if new_only:
-        keep = ~seen
-        row, product, customer, position, seen = row[keep], product[keep], customer[keep], position[keep], seen[keep]
-    features = np.empty((len(row), len(FEATURE_NAMES)), dtype=np.float32)
+        keep = ~(seen & moment.bought[position]) if len(moment.bought) else ~seen
+        row, product, position, seen = row[keep], product[keep], position[keep], seen[keep]
+    customer = customers[row]
+    features = np.full((len(row), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
     first, second = len(PAIR_NAMES), len(PAIR_NAMES) + len(PRODUCT_NAMES)
     third = second + len(CUSTOMER_NAMES)
-    features[:, :first] = moment.pairs[position]
-    features[~seen, :first] = np.nan
+    features[seen, :first] = moment.pairs[position[seen]]
     features[:, first:second] = moment.products[product]
     features[:, second:third] = moment.customers[customer]
-    at = sources.ease.position[product]
-    ease_score = np.where(at >= 0, ease[row, np.maximum(at, 0)], np.nan) if ease.shape[1] else np.full(len(row), np.nan)
+    ease_score = _pick(ease, row, sources.ease.position[product])
     cosine_score = _lookup(cosine, row, product, width)
     popular = sources.popular[product]
     habit = np.nan_to_num(features[:, 2].astype(float), nan=0.0)
@@ -135,7 +159,7 @@ def gather(sources: Sources, customers: Ints, breadth: Breadth, new_only: bool =
             _ranks(row, habit),
             _ranks(row, np.nan_to_num(ease_score, nan=-1.0)),
             _ranks(row, popular),
-            np.where(at >= 0, ease2[row, np.maximum(at, 0)], np.nan),
+            _pick(by_habit, row, sources.ease.position[product]),
             _ranks(row, np.nan_to_num(features[:, 0].astype(float)) + 1e-3 * habit),
         ]
     )
@@ -145,6 +169,12 @@ def gather(sources: Sources, customers: Ints, breadth: Breadth, new_only: bool =
 def _ease_scores(ease: Ease, taste: sparse.csr_matrix) -> NDArray[np.float32]:
     with threadpool_limits(limits=1, user_api="blas"):
         return np.asarray(taste[:, ease.kept] @ ease.weights, dtype=np.float32)
+
+
+def _pick(scores: NDArray[np.float32], row: Ints, at: Ints) -> Floats:
+    if not scores.shape[1]:
+        return np.full(len(row), np.nan)
+    return np.where(at >= 0, scores[row, np.maximum(at, 0)], np.nan)
 
 
 def _own(moment: Moment, customers: Ints, count: int) -> Ints:
@@ -162,11 +192,12 @@ def _own(moment: Moment, customers: Ints, count: int) -> Ints:
 
 
 def _best_dense(
-    scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int
+    scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int, allowed: Bools
 ) -> Ints:
-    if scores.shape[1] == 0:
+    if scores.shape[1] == 0 or count == 0:
         return np.empty(0, dtype=np.int64)
     hidden = scores.copy()
+    hidden[:, ~allowed[ease.kept]] = -np.inf
     part = taste[:, ease.kept].tocoo()
     hidden[part.row, part.col] = -np.inf
     count = min(count, hidden.shape[1])

@@ -103,8 +103,15 @@ class History:
         return built
 
 
-def read_history(interactions: pa.Table, as_of_day: float | None = None) -> History:
+def read_history(
+    interactions: pa.Table,
+    as_of_day: float | None = None,
+    customers: pa.ChunkedArray | None = None,
+    products: pa.ChunkedArray | None = None,
+) -> History:
     """Build a history from ``customer_id, product_id, at, kind, quantity`` (the last two optional).
+
+    ``customers`` and ``products`` are ids that get a code even where nothing happened to them.
 
     ``at`` is a timestamp (a zone is converted to UTC) or a date. Rows without customer, product or
     moment are left out, and so is everything at or after ``as_of_day``.
@@ -116,6 +123,9 @@ def read_history(interactions: pa.Table, as_of_day: float | None = None) -> Hist
         )
     )
     days = days_of(table["at"])
+    if as_of_day is not None:
+        table = table.filter(pa.array(days < as_of_day))
+        days = days[days < as_of_day]
     names = set(table.column_names)
     purchase = (
         np.asarray(pc.equal(table["kind"], "purchase").fill_null(False).to_numpy(zero_copy_only=False), dtype=bool)
@@ -127,12 +137,8 @@ def read_history(interactions: pa.Table, as_of_day: float | None = None) -> Hist
         if "quantity" in names
         else np.ones(table.num_rows)
     )
-    customers, customer = encode(table["customer_id"])
-    products, product = encode(table["product_id"])
-    if as_of_day is not None:
-        keep = days < as_of_day
-        customer, product, days = customer[keep], product[keep], days[keep]
-        purchase, quantity = purchase[keep], quantity[keep]
+    customer_ids, customer = encode(table["customer_id"], customers)
+    product_ids, product = encode(table["product_id"], products)
     order = np.lexsort((quantity, purchase, days, product, customer))
     customer, product, days = customer[order], product[order], days[order]
     purchase, quantity = purchase[order], quantity[order]
@@ -142,8 +148,8 @@ def read_history(interactions: pa.Table, as_of_day: float | None = None) -> Hist
     )
     starts = np.flatnonzero(first)
     return History(
-        customers=customers,
-        products=products,
+        customers=customer_ids,
+        products=product_ids,
         customer=customer[starts],
         product=product[starts],
         days=days[starts],
@@ -157,13 +163,17 @@ def days_of(moments: pa.ChunkedArray) -> Floats:
     return pc.cast(moments, pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy() / MICROSECONDS_PER_DAY
 
 
-def encode(ids: pa.ChunkedArray) -> tuple[NDArray[np.object_], Ints]:
-    """Sorted distinct ids and the position of each row's id among them."""
-    encoded = pc.dictionary_encode(ids).combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], ids.type).dictionary_encode()
-    order = pc.sort_indices(encoded.dictionary).to_numpy()
+def encode(ids: pa.ChunkedArray, more: pa.ChunkedArray | None = None) -> tuple[NDArray[np.object_], Ints]:
+    """Sorted distinct ids (of both) and the position of each of the first rows' ids among them."""
+    if pa.types.is_dictionary(ids.type):
+        ids = pc.cast(ids, ids.type.value_type)
+    every = ids if more is None else pa.chunked_array([*ids.chunks, *pc.cast(more, ids.type).chunks], type=ids.type)
+    encoded = pc.dictionary_encode(every.drop_null() if every.null_count else every).unify_dictionaries()
+    if encoded.num_chunks == 0:
+        return np.empty(0, dtype=object), np.empty(0, dtype=np.int64)
+    dictionary = encoded.chunk(0).dictionary
+    order = pc.sort_indices(dictionary).to_numpy()
     position = np.empty(len(order), dtype=np.int64)
     position[order] = np.arange(len(order))
-    values = np.array(encoded.dictionary.take(pa.array(order)).to_pylist(), dtype=object)
-    return values, position[encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)]
+    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks])[: len(ids)]
+    return np.array(dictionary.take(pa.array(order)).to_pylist(), dtype=object), position[codes.astype(np.int64)]

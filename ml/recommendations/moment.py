@@ -7,6 +7,7 @@ windows are multiples of it, so that a shop visited weekly and a site visited ho
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +46,19 @@ class Moment:
     customers: NDArray[np.float32]
     bought: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def pair_keys(self) -> Ints:
         """Sorted ``customer * product_count + product``."""
         return self.pair_customer * self.history.product_count + self.pair_product
+
+    def find(self, customer: Ints, product: Ints) -> tuple[NDArray[np.bool_], Ints]:
+        """Whether each pair exists, and where (0 where it does not)."""
+        if not len(self.pair_customer):
+            return np.zeros(len(customer), dtype=bool), np.zeros(len(customer), dtype=np.int64)
+        wanted = customer * self.history.product_count + product
+        at = np.minimum(np.searchsorted(self.pair_keys, wanted), len(self.pair_customer) - 1)
+        found = self.pair_keys[at] == wanted
+        return found, np.where(found, at, 0)
 
 
 def measure(history: History, day: float, horizon: float) -> Moment:

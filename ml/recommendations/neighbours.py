@@ -59,12 +59,17 @@ def _symmetric_inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
     return lower + np.tril(inverse, -1).T
 
 
-def basket_matrix(history: History, span_days: float = 1.0, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:
-    """Baskets x products: what one customer took within the same ``span_days`` (1 is a calendar day).
+def basket_matrix(history: History, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:
+    """Baskets x products: what one customer had to do with on one calendar day (UTC).
 
     A basket keeps its ``limit`` first product codes: machines that browse everything say nothing.
     """
-    return _baskets(history, np.floor(history.days / span_days).astype(np.int64), limit)
+    return _baskets(history, np.floor(history.days).astype(np.int64), limit)
+
+
+def order_matrix(history: History, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:
+    """Orders x products: what one customer bought at the same moment."""
+    return _baskets(history, np.unique(history.days, return_inverse=True)[1], limit)
 
 
 def _baskets(history: History, bucket: Ints, limit: int) -> sparse.csr_matrix:
@@ -108,3 +113,17 @@ def top_per_row(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
     rank = np.arange(len(order)) - matrix.indptr[rows[order]]
     keep = order[rank < count]
     return sparse.csr_matrix((matrix.data[keep], (rows[keep], matrix.indices[keep])), shape=matrix.shape)
+
+
+def fill_with_content(
+    cosine: sparse.csr_matrix, content: sparse.csr_matrix, buyers: NDArray[np.float32], known_from: int = 5
+) -> sparse.csr_matrix:
+    """Where one of two products has fewer than ``known_from`` buyers, likeness of their texts stands in.
+
+    Content is scaled to the median of the learned weights, so that it competes without outranking them.
+    """
+    rare = sparse.diags((buyers < known_from).astype(np.float32))
+    common = sparse.diags((buyers >= known_from).astype(np.float32))
+    scale = float(np.median(cosine.data)) if cosine.nnz else 1.0
+    stand_in = (rare @ content + common @ content @ rare) * scale
+    return cosine.maximum(stand_in.tocsr()).tocsr()

@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from ml.recommendations.candidates import FEATURE_NAMES, Breadth, Candidates, Sources, gather, prepare
+from ml.recommendations.candidates import COLUMN, Breadth, Candidates, Sources, gather, prepare
 from ml.recommendations.history import Bools, Floats, History, Ints
 from ml.recommendations.moment import measure
-
-COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
 
 
 @dataclass(frozen=True)

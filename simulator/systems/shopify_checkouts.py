@@ -33,7 +33,9 @@ def write(shop: Shop, extracts: Extracts) -> None:
     owner = np.where((owner >= 0) & (created[np.maximum(owner, 0)] <= carts.at) & (draw < 0.8), owner, -1)
     became = np.maximum(carts.order, 0)
     owner = np.where(carts.order >= 0, shop.owners[became], owner)
-    known, emails = accounts.frame.to_dict("records"), shop.people.column("email")
+    known = accounts.frame.to_dict("records")
+    emails, phones, languages = (shop.people.column(name)[carts.person] for name in ("email", "phone", "language"))
+    prices = catalogue.price_at(carts.line_variant, carts.at[carts.line_cart])
     ends = np.append(carts.first_line[1:], len(carts.line_cart))
     accepts = shop.consents.given(carts.person, EMAIL, carts.at)
 
@@ -48,7 +50,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
             for line in range(int(carts.first_line[number]), int(ends[number])):
                 variant, quantity = int(carts.line_variant[line]), int(carts.line_quantity[line])
                 product = int(catalogue.variant_product[variant])
-                price = int(catalogue.price_at(np.array([variant]), carts.at[number])[0])
+                price = int(prices[line])
                 total += price * quantity
                 lines.append(
                     {
@@ -63,7 +65,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
                     }
                 )
             record = known[owner[number]] if owner[number] >= 0 else None
-            email = (record["email"].strip() or None) if record else emails[carts.person[number]]
+            email = (record["email"].strip() or None) if record else emails[number]
             only_phone = bool(nameless[number]) and carts.order[number] < 0
             rows.append(
                 {
@@ -71,7 +73,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
                     "token": f"{key:x}{token[3:]}",
                     "cart_token": token,
                     "email": None if only_phone else email,
-                    "phone": shop.people.column("phone")[carts.person[number]] if only_phone else None,
+                    "phone": phones[number] if only_phone else None,
                     "created_at": str(made[place]),
                     "updated_at": str(done[place] if completed else made[place]),
                     "completed_at": str(done[place]) if completed else None,
@@ -84,7 +86,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
                     "total_price": money(total),
                     "taxes_included": True,
                     "customer": {"id": int(record["record_id"])} if record and not only_phone else None,
-                    "customer_locale": shop.people.column("language")[carts.person[number]],
+                    "customer_locale": languages[number],
                     "line_items": lines,
                 }
             )

@@ -1,0 +1,209 @@
+"""The scores of customers who have bought: what a run plans, trains, measures and scores. The pipeline and the benchmarks both call these four.
+
+    plan     which past days (and horizons) the features and labels are needed for
+    train    a model, champion and challenger compared on the newest back-test, or an abstention with its reason
+    measure  the scored day's distributions, from all its customers: stored beside the model, so that
+    score    gives one customer's features the same scores alone as in the batch
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ml.abstention import Abstained, too_few_customers, too_little_history, too_one_sided
+from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn, train_churn
+from ml.promotion import Verdict, judge_churn, judge_value
+from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
+from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
+from ml.value import ValueDay, ValueModel, expected_value, measure_value, score_value, train_value
+
+Vector = NDArray[np.float64]
+
+DECIMALS = 6
+YEAR_DAYS = 365
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training day needs: horizons to learn at and, where history allows one, the back-test (a training day of its own in the past)."""
+
+    as_of: datetime
+    horizon_days: int
+    horizons: tuple[int, ...]
+    backtest_day: datetime | None
+    backtest_horizons: tuple[int, ...]
+    days: tuple[datetime, ...]
+
+    @property
+    def label_horizons(self) -> tuple[int, ...]:
+        """Every horizon that labels are needed for."""
+        return tuple(sorted(set(self.horizons) | set(self.backtest_horizons)))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The champion of the first day: BG/NBD P(no purchase), BG/NBD x Gamma-Gamma value. Nothing is learned but the yardstick of the day."""
+
+    horizon_days: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The promoted model of a score, as of which day, and the back-test behind it (None where history allows none)."""
+
+    name: str
+    trained_as_of: datetime
+    model: ChurnModel | ValueModel | Baseline
+    verdict: Verdict | None
+
+
+Day = ChurnDay | ValueDay | Yardstick
+
+
+def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = False) -> Plan:
+    """The days and horizons to build features and labels for; no horizons when the history is too short."""
+    horizons = learnable_horizons(history_days, horizon_days)
+    days = {day for listed in training_days(as_of, horizons, aligned).values() for day in listed}
+    # The back-test is this very training a horizon ago, so it needs a third one before.
+    third = history_days // 3 // SPACING_DAYS * SPACING_DAYS
+    tested = min(horizon_days, third) if horizons and third >= SPACING_DAYS else 0
+    backtest_day, backtest_horizons = None, ()
+    if tested:
+        back = -(-tested // SPACING_DAYS) * SPACING_DAYS if aligned else tested
+        backtest_day = as_of - timedelta(days=back)
+        backtest_horizons = learnable_horizons(history_days - back, tested)
+        backtest_horizons = backtest_horizons if backtest_horizons[:1] == (tested,) else ()
+        if backtest_horizons:
+            days |= {backtest_day} | {day for listed in training_days(backtest_day, backtest_horizons, aligned).values() for day in listed}
+        else:
+            backtest_day = None
+    return Plan(as_of, horizon_days, horizons, backtest_day, backtest_horizons, tuple(sorted(days)))
+
+
+def train(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Trained | Abstained | None = None) -> Trained | Abstained:
+    """Train `name` ("churn" or "value") on `features.order_features` of the planned days and `features.training_labels`.
+
+    `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a churn
+    model beside it: `churn` if it was trained already, else it is trained here.
+    """
+    today = of_day(snapshots, planned.as_of)
+    history = int(numbers(today, "history_days").max()) if len(today) else 0
+    known = _closed(labels, planned.as_of)
+    ours = _at(known, planned.horizons)
+    abstained = too_few_customers(len(today)) or too_little_history(history, planned.horizon_days, planned.horizons)
+    abstained = abstained or too_one_sided(numbers(ours, "orders_count") > 0, f"bought within {planned.horizons[0]} days")
+    if abstained:
+        return abstained
+    columns = feature_columns(snapshots)
+    champion = Baseline(planned.horizon_days, columns)
+    verdict = _backtest(name, planned, snapshots, known, columns)
+    if verdict is not None and not verdict.promoted:
+        return Trained(name, planned.as_of, champion, verdict)
+    beside = None
+    if name == "value":
+        given = churn.model if isinstance(churn, Trained) else None
+        beside = given if isinstance(given, ChurnModel) else train_churn(snapshots, ours, columns, planned.horizon_days)
+    return Trained(name, planned.as_of, _fit(name, snapshots, ours, columns, planned.horizon_days, beside), verdict)
+
+
+def measure(trained: Trained, features: pa.Table) -> Day:
+    """The distributions of a day, from the order features of all its customers."""
+    return _measure(trained.model, features)
+
+
+def score(trained: Trained, day: Day, features: pa.Table, decimals: int = DECIMALS) -> pa.Table:
+    """Scores of the rows of order features, one or all: churn_probability, or the value columns at the horizon and a year.
+
+    Columns: customer_id; churn_probability | value_amount, value_median, value_low, value_high, clv_365d_amount, _median, _low, _high.
+    """
+    columns: dict[str, Vector] = {}
+    if trained.name == "churn":
+        columns["churn_probability"] = churn_probability(trained.model, day, features)
+    else:
+        for prefix, suffix, horizon in (("value", "", trained.model.horizon_days), ("clv_365d", "", YEAR_DAYS)):
+            mean, median, low, high = _values(trained.model, day, features, horizon)
+            columns |= {f"{prefix}_amount": mean, f"{prefix}_median": median, f"{prefix}_low": low, f"{prefix}_high": high}
+    return pa.table({"customer_id": features["customer_id"]} | {name: np.round(values, decimals) for name, values in columns.items()})
+
+
+def churn_probability(model: object, day: Day, features: pa.Table) -> Vector:
+    """P(no purchase within the model's horizon) of each row."""
+    if isinstance(model, ChurnModel) and isinstance(day, ChurnDay):
+        return score_churn(model, day, features)
+    if isinstance(model, Baseline) and isinstance(day, Yardstick):
+        return 1.0 / (1.0 + np.exp(day.view(features).log_odds_buys))
+    raise TypeError(f"no churn score from {type(model).__name__} with {type(day).__name__}")
+
+
+def value_mean(model: object, day: Day, features: pa.Table) -> Vector:
+    """The expected net revenue within the model's horizon of each row."""
+    if isinstance(model, ValueModel) and isinstance(day, ValueDay):
+        return expected_value(model, day, features)
+    if isinstance(model, Baseline) and isinstance(day, Yardstick):
+        return day.view(features).value_expected
+    raise TypeError(f"no value from {type(model).__name__} with {type(day).__name__}")
+
+
+def _values(model: object, day: Day, features: pa.Table, horizon_days: int) -> tuple[Vector, Vector, Vector, Vector]:
+    """Mean, median and range; the baseline knows no range (NaN)."""
+    if isinstance(model, ValueModel) and isinstance(day, ValueDay):
+        values = score_value(model, day, features, horizon_days)
+        return values.mean, values.median, values.low, values.high
+    mean = value_mean(model, day, features)
+    if isinstance(day, Yardstick):
+        mean = mean * day.purchases_ratio(features, horizon_days)
+    unknown = np.full(len(mean), np.nan)
+    return mean, unknown, unknown, unknown
+
+
+def _fit(
+    name: str, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, churn: ChurnModel | None = None, seeds: int = 2
+) -> ChurnModel | ValueModel:
+    if name == "churn":
+        return train_churn(snapshots, labels, columns, horizon_days, seeds)
+    if name == "value":
+        return train_value(snapshots, labels, columns, horizon_days, churn, seeds)
+    raise ValueError(f"no model is called {name}; there are churn and value")
+
+
+def _measure(model: ChurnModel | ValueModel | Baseline, features: pa.Table) -> Day:
+    if isinstance(model, ChurnModel):
+        return measure_churn(model, features)
+    if isinstance(model, ValueModel):
+        return measure_value(model, features)
+    return take_yardstick(features, model.columns, model.horizon_days)
+
+
+def _backtest(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Verdict | None:
+    """Train as on the back-test day and judge against the baseline on what followed it."""
+    if planned.backtest_day is None:
+        return None
+    tested = planned.backtest_horizons[0]
+    features = of_day(snapshots, planned.backtest_day)
+    truth = of_day(_at(labels, (tested,)), planned.backtest_day)
+    before = _at(_closed(labels, planned.backtest_day), planned.backtest_horizons)
+    if too_few_customers(len(features)) or not days_of(before) or too_one_sided(numbers(before, "orders_count") > 0, ""):
+        return None
+    baseline = Baseline(tested, columns)
+    challenger = _fit(name, snapshots, before, columns, tested, seeds=1)
+    days = _measure(baseline, features), _measure(challenger, features)
+    if name == "churn":
+        happened = (numbers(truth, "orders_count") == 0).astype(np.float64)
+        return judge_churn(happened, churn_probability(baseline, days[0], features), churn_probability(challenger, days[1], features))
+    value = np.maximum(numbers(truth, "net_amount"), 0.0)
+    return judge_value(value, value_mean(baseline, days[0], features), value_mean(challenger, days[1], features))
+
+
+def _closed(labels: pa.Table, as_of: datetime) -> pa.Table:
+    """Labels whose horizon had passed by a moment: what a model of that day may learn from."""
+    return labels.filter(pc.less_equal(labels["label_until"], pa.scalar(as_of, labels.schema.field("label_until").type)))
+
+
+def _at(labels: pa.Table, horizons: Sequence[int]) -> pa.Table:
+    return labels.filter(pc.is_in(labels["horizon_days"], pa.array(horizons, labels.schema.field("horizon_days").type)))
