@@ -29,7 +29,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     """The definitions of one shop."""
     shop = load_shop(settings.shop_folder)
     days = days_of_shop(shop)
-    nightly = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), partitions_def=days, description="One day, whole.")
+    nightly = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), description="One day, whole.")
     return dg.Definitions(
         assets=[
             *source_assets(shop, days),

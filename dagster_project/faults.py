@@ -9,7 +9,6 @@ POINTS = (
     "loaded",
     "linked",
     "transformed",
-    "scored",
     "decided",
     "rendered",
     "exporting",

@@ -44,7 +44,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Store"]:
         self.open()
-        run = context.run_id or "a run"
+        run = context.run.run_id if context.run else "a run"
         with hold(self._settings.store, f"Dagster run {run[:8]}"):
             self._warehouse.create()
             yield self

@@ -26,6 +26,10 @@ SETTINGS: dict[str, Any] = {
     "max_features": 0.3,
     "early_stopping": False,
 }
+# Ranks are rounded to this many steps: as fine as the trees' own bins, which then need no quantiles (slow with weights).
+STEPS = 250
+# Below this many rows a second thread costs more than it brings.
+ROWS_PER_THREAD = 50_000
 NO_CATEGORIES = np.zeros((0, 8), dtype=np.uint32)
 NO_FEATURES = np.zeros(0, dtype=np.uint32)
 
@@ -42,18 +46,24 @@ class Trees:
     baseline: float
     seeds: int
 
-    def raw(self, matrix: Matrix, threads: int = 2) -> Vector:
+    def raw(self, ranks: Matrix) -> Vector:
         """The prediction before the link function, one per row. Missing values (NaN) follow the branch they had in training."""
-        total = np.zeros(len(matrix))
+        matrix, threads = stepped(ranks), 2 if len(ranks) > ROWS_PER_THREAD else 1
+        total = np.zeros(len(ranks))
         for start, end in zip(self.starts[:-1], self.starts[1:], strict=True):
             tree = TreePredictor(self.nodes[start:end], NO_CATEGORIES, NO_CATEGORIES)
             total += tree.predict(matrix, NO_CATEGORIES, NO_FEATURES, threads)
         return self.baseline + total / self.seeds
 
 
-def fit_trees(matrix: Matrix, target: Vector, loss: Loss, seeds: int = 2, weight: Vector | None = None, **changed: Any) -> Trees:
-    """Fit `seeds` estimators that differ in the features each split may see, and average them."""
+def stepped(ranks: Matrix) -> Matrix:
+    return np.round(ranks * STEPS) / STEPS
+
+
+def fit_trees(ranks: Matrix, target: Vector, loss: Loss, seeds: int = 2, weight: Vector | None = None, **changed: Any) -> Trees:
+    """Fit `seeds` estimators on ranks (0 to 1) that differ in the features each split may see, and average them."""
     kind: Any = HistGradientBoostingClassifier if loss == "log_loss" else HistGradientBoostingRegressor
+    matrix = stepped(ranks)
     nodes, baseline = [], 0.0
     with threadpool_limits(1):
         for seed in range(seeds):

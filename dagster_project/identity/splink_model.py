@@ -289,7 +289,6 @@ def weigh(
     linker = Linker(
         api.register("normalised"),
         {**parsed, "blocking_rules_to_generate_predictions": ["l.position = r.position"]},
-        set_up_basic_logging=False,
     )
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
     found = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")

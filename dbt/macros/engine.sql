@@ -28,3 +28,11 @@
 {% macro bucket(expression) %}{{ return(adapter.dispatch('bucket')(expression)) }}{% endmacro %}
 {% macro default__bucket(expression) %}(cast(concat('0x', substr(md5({{ expression }}), 1, 7)) as bigint) % 10000){% endmacro %}
 {% macro spark__bucket(expression) %}(cast(conv(substr(md5({{ expression }}), 1, 7), 16, 10) as bigint) % 10000){% endmacro %}
+
+{# The exact sum of a field over the objects of an array within a JSON object; 0 without any. #}
+{% macro json_sum(object, array, field) %}{{ return(adapter.dispatch('json_sum')(object, array, field)) }}{% endmacro %}
+{% macro default__json_sum(object, array, field) -%}
+coalesce(list_sum(list_transform(
+    json_extract_string({{ object }}, '$.{{ array }}[*].{{ field }}'), lambda amount: cast(amount as decimal(18, 2))
+)), 0)
+{%- endmacro %}

@@ -137,14 +137,10 @@ def gather(
     seen, position = moment.find(customers[row], product)
     if new_only:
         keep = ~(seen & moment.bought[position]) if len(moment.bought) else ~seen
-        row, product, position, seen = row[keep], product[keep], position[keep], seen[keep]
+        row, product, seen = row[keep], product[keep], seen[keep]
     customer = customers[row]
-    features = np.full((len(row), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
-    first, second = len(PAIR_NAMES), len(PAIR_NAMES) + len(PRODUCT_NAMES)
-    third = second + len(CUSTOMER_NAMES)
-    features[seen, :first] = moment.pairs[position[seen]]
-    features[:, first:second] = moment.products[product]
-    features[:, second:third] = moment.customers[customer]
+    features = facts(moment, customer, product)
+    third = len(FEATURE_NAMES) - len(SCORE_NAMES)
     ease_score = _pick(ease, row, sources.ease.position[product])
     cosine_score = _lookup(cosine, row, product, width)
     popular = sources.popular[product]
@@ -164,6 +160,17 @@ def gather(
         ]
     )
     return Candidates(customer, product, seen, features)
+
+
+def facts(moment: Moment, customer: Ints, product: Ints) -> NDArray[np.float32]:
+    """What is known of each pair, one column per FEATURE_NAMES; the scores of the item models stay nan."""
+    seen, position = moment.find(customer, product)
+    features = np.full((len(customer), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
+    first, second = len(PAIR_NAMES), len(PAIR_NAMES) + len(PRODUCT_NAMES)
+    features[seen, :first] = moment.pairs[position[seen]]
+    features[:, first:second] = moment.products[product]
+    features[:, second : second + len(CUSTOMER_NAMES)] = moment.customers[customer]
+    return features
 
 
 def _ease_scores(ease: Ease, taste: sparse.csr_matrix) -> NDArray[np.float32]:

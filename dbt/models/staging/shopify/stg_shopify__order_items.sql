@@ -29,7 +29,9 @@ typed as (
         {{ json_text('line', '$.sku') }} as sku,
         cast({{ json_text('line', '$.quantity') }} as integer) as quantity,
         cast({{ json_text('line', '$.price') }} as decimal(18, 4)) as unit_price,
-        coalesce(cast({{ json_text('line', '$.total_discount') }} as decimal(18, 2)), 0) as discount
+        -- Shopify states what a discount took off a line in its allocations; total_discount holds only what staff took off by hand.
+        coalesce(cast({{ json_text('line', '$.total_discount') }} as decimal(18, 2)), 0)
+        + {{ json_sum('line', 'discount_allocations', 'amount') }} as discount
     from lines
     inner join rates on lines.currency = rates.currency
 )

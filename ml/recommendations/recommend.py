@@ -1,0 +1,310 @@
+"""Recommendations of a moment: Arrow in, Arrow out, the same bytes for the same input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from ml.recommendations.candidates import facts, prepare
+from ml.recommendations.catalogue import Catalogue, read_catalogue
+from ml.recommendations.history import Bools, History, Ints, read_history
+from ml.recommendations.moment import measure
+from ml.recommendations.ranker import Ranker, Settings, fit_ranker
+from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, just_bought, read_preferences
+from ml.recommendations.strategies import (
+    Rows,
+    Shelf,
+    bought_again,
+    goes_with,
+    new_arrivals,
+    ordered_together,
+    ranked,
+    similar_to,
+    similarity,
+    trending,
+)
+
+STRATEGIES = ("for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to make: lists of ``top`` per strategy, under ``rules``, ranked by ``settings``."""
+
+    strategies: tuple[str, ...] = STRATEGIES
+    top: int = 10
+    rules: Rules = field(default_factory=Rules)
+    settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """What to show.
+
+    ``table``: one row per customer, strategy and rank: ``customer_id, strategy, rank, product_id, score, reason``.
+    ``relations``: one row per product, relation (similar_to, goes_with) and rank, for product pages.
+    ``bundles``: one row per bundle of two or three products that are ordered together.
+    ``rankers``: the models behind for_you and new_for_you; a reason in them means that the formula ranked instead.
+    """
+
+    table: pa.Table
+    relations: pa.Table
+    bundles: pa.Table
+    rankers: dict[str, Ranker]
+
+
+def recommend(
+    interactions: pa.Table,
+    products: pa.Table,
+    as_of: datetime,
+    customers: pa.Table | None = None,
+    preferences: pa.Table | None = None,
+    brought: pa.Table | None = None,
+    request: Request | None = None,
+) -> Recommendations:
+    """Lists for every customer of ``customers`` (``customer_id`` and optionally ``profiling``), else of the interactions.
+
+    ``interactions`` are ``customer_id, product_id, at, kind, quantity``; nothing at or after ``as_of`` (naive UTC) counts.
+    ``products`` see ``read_catalogue``, ``preferences`` see ``read_preferences``. The past of a customer whose ``profiling``
+    is not true is not read at all: they get what is trending. ``brought`` (``customer_id, product_id, score``) takes the
+    place of for_you. Raises ValueError for an unknown strategy or a moment with a zone.
+    """
+    request = request or Request()
+    if unknown := set(request.strategies) - set(STRATEGIES):
+        raise ValueError(f"Unknown strategy {', '.join(sorted(unknown))}; there are {', '.join(STRATEGIES)}.")
+    if as_of.tzinfo is not None:
+        raise ValueError("as_of must be naive UTC.")
+    day = as_of.replace(tzinfo=UTC).timestamp() / 86_400
+    interactions = _permitted(interactions, customers)
+    served_ids = customers["customer_id"] if customers is not None else interactions["customer_id"]
+    history = read_history(interactions, day, served_ids, products["product_id"])
+    shelf = _shelf(history, products, day, request)
+    wanted = set(served_ids.to_pylist())
+    served = np.flatnonzero(np.array([identity in wanted for identity in history.customers], dtype=bool))
+    rankers = _rankers(history, day, request, brought)
+    stated = read_preferences(preferences)
+    parts: dict[str, list[Rows]] = {strategy: [] for strategy in request.strategies}
+    for group, wish in _groups(history, served, stated):
+        allowed = allowed_products(shelf.catalogue, history.products, wish)
+        for start in range(0, len(group), request.settings.chunk):
+            chunk = group[start : start + request.settings.chunk]
+            for strategy, rows in _chunk(shelf, chunk, allowed, rankers, request).items():
+                parts[strategy].append(rows)
+        if brought is not None and "for_you" in parts:
+            parts["for_you"].append(_brought(shelf, brought, group, allowed, request))
+    return Recommendations(
+        _table(parts, history, interactions.schema, request),
+        _relations(shelf, interactions.schema, request.top),
+        _bundles(shelf, interactions.schema),
+        rankers,
+    )
+
+
+def _permitted(interactions: pa.Table, customers: pa.Table | None) -> pa.Table:
+    if customers is None or "profiling" not in customers.column_names:
+        return interactions
+    refused = customers.filter(pc.invert(pc.fill_null(customers["profiling"], False)))["customer_id"]
+    return interactions.filter(pc.invert(pc.is_in(interactions["customer_id"], value_set=refused.combine_chunks())))
+
+
+def _shelf(history: History, products: pa.Table, day: float, request: Request) -> Shelf:
+    settings = request.settings
+    catalogue = read_catalogue(products, history.products, day)
+    sources = prepare(
+        measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, catalogue.likeness
+    )
+    return Shelf(sources, catalogue, request.rules, ordered_together(history))
+
+
+def _rankers(history: History, day: float, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
+    needed = [name for name in ("for_you", "new_for_you") if name in request.strategies]
+    return {
+        name: fit_ranker(history, day, request.settings, new_only=name == "new_for_you")
+        for name in needed
+        if not (name == "for_you" and brought is not None)
+    }
+
+
+def _groups(history: History, served: Ints, stated: dict[object, Preferences]) -> list[tuple[Ints, Preferences]]:
+    """Customers by what they stated: everybody of a group may be shown the same products."""
+    members: dict[Preferences, list[int]] = {}
+    for code in served.tolist():
+        members.setdefault(stated.get(history.customers[code], Preferences()), []).append(code)
+    return [(np.array(codes, dtype=np.int64), wish) for wish, codes in members.items()]
+
+
+def _chunk(
+    shelf: Shelf, customers: Ints, allowed: Bools, rankers: dict[str, Ranker], request: Request
+) -> dict[str, Rows]:
+    starts = shelf.sources.moment.starts
+    known = customers[starts[customers + 1] > starts[customers]]
+    made: dict[str, Rows] = {}
+    for name, ranker in rankers.items():
+        made[name] = _cut(shelf, ranked(shelf, known, ranker, request.settings.breadth, allowed), request.top, request)
+    if "new_for_you" in made:
+        made["new_for_you"] = _with_arrivals(shelf, made["new_for_you"], new_arrivals(shelf, known, allowed), request)
+    for name, strategy in (("similar_to", similar_to), ("goes_with", goes_with), ("bought_again", bought_again)):
+        if name in request.strategies:
+            made[name] = _cut(shelf, strategy(shelf, known, allowed), request.top, request)
+    if "trending" in request.strategies:
+        made["trending"] = _cut(shelf, trending(shelf, customers, allowed), request.top, request)
+    return made
+
+
+def _cut(shelf: Shelf, rows: Rows, top: int, request: Request) -> Rows:
+    category = shelf.catalogue.category[rows.product]
+    shown, _ = choose(rows.customer, rows.product, rows.score, category, top, request.rules.per_category)
+    return rows.where(shown)
+
+
+def _with_arrivals(shelf: Shelf, rows: Rows, arrivals: Rows, request: Request) -> Rows:
+    """The last place of a list belongs to a product too new to have buyers, where one is like the customer's choices."""
+    width = shelf.sources.moment.history.product_count
+    key = rows.customer * width + rows.product
+    arrivals = arrivals.where(~np.isin(arrivals.customer * width + arrivals.product, key))
+    place = np.arange(len(rows.customer)) - np.searchsorted(rows.customer, rows.customer)
+    rows = rows.where(~(np.isin(rows.customer, arrivals.customer) & (place >= request.top - 1)))
+    lowest = np.full(shelf.sources.moment.history.customer_count, 1e-6)
+    lowest[rows.customer[::-1]] = rows.score[::-1]
+    np.minimum.at(lowest, rows.customer, rows.score)
+    score = np.maximum(np.round(lowest[arrivals.customer], 6) - 1e-6, 0.0)
+    return _joined([rows, replace(arrivals, score=score)])
+
+
+def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, request: Request) -> Rows:
+    """The shop's own scores for these customers, under the same rules."""
+    history = shelf.sources.moment.history
+    codes = {history.customers[code]: code for code in customers.tolist()}
+    places = {product: code for code, product in enumerate(history.products)}
+    rows = [
+        (codes[customer], places[product], float(score))
+        for customer, product, score in zip(
+            *(brought[name].to_pylist() for name in ("customer_id", "product_id", "score")), strict=True
+        )
+        if customer in codes and product in places and score is not None and np.isfinite(score)
+    ]
+    best: dict[tuple[int, int], float] = {}
+    for customer, product, score in rows:
+        best[customer, product] = max(score, best.get((customer, product), -np.inf))
+    pairs = np.array(sorted(best), dtype=np.int64).reshape(-1, 2)
+    score = np.array([best[customer, product] for customer, product in pairs.tolist()], dtype=float)
+    customer, product = pairs[:, 0], pairs[:, 1]
+    fresh = just_bought(facts(shelf.sources.moment, customer, product), request.rules)
+    made = Rows(customer, product, score, np.full(len(score), "shop_choice")).where(allowed[product] & ~fresh)
+    return _cut(shelf, made, request.top, request)
+
+
+def _joined(parts: list[Rows]) -> Rows:
+    return Rows(
+        np.concatenate([part.customer for part in parts]),
+        np.concatenate([part.product for part in parts]),
+        np.concatenate([part.score for part in parts]),
+        np.concatenate([part.reason for part in parts]),
+    )
+
+
+def _table(parts: dict[str, list[Rows]], history: History, schema: pa.Schema, request: Request) -> pa.Table:
+    filled = {name: _joined(rows) for name, rows in parts.items() if rows}
+    number = [np.full(len(rows.customer), STRATEGIES.index(name)) for name, rows in filled.items()]
+    every = _joined(list(filled.values())) if filled else Rows(*(np.empty(0, kind) for kind in (int, int, float, "<U1")))
+    strategy = np.concatenate(number) if number else np.empty(0, dtype=np.int64)
+    score = np.round(every.score, 6) + 0.0
+    order = np.lexsort((every.product, -score, strategy, every.customer))
+    customer, strategy = every.customer[order], strategy[order]
+    change = np.r_[True, (np.diff(customer) != 0) | (np.diff(strategy) != 0)] if len(order) else np.empty(0, bool)
+    starts = np.flatnonzero(change)
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)])) + 1
+    return pa.table(
+        {
+            "customer_id": _ids(history.customers, customer, schema.field("customer_id").type),
+            "strategy": pa.array(STRATEGIES).take(pa.array(strategy)),
+            "rank": pa.array(rank, pa.int32()),
+            "product_id": _ids(history.products, every.product[order], schema.field("product_id").type),
+            "score": pa.array(score[order], pa.float64()),
+            "reason": pa.array(every.reason[order].astype(str).tolist(), pa.string()),
+        }
+    )
+
+
+def _ids(values: object, codes: Ints, kind: pa.DataType) -> pa.Array:
+    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.array(list(values), plain).take(pa.array(codes))  # type: ignore[call-overload]
+
+
+def _relations(shelf: Shelf, schema: pa.Schema, top: int) -> pa.Table:
+    """One row per product, relation and rank, among products that may be shown."""
+    history, showable = shelf.sources.moment.history, shelf.catalogue.showable
+    anchors = np.flatnonzero(shelf.catalogue.listed)
+    alike = sparse.csr_matrix(similarity(shelf, anchors))
+    columns: list[tuple[str, Ints, Ints, object]] = []
+    for name, matrix in (("similar_to", alike), ("goes_with", shelf.together[anchors])):
+        matrix = matrix.tocsr()[:, :].multiply(showable[None, :]).tocsr()
+        matrix.eliminate_zeros()
+        matrix.data = np.round(matrix.data.astype(float), 6)
+        best = top_rows(matrix, top)
+        columns.append((name, anchors[best[0]], best[1], best[2]))
+    product = np.concatenate([part[1] for part in columns])
+    other = np.concatenate([part[2] for part in columns])
+    relation = np.concatenate([np.full(len(part[1]), part[0]) for part in columns])
+    score = np.concatenate([np.asarray(part[3]) for part in columns])
+    order = np.lexsort((other, -score, relation, product))
+    change = np.r_[True, (np.diff(product[order]) != 0) | (relation[order][1:] != relation[order][:-1])]
+    starts = np.flatnonzero(change) if len(order) else np.empty(0, dtype=np.int64)
+    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)])) + 1
+    kind = schema.field("product_id").type
+    return pa.table(
+        {
+            "product_id": _ids(history.products, product[order], kind),
+            "relation": pa.array(relation[order].tolist(), pa.string()),
+            "rank": pa.array(rank, pa.int32()),
+            "related_product_id": _ids(history.products, other[order], kind),
+            "score": pa.array(score[order], pa.float64()),
+        }
+    )
+
+
+def top_rows(matrix: sparse.csr_matrix, count: int) -> tuple[Ints, Ints, object]:
+    """Row, column and value of the ``count`` largest values per row; ties go to the smaller column."""
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    keep = order[np.arange(len(order)) - matrix.indptr[rows[order]] < count]
+    return rows[keep], matrix.indices[keep].astype(np.int64), matrix.data[keep]
+
+
+def _bundles(shelf: Shelf, schema: pa.Schema, count: int = 50) -> pa.Table:
+    """One row per bundle, strongest first: two products that lift each other, and a third that lifts both."""
+    history, showable = shelf.sources.moment.history, shelf.catalogue.showable
+    strength = shelf.together.multiply(showable[None, :]).multiply(showable[:, None]).tocsr()
+    strength = strength.minimum(strength.T).tocsr()
+    strength.sort_indices()
+    first, second, value = top_rows(strength, 10)
+    keep = first < second
+    order = np.lexsort((second[keep], first[keep], -np.asarray(value)[keep]))
+    taken: set[int] = set()
+    members: list[list[int]] = []
+    scores: list[float] = []
+    for at in np.flatnonzero(keep)[order].tolist():
+        pair = [int(first[at]), int(second[at])]
+        if taken & set(pair) or len(members) == count:
+            continue
+        both = strength[pair[0]].minimum(strength[pair[1]]).tocsr()
+        third = [(-float(v), int(p)) for p, v in zip(both.indices, both.data, strict=True) if int(p) not in taken]
+        bundle = sorted([*pair, min(third)[1]]) if third else pair
+        taken |= set(bundle)
+        members.append(bundle)
+        scores.append(round(float(np.asarray(value)[at]), 6))
+    kind = schema.field("product_id").type
+    flat = _ids(history.products, np.array([code for bundle in members for code in bundle], dtype=np.int64), kind)
+    offsets = pa.array(np.cumsum([0, *(len(bundle) for bundle in members)]), pa.int32())
+    return pa.table(
+        {
+            "rank": pa.array(range(1, len(members) + 1), pa.int32()),
+            "product_ids": pa.ListArray.from_arrays(offsets, flat),
+            "score": pa.array(scores, pa.float64()),
+        }
+    )

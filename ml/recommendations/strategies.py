@@ -1,0 +1,204 @@
+"""The strategies for a chunk of customers who share their allowed products: rows before the final choice.
+
+Each function returns every row that may be shown; ``rules.choose`` then cuts the lists. A score means something
+within one customer and strategy only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+
+from ml.recommendations.candidates import COLUMN, Breadth, Candidates, Sources, facts, gather
+from ml.recommendations.catalogue import Catalogue
+from ml.recommendations.history import Bools, Floats, History, Ints
+from ml.recommendations.neighbours import order_matrix, top_per_row
+from ml.recommendations.ranker import Ranker
+from ml.recommendations.rules import Rules, due_gap, is_due, just_bought
+
+TRENDING_POOL = 200
+ARRIVAL_POOL = 500
+ARRIVAL_LIKENESS = 0.1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Customer and product codes, score, reason code (see ``reasons.SENTENCES``)."""
+
+    customer: Ints
+    product: Ints
+    score: Floats
+    reason: NDArray[np.str_]
+
+    def where(self, keep: Bools) -> Rows:
+        """The rows of a mask or of positions."""
+        return Rows(self.customer[keep], self.product[keep], self.score[keep], self.reason[keep])
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What all customers share: item models, catalogue, rules, and products x products of what goes together."""
+
+    sources: Sources
+    catalogue: Catalogue
+    rules: Rules
+    together: sparse.csr_matrix
+
+
+def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, breadth: Breadth, allowed: Bools) -> Rows:
+    """``for_you`` and ``new_for_you``: candidates in the ranker's order, the just bought left out."""
+    found = gather(shelf.sources, customers, breadth, ranker.new_only, allowed)
+    score = ranker.score(found)
+    score = expit(score) if ranker.models else score
+    keep = ~just_bought(found.features, shelf.rules)
+    return Rows(found.customer, found.product, score, _why(found, shelf.rules)).where(keep)
+
+
+def _why(found: Candidates, rules: Rules) -> NDArray[np.str_]:
+    """The strongest evidence of each candidate."""
+    features = found.features
+    bought = np.nan_to_num(features[:, COLUMN["count"]]) > 0
+    cosine = np.nan_to_num(features[:, COLUMN["cosine_share"]])
+    ease = np.nan_to_num(features[:, COLUMN["ease_share"]])
+    return np.select(
+        [bought & is_due(features, rules), bought, found.seen, (cosine >= ease) & (cosine > 0.1), ease > 0.1],
+        ["due_again", "bought_before", "viewed_before", "bought_with_yours", "taste_like_yours"],
+        "popular_now",
+    )
+
+
+def new_arrivals(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
+    """The one product with fewer than five buyers, newest first, whose text is most like what a customer chose."""
+    moment = shelf.sources.moment
+    fresh = allowed & (moment.products[:, 3] < 5) & (moment.day - shelf.catalogue.created_day <= moment.horizon)
+    pool = np.flatnonzero(fresh)
+    pool = np.sort(pool[np.lexsort((pool, -shelf.catalogue.created_day[pool]))][:ARRIVAL_POOL])
+    if not len(pool):
+        return _none()
+    vectors = shelf.catalogue.vectors
+    taste = shelf.sources.recent[customers] @ vectors
+    length = np.sqrt(np.asarray(taste.multiply(taste).sum(axis=1)).ravel())
+    likeness = (taste @ vectors[pool].T).toarray() / np.maximum(length, 1e-9)[:, None]
+    had = np.asarray(shelf.sources.taste[customers][:, pool].todense() > 0)
+    likeness[had] = 0.0
+    best = likeness.argmax(axis=1)
+    value = likeness[np.arange(len(customers)), best].astype(float)
+    rows = Rows(customers, pool[best], value, np.full(len(customers), "new_arrival"))
+    return rows.where(value >= ARRIVAL_LIKENESS)
+
+
+def bought_again(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
+    """Products that run out and whose usual time has come, the surest habits nearest to their day first."""
+    moment = shelf.sources.moment
+    mine = np.isin(moment.pair_customer, customers) & allowed[moment.pair_product] & moment.bought
+    customer, product = moment.pair_customer[mine], moment.pair_product[mine]
+    features = facts(moment, customer, product)
+    due = is_due(features, shelf.rules)
+    count = features[:, COLUMN["count"]].astype(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = features[:, COLUMN["age_last"]].astype(float) / due_gap(features, shelf.rules)
+        score = np.exp(-np.abs(np.log(ratio))) * count / (count + 1.0)
+    return Rows(customer, product, score, np.full(len(customer), "due_again")).where(due)
+
+
+def similar_to(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
+    """Like the product each customer had to do with last: half basket cosine, half likeness of the texts."""
+    moment = shelf.sources.moment
+    anchor, viewed = last_products(moment.history)
+    mine = customers[anchor[customers] >= 0]
+    anchors, place = np.unique(anchor[mine], return_inverse=True)
+    alike = similarity(shelf, anchors)[place].tocoo()
+    customer, product = mine[alike.row], alike.col.astype(np.int64)
+    reason = np.where(viewed[customer], "similar_to_viewed", "similar_to_bought")
+    features = facts(moment, customer, product)
+    keep = allowed[product] & ~(np.nan_to_num(features[:, COLUMN["count"]]) > 0)
+    return Rows(customer, product, alike.data.astype(float), reason).where(keep)
+
+
+def similarity(shelf: Shelf, anchors: Ints) -> sparse.csr_matrix:
+    """Anchors x products in [0, 1]."""
+    learned = shelf.sources.cosine[anchors].tocsr()
+    largest = np.maximum(np.asarray(learned.max(axis=1).todense()).ravel(), 1e-9) if learned.shape[1] else np.ones(0)
+    learned = sparse.diags(1.0 / largest) @ learned
+    return (0.5 * learned + 0.5 * shelf.catalogue.alike(anchors)).tocsr()
+
+
+def last_products(history: History) -> tuple[Ints, Bools]:
+    """Per customer the product of the newest event (-1: none; ties to the smaller code) and whether it was a view."""
+    order = np.lexsort((-history.product, history.days, history.customer))
+    anchor = np.full(history.customer_count, -1, dtype=np.int64)
+    viewed = np.zeros(history.customer_count, dtype=bool)
+    anchor[history.customer[order]] = history.product[order]
+    viewed[history.customer[order]] = ~history.purchase[order]
+    return anchor, viewed
+
+
+def goes_with(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
+    """What others ordered together with the products of each customer's last order."""
+    history = shelf.sources.moment.history
+    bought = history.where(history.purchase & np.isin(history.customer, customers))
+    newest = np.full(history.customer_count, -np.inf)
+    np.maximum.at(newest, bought.customer, bought.days)
+    last = bought.where(bought.days == newest[bought.customer])
+    order = last.matrix()[customers]
+    found = (order @ shelf.together).tocoo()
+    row, product = found.row.astype(np.int64), found.col.astype(np.int64)
+    customer = customers[row]
+    in_order = np.isin(customer * history.product_count + product, last.pair_keys())
+    features = facts(shelf.sources.moment, customer, product)
+    keep = allowed[product] & ~in_order & ~just_bought(features, shelf.rules)
+    return Rows(customer, product, found.data.astype(float), np.full(len(row), "goes_with_order")).where(keep)
+
+
+def ordered_together(history: History, least_orders: int = 3, per_product: int = 30) -> sparse.csr_matrix:
+    """Products x products by lift: ``log2(lift) * n / (n + 5)`` of pairs in at least ``least_orders`` same orders."""
+    orders = order_matrix(history.where(history.purchase))
+    together = (orders.T @ orders).tocsr()
+    alone = together.diagonal().astype(float)
+    together.setdiag(0)
+    together.eliminate_zeros()
+    rows = np.repeat(np.arange(together.shape[0]), np.diff(together.indptr))
+    count = together.data.astype(float)
+    lift = count * orders.shape[0] / np.maximum(alone[rows] * alone[together.indices], 1.0)
+    strength = np.where(count >= least_orders, np.log2(np.maximum(lift, 1.0)) * count / (count + 5.0), 0.0)
+    together.data = np.round(strength, 6).astype(np.float64)
+    together.eliminate_zeros()
+    return top_per_row(together, per_product)
+
+
+def trending(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
+    """What sells and grows now, weighted by the categories a customer likes; for everybody, known or not."""
+    moment = shelf.sources.moment
+    short, middle, long = (moment.products[:, column].astype(float) for column in range(3))
+    heat = np.log1p(middle + 0.1 * long) * (short + 2.0) / (long / 12.0 + 2.0)
+    # A shop without sales still has something to show: the newest first, then the order of the ids.
+    newest = np.nan_to_num(shelf.catalogue.created_day, nan=0.0)
+    pool = np.lexsort((np.arange(len(heat)), -newest, -heat))
+    pool = pool[allowed[pool]][:TRENDING_POOL]
+    share = category_shares(shelf, customers)
+    category = shelf.catalogue.category[pool]
+    liked = np.where(category >= 0, share[:, np.maximum(category, 0)], 0.0) if share.shape[1] else np.zeros((len(customers), len(pool)))
+    score = heat[pool][None, :] * (1.0 + 2.0 * liked)
+    customer = np.repeat(customers, len(pool))
+    product = np.tile(pool, len(customers))
+    reason = np.where(liked.ravel() >= 0.2, "trending_category", "trending")
+    keep = ~just_bought(facts(moment, customer, product), shelf.rules)
+    return Rows(customer, product, score.ravel(), reason).where(keep)
+
+
+def category_shares(shelf: Shelf, customers: Ints) -> Floats:
+    """Customers x categories: shares of what they had to do with lately; zero for the unknown."""
+    category = shelf.catalogue.category
+    known = np.flatnonzero(category >= 0)
+    shape = (len(category), len(shelf.catalogue.category_names))
+    membership = sparse.csr_matrix((np.ones(len(known)), (known, category[known])), shape=shape)
+    mix = (shelf.sources.recent[customers].astype(float) @ membership).toarray()
+    return np.asarray(mix / np.maximum(mix.sum(axis=1, keepdims=True), 1e-9))
+
+
+def _none() -> Rows:
+    return Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, dtype="<U24"))
