@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.progress import shown
 from dagster_project.settings import REPOSITORY, Settings, load, silence_telemetry
 
 silence_telemetry()
@@ -65,12 +66,37 @@ def run(
     if not days:
         raise Refused(f"--from {first} lies after {last}: name an earlier day.")
     try:
-        runs.run_days(settings, days, accept or [], getpass.getuser())
+        with shown(console):
+            runs.run_days(settings, days, accept or [], getpass.getuser())
     except LeaseHeld as error:
         raise Refused(str(error), EXIT_HELD) from None
     except runs.RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
     status(shop)
+
+
+@app.command()
+def demo(shop: ShopOption = None) -> None:
+    """Make the demo shop, build its last days, and write a report to look at."""
+    from dagster_project.demo import run_demo
+    from dagster_project.measurement.summary import summary_lines
+    from dagster_project.runs import RunFailed
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    the_shop = load_shop(settings.shop_folder)
+    try:
+        with shown(console), hold(settings.store, "dearly demo"):
+            made = run_demo(settings, the_shop)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except RunFailed as error:
+        raise Refused(f"The run failed: {error}", FAILED) from None
+    for line in summary_lines(settings):
+        console.print(line, highlight=False)
+    if not made.days:
+        console.print("Everything was built already: nothing was done twice.")
+    console.print(f"\nOpen the report: [bold]{made.report}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -165,6 +191,54 @@ def replay_quarantine(
         f"{done.batch.rows_in} rows: {done.batch.rows_loaded} loaded, {done.batch.rows_duplicate} duplicate, "
         f"{done.batch.rows_quarantined} quarantined again; known from {done.known_at} UTC on."
     )
+
+
+@app.command()
+def check(
+    shop: ShopOption = None,
+    write: Annotated[bool, typer.Option(help="write the files that are made from others (dbt's source YAML)")] = False,
+) -> None:
+    """Check a shop's folder, the source contracts and the campaigns; each mistake is a sentence with file and line."""
+    from dagster_project.checks import findings, write_generated
+
+    settings = settings_of(shop)
+    if write:
+        for path in write_generated():
+            console.print(f"written {path}")
+    found = findings(settings)
+    for finding in found:
+        console.print(f"[red]✗[/] {finding}", highlight=False)
+    if found:
+        raise Refused(f"{len(found)} findings", FAILED)
+    console.print("Shop, sources and campaigns are in order.")
+
+
+@app.command()
+def preview(
+    campaign: str,
+    customer: Annotated[str | None, typer.Option(help="customer id: the mail of the newest day that has one for them")] = None,
+    data: Annotated[Path | None, typer.Option(help="a JSON file with a row of merge fields (docs/content.md)")] = None,
+    step: Annotated[str | None, typer.Option(help="the step; default: the first")] = None,
+    shop: ShopOption = None,
+) -> None:
+    """Write a campaign's mail for a customer, or for a row of data, as files to open in a browser."""
+    from dagster_project.campaigns.located_yaml import ContentError
+    from dagster_project.campaigns.showing import NothingToShow, show_mail
+
+    try:
+        for path in show_mail(settings_of(shop), campaign, step, customer, data):
+            console.print(str(path), soft_wrap=True, highlight=False)
+    except (NothingToShow, ContentError) as error:
+        raise Refused(str(error)) from None
+
+
+@app.command()
+def mlflow(shop: ShopOption = None, port: int = 5000) -> None:
+    """Open the MLflow UI on the shop's store (on this machine only)."""
+    settings = settings_of(shop)
+    store = f"sqlite:///{settings.store / 'mlflow.db'}"
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1", "--port", str(port)]
+    raise typer.Exit(subprocess.call(command, cwd=settings.store))
 
 
 @app.command()

@@ -16,6 +16,7 @@ from dagster_project.delivery.assets import delivery_assets
 from dagster_project.identity.assets import identity_assets
 from dagster_project.partitions import days_of_shop
 from dagster_project.resources import Store
+from dagster_project.scores.assets import score_assets
 from dagster_project.settings import Settings, load
 from dagster_project.shop import load_shop
 from dagster_project.sources.assets import source_assets
@@ -35,6 +36,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *source_assets(shop, days),
             *dbt_stage_assets(settings, days),
             *identity_assets(days),
+            *score_assets(days),
             *campaign_assets(days),
             *delivery_assets(days),
         ],

@@ -9,6 +9,7 @@ POINTS = (
     "loaded",
     "linked",
     "transformed",
+    "scored",
     "decided",
     "rendered",
     "exporting",

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from dagster_project.moments import Moment
 from dagster_project.resources import Store
+from dagster_project.scores.training_days import Training, trainings_due
 from dagster_project.shop import Shop
 
 
@@ -25,10 +26,17 @@ def moments_of(context: dg.AssetExecutionContext, shop: Shop) -> list[Moment]:
     return [shop.moment(date.fromisoformat(key)) for key in sorted(context.partition_keys)]
 
 
-def write_moments(store: Store, days: Sequence[Moment]) -> None:
-    """State the run's moments and the shop's settings in the store, where the models read them."""
-    store.warehouse.write_run_days(days, training=[])
+def write_moments(store: Store, days: Sequence[Moment]) -> list[Training]:
+    """State the run's moments and the shop's settings in the store, where the models read them; return the trainings that are due.
+
+    The past moments that a training learns from are moments of the run too, for features alone.
+    """
+    trainings = trainings_due(store.warehouse, store.shop, days)
+    close = timedelta(hours=store.shop.close_after_hours)
+    learned = {as_of for training in trainings for as_of in training.days}
+    store.warehouse.write_run_days(days, [Moment(as_of, as_of + close) for as_of in learned])
     write_shop(store)
+    return trainings
 
 
 def write_shop(store: Store) -> None:
@@ -48,6 +56,8 @@ def write_shop(store: Store) -> None:
                 "send_hour": pa.array([shop.send_hour], pa.int64()),
                 "address_held_by": [shop.address_held_by],
                 "soft_opt_in_notice": pa.array([shop.soft_opt_in.notice if shop.soft_opt_in else None], pa.string()),
+                "soft_opt_in_purposes": pa.array([shop.soft_opt_in.purposes if shop.soft_opt_in else ()], pa.list_(pa.string())),
+                "systems": pa.array([sorted(shop.sources)], pa.list_(pa.string())),
             }
         ),
     )

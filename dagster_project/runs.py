@@ -1,6 +1,6 @@
 """What a run does, from the command line and from tests: which days, in which order, under Dagster."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from dagster_project.definitions import DAILY_STAGES, RANGE_STAGES, build_defini
 from dagster_project.files import write_whole
 from dagster_project.lease import hold
 from dagster_project.moments import day_of
+from dagster_project.progress import say
 from dagster_project.resources import Store
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop, load_shop
@@ -65,7 +66,7 @@ def last_closed_day(settings: Settings, shop: Shop) -> date:
 
 
 def run_days(
-    settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = "", on_step: Callable[[str], None] | None = None
+    settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = ""
 ) -> None:
     """Build days: up to segments all at once, then campaigns to measurement one by one.
 
@@ -80,10 +81,12 @@ def run_days(
         }
         with instance_of(settings) as instance:
             assets = list(definitions.assets or [])
+            say(f"{days[0]} to {days[-1]}: from extracts to segments" if len(days) > 1 else f"{days[0]}: from extracts to segments")
             span = {"dagster/asset_partition_range_start": str(days[0]), "dagster/asset_partition_range_end": str(days[-1])}
-            materialize(assets, RANGE_STAGES, instance, resources, tags=span, on_step=on_step)
+            materialize(assets, RANGE_STAGES, instance, resources, tags=span)
             for day in days:
-                materialize(assets, DAILY_STAGES, instance, resources, partition_key=str(day), on_step=on_step)
+                say(f"{day}: decisions, mails, exports, results")
+                materialize(assets, DAILY_STAGES, instance, resources, partition_key=str(day))
 
 
 @contextmanager
@@ -99,7 +102,6 @@ def materialize(
     resources: dict[str, Any],
     partition_key: str | None = None,
     tags: dict[str, str] | None = None,
-    on_step: Callable[[str], None] | None = None,
 ) -> None:
     result = dg.materialize(
         assets, selection=selection, instance=instance, resources=resources, partition_key=partition_key, tags=tags, raise_on_error=False

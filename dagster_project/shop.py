@@ -32,6 +32,7 @@ class SoftOptIn(Strict):
     """Consent by purchase (buyers, own similar products), only for a shop without a consent source."""
 
     notice: str = Field(description="where the buyer was told and could object")
+    purposes: tuple[Literal["marketing", "profiling"], ...] = Field(("marketing",), min_length=1, description="what the notice named")
 
 
 class Guards(Strict):

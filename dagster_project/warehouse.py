@@ -108,8 +108,10 @@ class Warehouse:
 
     def write_run_days(self, days: Sequence[Moment], training: Sequence[Moment] = ()) -> None:
         """State the moments that this run builds; dated models join them."""
-        moments = sorted({*days, *training})
-        rows = [(moment.as_of, moment.known_by, moment in set(days), moment in set(training)) for moment in moments]
+        # A training moment that is also a day of the run is that day: the day's own known_by holds.
+        known_by = {moment.as_of: moment.known_by for moment in [*training, *days]}
+        building, learning = {moment.as_of for moment in days}, {moment.as_of for moment in training}
+        rows = [(as_of, known_by[as_of], as_of in building, as_of in learning) for as_of in sorted(known_by)]
         with self.transaction() as connection:
             connection.execute("delete from sources.run_days")
             connection.executemany("insert into sources.run_days values (?, ?, ?, ?)", rows)

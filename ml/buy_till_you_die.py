@@ -43,7 +43,11 @@ class Purchasing:
         shift = self.alpha + age + horizon
         decay = np.exp((self.r + frequency) * (np.log(self.alpha + age) - np.log(shift)))
         series = hyp2f1(self.r + frequency, self.b + frequency, a + self.b + frequency - 1.0, horizon / shift)
-        expected = (a + self.b + frequency - 1.0) / (a - 1.0) * (1.0 - decay * series)
+        with np.errstate(invalid="ignore", over="ignore"):
+            expected = (a + self.b + frequency - 1.0) / (a - 1.0) * (1.0 - decay * series)
+        # Where nearly nobody drops out the series overflows; without drop-out the expectation is the rate times the days.
+        steady = (self.r + frequency) / (self.alpha + age) * horizon
+        expected = np.where(np.isfinite(expected), np.clip(expected, 0.0, steady), steady)
         return expected * self.p_alive(frequency, recency, age)
 
     def _log_odds_dead(self, frequency: Vector, recency: Vector, age: Vector) -> Vector:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, Ridge, TweedieRegressor
+from sklearn.linear_model import LogisticRegression, TweedieRegressor
 from threadpoolctl import threadpool_limits
 
 Matrix = NDArray[np.float64]
@@ -33,13 +33,6 @@ def fit_logistic(ranks: Matrix, target: Vector, c: float = 0.02) -> Linear:
     with threadpool_limits(1):
         model = LogisticRegression(C=c, max_iter=1000).fit(centred(ranks), target)
     return Linear(weights=model.coef_[0].astype(np.float64), intercept=float(model.intercept_[0]))
-
-
-def fit_ridge(ranks: Matrix, target: Vector, penalty: float = 50.0) -> Linear:
-    """Ridge regression; `raw` is in the unit of `target`."""
-    with threadpool_limits(1):
-        model = Ridge(alpha=penalty, solver="cholesky").fit(centred(ranks), target)
-    return Linear(weights=np.asarray(model.coef_, dtype=np.float64), intercept=float(model.intercept_))
 
 
 def fit_tweedie(ranks: Matrix, target: Vector, penalty: float = 0.01) -> Linear:

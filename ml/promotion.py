@@ -1,7 +1,7 @@
 """Whether a challenger replaces the champion: a pure rule on the newest back-test, where both scored the same customers.
 
-The challenger must order better and must not be worse at the level. Better by chance is not better when something proven stands already:
-the lower bound of the gain in order has to be above -TOLERANCE, and the gain itself above zero.
+The challenger must order better and must not be worse at the level. Better by chance is not better when something proven stands already: the
+lower bounds of the gains say so.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Verdict:
 
 
 def judge_churn(happened: Vector, champion: Vector, challenger: Vector) -> Verdict:
-    """Compare two probabilities of the same event on the same people."""
+    """Compare two probabilities of the same event on the same people: a gain in AUC that is hardly chance, and no worse log-loss."""
     gaps = {name: difference(CHURN[name], happened, challenger, champion, draws=200) for name in ("churn_auc", "churn_log_loss")}
     champion_loss = CHURN["churn_log_loss"].of(happened, champion)
     order, loss = gaps["churn_auc"], gaps["churn_log_loss"]
@@ -43,11 +43,11 @@ def judge_churn(happened: Vector, champion: Vector, challenger: Vector) -> Verdi
 
 
 def judge_value(value: Vector, champion: Vector, challenger: Vector) -> Verdict:
-    """Compare two predictions of the same money on the same people."""
+    """Compare two predictions of the same money on the same people: a sure gain in Spearman or Gini, and no loss in the other."""
     gaps = {name: difference(VALUE[name], value, challenger, champion, draws=200) for name in ("clv_spearman", "clv_gini")}
     spearman, gini = gaps["clv_spearman"], gaps["clv_gini"]
     if not np.isfinite(spearman[0]) or not np.isfinite(gini[0]):
         return Verdict(False, "the back-test has no spread in value", gaps)
     text = f"Spearman {spearman[0]:+.4f} [{spearman[1]:+.4f}, {spearman[2]:+.4f}], Gini {gini[0]:+.4f} [{gini[1]:+.4f}, {gini[2]:+.4f}]"
-    won = spearman[0] + gini[0] > 0 and min(spearman[0], gini[0]) > -TOLERANCE
+    won = max(spearman[1], gini[1]) > 0 and min(spearman[0], gini[0]) > -TOLERANCE
     return Verdict(bool(won), text if won else f"{text} is no gain", gaps)

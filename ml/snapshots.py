@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ml.signals import Yardstick, numbers, take_yardstick
+from ml.signals import View, numbers, take_yardstick
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -34,15 +34,20 @@ class Sample:
     orders: Vector
     value: Vector
 
+    def view(self) -> View:
+        """The rows without what followed."""
+        return View(ranks=self.ranks, log_odds_buys=self.log_odds_buys, value_expected=self.value_expected)
+
 
 def learnable_horizons(history_days: int, horizon_days: int) -> tuple[int, ...]:
     """The horizons to learn at, longest first; empty when the history is too short for any.
 
     The longest is the one asked for when the history is at least twice as long, else what half the history allows (BG/NBD carries the result to
-    the asked one). A second one of half the length has newer snapshots with longer histories: together they are better than either.
+    the asked one); a history shorter than the horizon itself teaches nothing about it. A second horizon of half the length has newer snapshots
+    with longer histories: together they are better than either.
     """
     longest = horizon_days if 2 * horizon_days <= history_days else history_days // 2 // SPACING_DAYS * SPACING_DAYS
-    if longest < min(SHORTEST_HORIZON_DAYS, horizon_days):
+    if history_days < horizon_days or longest < min(SHORTEST_HORIZON_DAYS, horizon_days):
         return ()
     half = max(SHORTEST_HORIZON_DAYS, round(longest / 2 / SPACING_DAYS) * SPACING_DAYS)
     return (longest, half) if half < longest else (longest,)
@@ -81,7 +86,7 @@ def gather(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], hori
         known = of_day(labels, day)
         if known["customer_id"].to_pylist() != features["customer_id"].to_pylist():
             raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
-        yardstick: Yardstick = take_yardstick(features, columns, horizon_days)
+        yardstick = take_yardstick(features, columns, horizon_days)
         view = yardstick.view(features)
         # Returns above purchases make a horizon worth nothing, not less: a customer's value is not below zero.
         value = np.maximum(numbers(known, "net_amount"), 0.0)

@@ -4,7 +4,7 @@ Ordered by a blend of regressions on ranks at two horizons, from models of the l
 little of what was spent so far; at the level of boosted trees that correct BG/NBD x Gamma-Gamma.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from ml.boosting import Trees, fit_trees
 from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn
 from ml.curve import Curve, fit_curve
-from ml.linear import Linear, fit_ridge, fit_tweedie
+from ml.linear import Linear, fit_tweedie
 from ml.signals import View, Yardstick, numbers, take_yardstick
 from ml.snapshots import Sample, gather
 
 Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
-# Shares of the blend: models of the mean carry it; chosen on ten cuts of one shop and three of another, flat around these values.
-LOG_SHARE = 0.15
+# Shares of the blend, in spreads of the models of the mean, which carry it; flat around these values on every shop tried.
+LOG_SHARE = 0.25
 PAST_SHARE = 0.10
 CAP_QUANTILE = 0.995
 RANGE = (0.1, 0.5, 0.9)
@@ -30,13 +30,14 @@ SPREAD_KNOTS = np.linspace(0.005, 0.995, 100)
 
 @dataclass(frozen=True)
 class ValuePart:
-    """What was learned at one horizon; money over `unit`, the mean value in training."""
+    """What was learned at one horizon; money over `unit`, the mean value in training. `log_scale` brings the spread of the log model to that of
+    the models of the mean: a shop where few come back has small logs."""
 
     horizon_days: int
     used: Bools
     unit: float
-    ridge: Linear
     log_trees: Trees
+    log_scale: float
     tweedie: Linear
     mean_trees: Trees
     offset_trees: Trees
@@ -47,9 +48,8 @@ class ValuePart:
         return (self.tweedie.raw(ranks) + self.mean_trees.raw(ranks) + np.log(self.corrected(view) / self.unit)) / 3.0
 
     def mean_log(self, view: View) -> Vector:
-        """The expected log1p of the value, two models averaged."""
-        ranks = view.ranks[:, self.used]
-        return (self.ridge.raw(ranks) + self.log_trees.raw(ranks)) / 2.0
+        """The expected log1p of the value, in the spread of `log_mean`."""
+        return self.log_scale * self.log_trees.raw(view.ranks[:, self.used])
 
     def corrected(self, view: View) -> Vector:
         """BG/NBD x Gamma-Gamma times what the trees learned about its errors."""
@@ -133,17 +133,19 @@ def _fit_part(sample: Sample, horizon_days: int, seeds: int) -> ValuePart:
     used = ~np.isnan(sample.ranks).all(axis=0)
     ranks, unit = sample.ranks[:, used], max(float(sample.value.mean()), 1e-6)
     value, logs, expected = sample.value / unit, np.log1p(sample.value), sample.value_expected / unit
-    return ValuePart(
+    part = ValuePart(
         horizon_days=horizon_days,
         used=used,
         unit=unit,
-        ridge=fit_ridge(ranks, logs),
+        log_scale=1.0,
         log_trees=fit_trees(ranks, logs, "squared_error", seeds),
         tweedie=fit_tweedie(ranks, value),
         mean_trees=fit_trees(ranks, value, "poisson", seeds),
         # A Poisson model of value / expected weighted by expected is one of value with log(expected) as offset.
         offset_trees=fit_trees(ranks, value / expected, "poisson", seeds, weight=expected),
     )
+    view = sample.view()
+    return replace(part, log_scale=float(part.log_mean(view).std() / max(part.mean_log(view).std(), 1e-9)))
 
 
 def _order(model: ValueModel, yardsticks: tuple[Yardstick, ...], features: pa.Table) -> Vector:
@@ -156,7 +158,7 @@ def _order(model: ValueModel, yardsticks: tuple[Yardstick, ...], features: pa.Ta
 
 def _log_spread(part: ValuePart, churn: ChurnModel, sample: Sample) -> Vector:
     """Quantiles (at SPREAD_KNOTS) of log(value / expected value given a purchase) over the buyers of the training rows."""
-    view = View(ranks=sample.ranks, log_odds_buys=sample.log_odds_buys, value_expected=sample.value_expected)
+    view = sample.view()
     buys = 1.0 / (1.0 + np.exp(-churn.parts[0].logit_buys(view)))
     bought = (sample.orders > 0) & (sample.value > 0)
     residual = np.log(sample.value[bought]) - np.log(part.corrected(view)[bought] / buys[bought])

@@ -18,6 +18,7 @@ from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment, day_of
 from dagster_project.partitions import moments_of, write_moments
+from dagster_project.progress import tell
 from dagster_project.resources import Store
 from dagster_project.settings import TEMPLATES
 from dagster_project.shop import Shop
@@ -92,6 +93,7 @@ INDEX = pa.schema(
 
 def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str, Any]], brand: Brand, moment: Moment) -> pa.Table:
     """Render one step: each variant and language is compiled once."""
+    tell("campaigns", f"{len(rows)} mails of {campaign.slug}, {step}")
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     day = day_of(moment.as_of, store.shop.zone)
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)

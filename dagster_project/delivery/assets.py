@@ -4,9 +4,9 @@ import dagster as dg
 import pyarrow as pa
 
 from dagster_project.campaigns.assets import campaigns_of
-from dagster_project.delivery.destinations import DESTINATIONS
+from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import ExportRun, Feed, write_export
-from dagster_project.delivery.feeds import campaign_feed, newest_gate, profile_feed, segment_descriptions, segment_feed
+from dagster_project.delivery.feeds import campaign_feed, codes_feed, newest_gate, profile_feed, segment_descriptions, segment_feed
 from dagster_project.delivery.publish import publish
 from dagster_project.faults import fault_point
 from dagster_project.moments import Moment
@@ -91,10 +91,13 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
     refresh_consent(store, moment)
     gate = newest_gate(store)
     descriptions = segment_descriptions(parse(store.settings).nodes)
-    feeds = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns_of(store.shop)]
-    feeds += [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
-    feeds.append(profile_feed(store, moment, gate))
-    return [deliver_feed(store, feed, moment, destination) for feed in feeds for destination in store.shop.destinations]
+    campaigns = campaigns_of(store.shop)
+    mails = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns]
+    segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
+    feeds = [*mails, *segments, profile_feed(store, moment, gate)]
+    codes = [codes_feed(store, campaign, feed, moment) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
+    runs = [deliver_feed(store, feed, moment, destination) for feed in feeds for destination in store.shop.destinations]
+    return runs + [deliver_feed(store, feed, moment, "shop") for feed in codes]
 
 
 def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str) -> ExportRun:
@@ -103,7 +106,7 @@ def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str) -> 
     root = store.settings.store / "rebuilds" if rebuild else exports
     before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
     base = exports / destination / feed.name / str(before[0][0]) if before else None
-    run = write_export(root, DESTINATIONS[destination], feed, base, moves_latest=not rebuild)
+    run = write_export(root, destination_named(destination), feed, base, moves_latest=not rebuild)
     if not rebuild:
         log_export(store, moment, destination, feed, run)
     return run

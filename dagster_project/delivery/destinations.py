@@ -1,8 +1,13 @@
-"""Destinations: what each tool's own import format asks of the same rows. A new one is an entry here."""
+"""Destinations: what each tool's own import format asks of the same rows. A new one is an entry here.
+
+Klaviyo: CSV, at most 50 MB, the identifying column first, no address and no number twice, every other column becomes a profile property of its name
+(help.klaviyo.com 115005078807 and 115005078967; properties by the names of its API's profile). Mailchimp: CSV, "Email Address", merge tags of at most
+ten capitals, texts of at most 255 bytes, only ASCII before the @ (mailchimp.com/help/format-guidelines-for-your-import-file).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,17 +15,31 @@ import pyarrow as pa
 
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS
 from dagster_project.campaigns.content import for_destination
+from dagster_project.delivery.dialects import admitted, harmless, harmless_in_spreadsheets, harmless_within, in_order, merge_tags, once, texts
 
 if TYPE_CHECKING:
     from dagster_project.delivery.exports import Feed
+
+# Identifiers must come back as they went.
+EXACT = frozenset({"email", "external_id", "phone_e164", "content_id", "source_ids"})
+
+
+@dataclass(frozen=True)
+class Shaped:
+    """A feed's rows as a tool wants them, by `key`, and whom it cannot take: external id and reason."""
+
+    rows: pa.Table
+    key: str
+    refused: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Destination:
     """A tool that syncs our files.
 
-    `columns` renames ours to the tool's; `only` says which columns the tool takes (all when None), in order; `limits` cuts texts at the tool's
-    length in bytes.
+    `columns` are our columns under the tool's names, in its order; `tags_column` is where it takes labels. `identified_by` is the column by which it
+    knows people, each once. `text` is done to every text but identifiers. `takes_removals`: a file can take people out again. A file has at most
+    `max_bytes` (before compression) and `max_rows`.
     """
 
     name: str
@@ -28,18 +47,48 @@ class Destination:
     description: str
     how_to_import: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    limits: int | None = None
+    merge_tags: bool = False
+    tags_column: str | None = None
+    identified_by: str | None = None
+    ascii_addresses: bool = False
+    numbers_once: bool = False
+    text: Callable[[str], str] | None = None
+    exact: frozenset[str] = EXACT
+    takes_removals: bool = True
+    max_bytes: int | None = None
+    max_rows: int | None = None
+    compressed: bool = False
 
-    def rows(self, feed: Feed) -> pa.Table:
+    def shape(self, feed: Feed) -> Shaped:
         """The feed's rows as this tool wants them."""
-        table = feed.rows.rename_columns([self.columns.get(name, name) for name in feed.rows.column_names])
-        if self.limits is None:
-            return table
-        for place, column in enumerate(table.schema):
-            if pa.types.is_string(column.type):
-                cut = [None if value is None else cut_to(value, self.limits) for value in table.column(place).to_pylist()]
-                table = table.set_column(place, column, pa.array(cut, pa.string()))
-        return table
+        rows, refused = admitted(feed.rows, self.identified_by, self.ascii_addresses) if self.identified_by else (feed.rows, ())
+        if self.text:
+            rows = self.with_safe_texts(rows, self.text)
+        if self.numbers_once and "phone_e164" in rows.column_names:
+            numbers = once(rows["phone_e164"].to_pylist())
+            rows = rows.set_column(rows.column_names.index("phone_e164"), "phone_e164", pa.array(numbers, pa.string()))
+        names = self.names(rows)
+        if self.tags_column:
+            rows = rows.append_column(self.tags_column, pa.array(labels_of(feed, rows), pa.string()))
+            names = {**names, self.tags_column: self.tags_column}
+        key = self.identified_by or feed.key
+        return Shaped(in_order(rows, names), names.get(key, key), refused)
+
+    def with_safe_texts(self, rows: pa.Table, text: Callable[[str], str]) -> pa.Table:
+        for place, name in enumerate(rows.column_names):
+            values = None if name in self.exact else texts(rows.column(place))
+            if values is not None:
+                safe = [None if value is None else text(value) for value in values]
+                rows = rows.set_column(place, name, pa.array(safe, pa.string()))
+        return rows
+
+    def names(self, rows: pa.Table) -> Mapping[str, str]:
+        return merge_tags(rows.column_names, self.columns) if self.merge_tags else self.columns
+
+    def removed(self, feed: Feed, keys: list[str], key: str) -> pa.Table:
+        """Who is no longer in, by key alone: a removal must not carry a person's data once more. With the label to take off, where the tool has labels."""
+        table = pa.table({key: pa.array(keys, pa.string())})
+        return table.append_column(self.tags_column, pa.array([feed.label] * len(keys), pa.string())) if self.tags_column else table
 
     def content(self, mails: pa.Table) -> pa.Table:
         """Rendered mails with this tool's unsubscribe tag."""
@@ -51,15 +100,107 @@ class Destination:
         return mails
 
 
-def cut_to(value: str, limit: int) -> str:
-    """The longest beginning of a text that is at most `limit` bytes of UTF-8."""
-    return value.encode()[:limit].decode(errors="ignore")
+def labels_of(feed: Feed, rows: pa.Table) -> list[str | None]:
+    """The labels of each row, by commas: the feed's own, or for the profile feed the segments a person is in."""
+    if feed.label is not None or "segments" not in rows.column_names:
+        return [feed.label] * rows.num_rows
+    return [value.replace(";", ",") if value else None for value in rows["segments"].to_pylist()]
 
+
+def clipped(value: str) -> str:
+    return harmless_within(value, 255)
+
+
+KLAVIYO_COLUMNS = {
+    "email": "Email",
+    "phone_e164": "Phone Number",
+    "external_id": "External ID",
+    "first_name": "First Name",
+    "last_name": "Last Name",
+    "city": "City",
+    "region": "Region",
+    "country": "Country",
+    "postal_code": "Zip",
+    "language": "Locale",
+    "timezone": "Timezone",
+}
+MAILCHIMP_COLUMNS = {
+    "email": "Email Address",
+    "first_name": "FNAME",
+    "last_name": "LNAME",
+    "external_id": "EXTID",
+    "phone_e164": "PHONE",
+    "city": "CITY",
+    "region": "REGION",
+    "country": "COUNTRY",
+    "postal_code": "POSTCODE",
+    "language": "LANGUAGE",
+    "membership_tier": "TIER",
+    "subject": "MAILSUBJ",
+    "preheader": "MAILPRE",
+    "content_id": "CONTENTID",
+    "send_at": "SENDAT",
+}
 
 DESTINATIONS = {
     destination.name: destination
     for destination in (
         Destination("generic", "csv", "Plain CSV for any tool.", "Import the CSV; the column <code>email</code> identifies the person."),
-        Destination("generic_jsonl", "jsonl", "JSON lines for any tool.", "Read one JSON object a line; <code>external_id</code> identifies the person."),
+        Destination(
+            "generic_jsonl", "jsonl", "JSON lines for any tool.", "Read one JSON object a line; <code>external_id</code> identifies the person."
+        ),
+        Destination(
+            "spreadsheet",
+            "spreadsheet",
+            "CSV to look at in a spreadsheet program; not for import.",
+            "Open it in a spreadsheet program. Cells that would be computed (a leading <code>= + - @</code>) begin with an apostrophe; for an import "
+            "take the files of another destination.",
+            text=harmless_in_spreadsheets,
+            exact=frozenset(),
+        ),
+        Destination(
+            "klaviyo",
+            "csv",
+            "CSV as Klaviyo imports profiles.",
+            "In Klaviyo: Lists &amp; Segments, the list, Upload contacts, the CSV (all parts), and keep the columns as they are found. Being on a list is no "
+            "consent there: upload only to a list that these people may be written from. <strong>A file takes nobody off a list</strong>: those who left "
+            "are in <code>manifest.json</code> under <code>left</code>, by external id; remove them from the list by the API, or begin a new list with "
+            "<code>full</code>. Never use Klaviyo's bulk unsubscribe for that.",
+            columns=KLAVIYO_COLUMNS,
+            identified_by="email",
+            numbers_once=True,
+            text=harmless,
+            takes_removals=False,
+            max_bytes=50_000_000,
+        ),
+        Destination(
+            "mailchimp",
+            "csv",
+            "CSV as Mailchimp imports contacts.",
+            "In Mailchimp: Audience, Import contacts, Upload a file; match each column to the merge tag of its name and <code>TAGS</code> to tags; choose to "
+            "update existing contacts. <code>removed</code> holds the address and the tag to take off; it is no list of people to unsubscribe or delete.",
+            columns=MAILCHIMP_COLUMNS,
+            merge_tags=True,
+            tags_column="TAGS",
+            identified_by="email",
+            ascii_addresses=True,
+            text=clipped,
+        ),
+        Destination(
+            "shop",
+            "csv",
+            "Discount codes for the shop's own system.",
+            "Import the codes of <strong>every</strong> run before its mails go out: each run holds that day's codes alone, and earlier ones stay valid until "
+            "they end. Percent off, times in UTC, each code once.",
+        ),
     )
 }
+
+
+def destination_named(name: str) -> Destination:
+    """Raises:
+    ValueError: there is none of that name.
+    """
+    if name not in DESTINATIONS:
+        raise ValueError(f"There is no destination {name!r}; shop.yaml may name {', '.join(DESTINATIONS)}.")
+    return DESTINATIONS[name]

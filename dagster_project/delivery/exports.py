@@ -4,9 +4,11 @@ A feed is a campaign, a segment list or the profile feed: rows with a key. A run
 builds on (`added`, `changed`, `removed`). Its name holds content, no clock: the same rows are the same folder, and a second run writes nothing.
 """
 
+import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from dagster_project.delivery.destinations import Destination
-from dagster_project.delivery.formats import READERS, WRITERS, text_of
+from dagster_project.delivery.destinations import Destination, Shaped
+from dagster_project.delivery.formats import FORMATS, Format, Part, parts_of, text_of, to_parquet
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
@@ -29,7 +31,8 @@ class Feed:
     """What is exported: rows by `key`, and what a person reading the export wants to know.
 
     `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was decided
-    to be sent to and then was not, as customer id and reason.
+    to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed. A feed that
+    `stands_alone` builds on no earlier run: each run is a batch of its own.
     """
 
     name: str
@@ -42,6 +45,8 @@ class Feed:
     held_back: tuple[tuple[str, str], ...] = ()
     consent_as_of: datetime | None = None
     content: pa.Table | None = None
+    label: str | None = None
+    stands_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,32 +59,52 @@ class ExportRun:
     is_new: bool
 
 
+@dataclass(frozen=True)
+class Kind:
+    """The files of one kind (full, added, …), in parts."""
+
+    extension: str
+    parts: list[Part]
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(b"".join(hashlib.sha256(part.content).digest() for part in self.parts)).digest()
+
+
 def write_export(root: Path, destination: Destination, feed: Feed, base: Path | None, moves_latest: bool) -> ExportRun:
     """Write one run of a feed below `root`/<destination>/<feed>; `base` is the folder of the run it builds on, if any.
 
     With `moves_latest`, `latest.json` comes to point here unless it points at a later moment already.
     """
     folder = root / destination.name / feed.name
-    rows = destination.rows(feed)
-    key = destination.columns.get(feed.key, feed.key)
-    extension = destination.format
-    tables = {"full": rows, **(delta(rows, read_full(base), extension, key) if base else {})}
-    files = {kind: WRITERS[extension](table) for kind, table in tables.items()}
-    extensions = dict.fromkeys(files, extension)
+    base = None if feed.stands_alone else base
+    shaped = destination.shape(feed)
+    form = FORMATS[destination.format]
+    tables, left = {"full": shaped.rows}, []
+    if base:
+        change = delta_of(shaped, read_full(base, form), form)
+        tables |= {"added": change.added, "changed": change.changed}
+        if destination.takes_removals:
+            tables["removed"] = destination.removed(feed, change.removed, shaped.key)
+        else:
+            left = change.left
+    kinds = {name: kind_of(table, destination, form) for name, table in tables.items()}
     if feed.content is not None:
-        tables["content"] = destination.content(feed.content)
-        files["content"] = WRITERS["parquet"](tables["content"])
-        extensions["content"] = "parquet"
-    hash8 = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for _, content in sorted(files.items())) + (base.name if base else "").encode()).hexdigest()[:8]
+        content = destination.content(feed.content)
+        kinds["content"] = Kind("parquet", [Part(content.num_rows, to_parquet(content))])
+    hash8 = hashlib.sha256(b"".join(kind.digest for _, kind in sorted(kinds.items())) + (base.name if base else "").encode()).hexdigest()[:8]
     run = f"run={stamp(feed.as_of)}_{hash8}"
-    result = ExportRun(run, base.name if base else None, rows.num_rows, not (folder / run / "_SUCCESS").exists())
+    result = ExportRun(run, base.name if base else None, shaped.rows.num_rows, not (folder / run / "_SUCCESS").exists())
     if result.is_new:
-        names = {kind: f"{feed.name}__{kind}__{stamp(feed.as_of)}_{hash8}__p0001.{extensions[kind]}" for kind in files}
-        for kind, content in files.items():
-            write_whole(folder / run / names[kind], content)
-            fault_point("exporting")
-        manifest = manifest_of(destination, feed, result.delta_of, tables, files, names)
-        write_whole(folder / run / "README.html", readme_of(manifest, rows, destination.how_to_import).encode())
+        files = []
+        for name, kind in kinds.items():
+            for number, part in enumerate(kind.parts, start=1):
+                file = f"{feed.name}__{name}__{stamp(feed.as_of)}_{hash8}__p{number:04d}.{kind.extension}"
+                write_whole(folder / run / file, part.content)
+                fault_point("exporting")
+                files.append(described(file, name, part))
+        manifest = manifest_of(destination, feed, shaped, result.delta_of, files, left)
+        write_whole(folder / run / "README.html", readme_of(manifest, shaped.rows, destination.how_to_import, destination.takes_removals).encode())
         write_whole(folder / run / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
         fault_point("manifested")
         write_whole(folder / run / "_SUCCESS", b"")
@@ -88,33 +113,53 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
     return result
 
 
-def read_full(run: Path) -> bytes:
-    """The `full` file of an earlier run."""
+def kind_of(table: pa.Table, destination: Destination, form: Format) -> Kind:
+    parts = parts_of(table, form, destination.max_rows, destination.max_bytes)
+    if destination.compressed:
+        return Kind(f"{form.extension}.gz", [part.zipped() for part in parts])
+    return Kind(form.extension, parts)
+
+
+def read_full(run: Path, form: Format) -> list[dict[str, Any]]:
+    """The rows of the `full` files of an earlier run, as written."""
     manifest = json.loads((run / "manifest.json").read_text())
-    (name,) = [file["name"] for file in manifest["files"] if file["kind"] == "full"]
-    return (run / name).read_bytes()
+    names = [file["name"] for file in manifest["files"] if file["kind"] == "full"]
+    contents = [(run / name).read_bytes() for name in names]
+    return [row for name, content in zip(names, contents, strict=True) for row in form.read(gzip.decompress(content) if name.endswith(".gz") else content)]
 
 
-def delta(rows: pa.Table, earlier: bytes, extension: str, key: str) -> dict[str, pa.Table]:
-    """What changed since an earlier run, compared as written. `removed` holds keys only: a removal must not carry a person's data once more."""
-    before = READERS[extension](earlier)
-    now = READERS[extension](WRITERS[extension](rows))
+@dataclass(frozen=True)
+class Delta:
+    """What changed since an earlier run: rows by now, keys that are no longer in, and the external ids of those, where the rows had them."""
+
+    added: pa.Table
+    changed: pa.Table
+    removed: list[str]
+    left: list[str]
+
+
+def delta_of(shaped: Shaped, before: list[dict[str, Any]], form: Format) -> Delta:
+    """What changed since an earlier run, compared as written."""
+    key = shaped.key
+    head, lines = form.lines(shaped.rows)
+    now = form.read(head + b"".join(lines))
     known = {row[key]: row for row in before}
     added = [place for place, row in enumerate(now) if row[key] not in known]
     changed = [place for place, row in enumerate(now) if row[key] in known and known[row[key]] != row]
     removed = sorted(known.keys() - {row[key] for row in now})
-    take = {"added": rows.take(pa.array(added, pa.int64())), "changed": rows.take(pa.array(changed, pa.int64()))}
-    return {**take, "removed": pa.table({key: pa.array(removed, pa.string())})}
+    ids = [known[one].get("External ID") or known[one].get("external_id") or "" for one in removed]
+    return Delta(shaped.rows.take(pa.array(added, pa.int64())), shaped.rows.take(pa.array(changed, pa.int64())), removed, sorted(ids))
+
+
+def described(name: str, kind: str, part: Part) -> dict[str, Any]:
+    return {"name": name, "kind": kind, "rows": part.rows, "bytes": len(part.content), "sha256": hashlib.sha256(part.content).hexdigest()}
 
 
 def manifest_of(
-    destination: Destination,
-    feed: Feed,
-    base: str | None,
-    tables: Mapping[str, pa.Table],
-    files: Mapping[str, bytes],
-    names: Mapping[str, str],
+    destination: Destination, feed: Feed, shaped: Shaped, base: str | None, files: Sequence[Mapping[str, Any]], left: Sequence[str]
 ) -> dict[str, Any]:
+    """What a run holds. `totals` counts everybody the feed has by reason, also whom this tool cannot take."""
+    refusals = Counter(f"refused by {destination.name}: {reason}" for _, reason in shaped.refused)
     return {
         "contract_version": CONTRACT_VERSION,
         "destination": destination.name,
@@ -124,20 +169,13 @@ def manifest_of(
         "as_of": text_of(feed.as_of),
         "consent_as_of": text_of(feed.consent_as_of) or None,
         "delta_of": base,
-        "key": destination.columns.get(feed.key, feed.key),
-        "schema": [{"name": column.name, "type": str(column.type)} for column in tables["full"].schema],
-        "files": [
-            {
-                "name": names[kind],
-                "kind": kind,
-                "rows": tables[kind].num_rows,
-                "bytes": len(content),
-                "sha256": hashlib.sha256(content).hexdigest(),
-            }
-            for kind, content in files.items()
-        ],
-        "totals": dict(feed.totals),
+        "key": shaped.key,
+        "schema": [{"name": column.name, "type": str(column.type)} for column in shaped.rows.schema],
+        "files": list(files),
+        "totals": {**feed.totals, **dict(sorted(refusals.items()))},
         "held_back": [{"customer_id": customer, "reason": reason} for customer, reason in feed.held_back],
+        "refused": [{"customer_id": customer, "reason": reason} for customer, reason in shaped.refused],
+        "left": list(left),
     }
 
 

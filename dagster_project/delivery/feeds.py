@@ -1,6 +1,7 @@
-"""The feeds of a day: campaigns, segment lists and the profile feed, with the gate once more before anything leaves.
+"""The feeds of a day: campaigns, segment lists, the profile feed and discount codes, with the gate once more before anything leaves.
 
 The gate here only removes. It reads the newest word on consent at hand, not the decision's; whoever has no permission by then is in no file.
+Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry ids and no e-mail.
 """
 
 from dataclasses import dataclass
@@ -11,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.campaigns.campaign import Campaign
+from dagster_project.campaigns.offers import offer_for
 from dagster_project.delivery.exports import Feed
-from dagster_project.moments import Moment
+from dagster_project.moments import Moment, day_of, end_of_day
 from dagster_project.resources import Store
 
 PERMITTED = "select customer_id from profile.current_permissions where channel = 'email' and purpose = 'marketing' and is_permitted"
@@ -39,6 +41,23 @@ where members.as_of = ? and members.segment = ?
 order by members.customer_id
 """
 PROFILE_ROWS = "select * exclude (as_of) rename (customer_id as external_id) from campaigns.mailable_customers where as_of = ? order by customer_id"
+
+# The ids by which the shop's own systems know a customer at a moment: online_retail:17850.
+SOURCE_IDS = """
+select customer_id, string_agg(concat(source, ':', source_customer_id), ';' order by source, source_customer_id)
+from identity.customer_links
+where valid_from <= ? and (valid_to is null or valid_to > ?)
+group by customer_id
+"""
+CODES = pa.schema(
+    [
+        ("code", pa.string()),
+        ("percent", pa.int64()),
+        ("starts_at", pa.timestamp("us")),
+        ("ends_at", pa.timestamp("us")),
+        ("usage_limit", pa.int64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -71,35 +90,88 @@ def campaign_feed(store: Store, campaign: Campaign, moment: Moment, gate: Gate) 
     content = pa.concat_tables(mails).sort_by("content_id") if mails else None
     if content is not None:
         content = content.filter(pa.array([one in keep for one in content["content_id"].to_pylist()], pa.bool_()))
-    return feed(campaign.slug, "campaign", campaign.description, moment, rows, "content_id", totals, held, gate, content)
+    return Feed(
+        name=campaign.slug,
+        kind="campaign",
+        description=campaign.description,
+        as_of=moment.as_of,
+        rows=addressed(store, rows, moment),
+        key="content_id",
+        totals=totals,
+        held_back=held,
+        consent_as_of=gate.consent_as_of,
+        content=content,
+        label=campaign.slug,
+    )
 
 
 def segment_feed(store: Store, segment: str, description: str, moment: Moment, gate: Gate) -> Feed:
     """One row per mailable member of a segment."""
     rows, held = gate.pass_through(store.warehouse.read(SEGMENT_ROWS, [moment.as_of, segment]))
-    return feed(f"segment_{segment}", "segment list", description, moment, rows, "external_id", {"in": rows.num_rows}, held, gate)
+    return Feed(
+        name=f"segment_{segment}",
+        kind="segment list",
+        description=description,
+        as_of=moment.as_of,
+        rows=addressed(store, rows, moment),
+        key="external_id",
+        totals={"in": rows.num_rows},
+        held_back=held,
+        consent_as_of=gate.consent_as_of,
+        label=segment,
+    )
 
 
 def profile_feed(store: Store, moment: Moment, gate: Gate) -> Feed:
     """One row per mailable customer: what a tool may personalise by."""
     rows, held = gate.pass_through(store.warehouse.read(PROFILE_ROWS, [moment.as_of]))
-    description = "Every customer who may be written to, with segments and scores."
-    return feed("profiles", "profile feed", description, moment, rows, "external_id", {"in": rows.num_rows}, held, gate)
+    return Feed(
+        name="profiles",
+        kind="profile feed",
+        description="Every customer who may be written to, with segments and scores.",
+        as_of=moment.as_of,
+        rows=addressed(store, rows, moment),
+        key="external_id",
+        totals={"in": rows.num_rows},
+        held_back=held,
+        consent_as_of=gate.consent_as_of,
+    )
 
 
-def feed(
-    name: str,
-    kind: str,
-    description: str,
-    moment: Moment,
-    rows: pa.Table,
-    key: str,
-    totals: dict[str, int],
-    held: tuple[tuple[str, str], ...],
-    gate: Gate,
-    content: pa.Table | None = None,
-) -> Feed:
-    return Feed(name, kind, description, moment.as_of, rows, key, totals, held, gate.consent_as_of, content)
+def codes_feed(store: Store, campaign: Campaign, mails: Feed, moment: Moment) -> Feed:
+    """One row per discount code that a mail of the campaign's feed shows, for the shop to accept: who is not mailed a code has none there.
+
+    A code is valid from the moment to the end of its last day in the shop's zone, once.
+    """
+    key = store.shop.pseudonym_key(store.settings.pseudonym_key)
+    day = day_of(moment.as_of, store.shop.zone)
+    shown = dict(zip(mails.content["content_id"].to_pylist(), mails.content["text"].to_pylist(), strict=True)) if mails.content else {}
+    rows = []
+    for customer, content_id in zip(mails.rows["external_id"].to_pylist(), mails.rows["content_id"].to_pylist(), strict=True):
+        offer = offer_for(campaign, customer, day, key)
+        if offer and offer["code"] in shown[content_id]:
+            ends_at = end_of_day(offer["valid_until"], store.shop.zone, 0).as_of
+            rows.append((offer["code"], offer["percent"], moment.as_of, ends_at, 1))
+    return Feed(
+        name=f"codes_{campaign.slug}",
+        kind="codes",
+        description=f"The discount codes in the day's mails of {campaign.name}.",
+        as_of=moment.as_of,
+        rows=pa.Table.from_pylist([dict(zip(CODES.names, row, strict=True)) for row in sorted(rows)], schema=CODES),
+        key="code",
+        totals={"mailed with a code": len(rows), "mailed without one": mails.rows.num_rows - len(rows)},
+        consent_as_of=mails.consent_as_of,
+        stands_alone=True,
+    )
+
+
+def addressed(store: Store, rows: pa.Table, moment: Moment) -> pa.Table:
+    """The rows as they may leave: with addresses, or where the tool holds those, with the ids by which the shop's systems know the customer."""
+    if store.shop.address_held_by == "shop":
+        return rows
+    ids = dict(store.warehouse.rows(SOURCE_IDS, [moment.known_by, moment.known_by]))
+    rows = rows.drop_columns([name for name in ("email", "phone_e164") if name in rows.column_names])
+    return rows.add_column(1, "source_ids", pa.array([ids.get(one) for one in rows["external_id"].to_pylist()], pa.string()))
 
 
 def segment_descriptions(nodes: dict[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 from dagster_project.faults import fault_point
 from dagster_project.identity.contact_points import contact_points
 from dagster_project.identity.stays import stays
+from dagster_project.progress import tell
 from dagster_project.resources import Store
 
 NEW_EMAILS = """
@@ -51,7 +52,9 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     )
     def identify(store: Store):  # type: ignore[no-untyped-def]
         """Which customer each source record belongs to, since when, and by which rule."""
+        tell("identity", "contact points")
         points = add_contact_points(store)
+        tell("identity", "links")
         links = link_records(store)
         fault_point("linked")
         customers = len(set(links["customer_id"].to_pylist()))

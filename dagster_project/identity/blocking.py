@@ -20,6 +20,7 @@ class BlockingKey:
     columns: tuple[str, ...]
     sql: str
     reason: str
+    is_wide: bool = False
 
 
 KEYS = (
@@ -40,8 +41,10 @@ KEYS = (
         "a pet name beside the family name",
     ),
     BlockingKey("mailbox", ("email",), "case when length(mailbox) > 4 then mailbox end", "the same mailbox at another provider, or a typo in it"),
-    BlockingKey("email start", ("email",), "case when length(email) > 7 then substr(email, 1, 6) || substr(split_part(email, '@', -1), 1, 2) end", "a typo late in an e-mail"),
-    BlockingKey("email end", ("email", "given"), "case when length(email) > 12 then right(email, 11) || substr(given, 1, 1) end", "a typo early in an e-mail"),
+    BlockingKey("mailbox start", ("email",), "case when length(mailbox) > 6 then left(mailbox, -2) end", "a typo late in a mailbox"),
+    BlockingKey("mailbox end", ("email",), "case when length(mailbox) > 6 then substr(mailbox, 3) || left(split_part(email, '@', -1), 3) end", "a typo early in a mailbox"),
+    BlockingKey("email start", ("email",), "case when length(email) > 8 then left(email, 7) end", "a typo in the middle", True),
+    BlockingKey("email end", ("email", "given"), "case when length(email) > 12 then right(email, 11) || left(given, 1) end", "a typo at the start", True),
     BlockingKey("phone start", ("phone",), "case when length(phone) > 9 then left(phone, -3) end", "a typo in the last digits"),
     BlockingKey("phone end", ("phone",), "case when length(phone) > 9 then right(phone, 6) end", "a typo or another prefix in the first digits"),
     BlockingKey("national id start", ("national_id",), "case when length(national_id) > 5 then left(national_id, 5) end", "a typo in the last digits"),
@@ -50,23 +53,27 @@ KEYS = (
     BlockingKey("birth date and family", ("birth_date", "family"), "birth_date || family_skeleton", "narrow twin of birth date alone"),
     BlockingKey("birth date and given", ("birth_date", "given"), "birth_date || given_skeleton", "narrow twin of birth date alone, after a marriage"),
     BlockingKey("birth date and postcode", ("birth_date", "postcode"), "birth_date || postcode", "both names wrong"),
-    BlockingKey("birth date", ("birth_date",), "birth_date", "wide: names wrong or missing, no contact"),
-    BlockingKey("postcode", ("postcode",), "postcode", "wide: everything else mistyped"),
+    BlockingKey("birth date", ("birth_date",), "birth_date", "wide: names wrong or missing, no contact", True),
+    BlockingKey("postcode", ("postcode",), "postcode", "wide: everything else mistyped", True),
     BlockingKey("postcode and family", ("postcode", "family"), "postcode || family_skeleton", "narrow twin of postcode alone"),
     BlockingKey("postcode and given", ("postcode", "given"), "postcode || given_skeleton", "narrow twin of postcode alone"),
-    BlockingKey("family and birth year", ("family", "birth_date"), "family_skeleton || left(birth_date, 4)", "a mistyped birth date and given name"),
-    BlockingKey("given and birth year", ("given", "birth_date"), "given_skeleton || left(birth_date, 4)", "a mistyped birth date and family name"),
-    BlockingKey("family and birthday", ("family", "birth_date"), "family_skeleton || right(birth_date, 4)", "a mistyped year"),
-    BlockingKey("given and birthday", ("given", "birth_date"), "given_skeleton || right(birth_date, 4)", "a mistyped year"),
-    BlockingKey("city and family", ("city", "family"), "city || family_skeleton", "few fields known"),
-    BlockingKey("city and given", ("city", "given"), "city || given_skeleton", "few fields known"),
-    BlockingKey("family", ("family",), "family_skeleton", "wide: rare family names"),
-    BlockingKey("given", ("given",), "given_skeleton", "wide: rare given names"),
+    BlockingKey("family and birth year", ("family", "birth_date"), "family_skeleton || left(birth_date, 4)", "a mistyped birth date and given name", True),
+    BlockingKey("given and birth year", ("given", "birth_date"), "given_skeleton || left(birth_date, 4)", "a mistyped birth date and family name", True),
+    BlockingKey("family and birthday", ("family", "birth_date"), "family_skeleton || right(birth_date, 4)", "a mistyped year", True),
+    BlockingKey("given and birthday", ("given", "birth_date"), "given_skeleton || right(birth_date, 4)", "a mistyped year", True),
+    BlockingKey("city and family", ("city", "family"), "city || family_skeleton", "few fields known", True),
+    BlockingKey("city and given", ("city", "given"), "city || given_skeleton", "few fields known", True),
+    BlockingKey("family", ("family",), "family_skeleton", "wide: rare family names", True),
+    BlockingKey("given", ("given",), "given_skeleton", "wide: rare given names", True),
 )
 
-# A key may cost this many pairs a record, but always SMALL_FILE pairs: a file with no more pairs than that is compared all with all.
-PAIRS_A_RECORD = 3
+# A file with no more pairs than this is compared all with all.
 SMALL_FILE = 500_000
+
+
+def pair_budget(key: BlockingKey, records: int) -> int:
+    """How many pairs a key may cost: three a record, a wide one half a pair a record; in smaller files more."""
+    return max(100_000, records // 2) if key.is_wide else max(200_000, 3 * records)
 
 
 def usable_keys(columns: set[str]) -> list[BlockingKey]:
@@ -83,12 +90,12 @@ def write_pairs(
     theirs. With `across_sources`, both records of a pair come from different sources.
     """
     records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    budget = max(SMALL_FILE, PAIRS_A_RECORD * records)
     different = "and l.source <> r.source" if across_sources else ""
     everything = BlockingKey("everything", (), "''", "a small file")
     keys = usable_keys(columns) if records * (records - 1) // 2 > SMALL_FILE else [everything]
     con.execute("create or replace temp table found_pairs (left_position bigint, right_position bigint)")
     for key in keys:
+        budget = pair_budget(key, records) if key is not everything else SMALL_FILE
         con.execute(
             f"""
             create or replace temp table keyed as

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-CUT = 0.5
+CUT = 1.0
 MISSING_WEIGHT = -4.0
 # Compared, and rather two people: such a pair counts its own weight, down to the floor.
 DIFFERENT_WEIGHT = -2.0

@@ -18,6 +18,7 @@ ROUNDS = 60
 # Prior counts in pairs: for m split over the levels by `_prior_m`, for u one on every level.
 PRIOR_M = 4.0
 PRIOR_U = 1.0
+PRIOR_NAMESAKES = 20.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,25 @@ def _at_most(m: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
     lowered = m * (1 - ceiling) / (1 - m[0])
     lowered[0] = ceiling
     return lowered
+
+
+def namesake_u(block: Block, parameters: Parameters, index: int) -> NDArray[np.float64]:
+    """u of comparison `index` among pairs that share their names and are two people, by EM on the block of equal names.
+
+    Mailboxes are made of names: two John Smiths have alike ones far more often than two strangers. With few such pairs to see, the
+    result stays near the general u.
+    """
+    size = len(parameters.u[index])
+    u = parameters.u[index]
+    share = 0.5
+    for _ in range(ROUNDS):
+        current = Parameters(parameters.m, [u if number == index else each for number, each in enumerate(parameters.u)])
+        odds = _log_odds(block.patterns, current, block.estimated) + np.log(share / (1 - share))
+        weights = block.patterns.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
+        share = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
+        u = _shares(block.patterns, block.patterns.counts - weights, index, size) + PRIOR_NAMESAKES * parameters.u[index]
+        u = u / u.sum()
+    return _capped(u, parameters.m[index])
 
 
 def estimate(

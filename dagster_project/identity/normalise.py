@@ -125,7 +125,8 @@ def _text(column: str) -> str:
 
 def _words(column: str) -> str:
     """SQL: like `_text`, and digits stay."""
-    return f"nullif(trim(regexp_replace(lower(strip_accents({column})), '[^\\p{{L}}0-9]+', ' ', 'g')), '')"
+    lowered = f"replace(lower(strip_accents({column})), 'ß', 'ss')"
+    return f"nullif(trim(regexp_replace({lowered}, '[^\\p{{L}}0-9]+', ' ', 'g')), '')"
 
 
 def _skeleton(column: str) -> str:

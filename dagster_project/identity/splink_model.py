@@ -2,8 +2,9 @@
 
     train(records) -> model (JSON text)        predict(model, records) -> edges, one row per pair worth keeping
 
-The model holds Splink's settings (comparisons, m and u probabilities) under `splink`, which any Splink can read, and the weight
-of two records at one address being one person (`household_weight`). Weights rank pairs
+The model holds Splink's settings (comparisons, m and u probabilities) under `splink`, which any Splink can read, and what
+independent comparisons cannot know: the weight of two records at one address being one person (`household_weight`) and what an
+e-mail says between namesakes (`namesake_email_weights`). Weights rank pairs
 well and are badly calibrated in absolute terms: nothing may read `match_probability` as a probability of being right. The
 cuts live in `clustering.py`.
 """
@@ -20,12 +21,12 @@ import pyarrow as pa
 
 from dagster_project.identity import comparisons
 from dagster_project.identity.blocking import write_pairs
-from dagster_project.identity.estimation import MISSING, Block, Patterns, estimate, match_share
+from dagster_project.identity.estimation import MISSING, Block, Parameters, Patterns, estimate, match_share, namesake_u
 from dagster_project.identity.normalise import normalise
 
 RANDOM_PAIRS = 1_000_000
-BLOCK_PAIRS = 200_000
-SAMPLED_PAIRS = 200_000
+BLOCK_PAIRS = 100_000
+SAMPLED_PAIRS = 100_000
 SEED = 20_260_101
 # Pairs below this weight are dropped at once: clustering keeps pairs from -2 and review starts there too.
 KEEP_WEIGHT = -2.0
@@ -47,6 +48,7 @@ BLOCKS_USED = 3
 HOUSEHOLD_KEYS: tuple[tuple[str, str], ...] = (("street", "street_key || coalesce(postcode, city, '')"), ("phone", "phone"))
 # Against another member of the household: fields that say nothing, and the most that others may say (log2).
 HOUSEHOLD_SHARED = ("family_name", "street", "place", "phone")
+NAMES_AGREE = 3.0
 OTHER_GIVEN_NAME = 0.03
 HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
@@ -88,7 +90,7 @@ def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
         "unique_id_column_name": "position",
         "comparisons": chosen,
         "blocking_rules_to_generate_predictions": [],
-        "retain_matching_columns": False,
+        "retain_matching_columns": True,
         "retain_intermediate_calculation_columns": True,
     }
 
@@ -203,6 +205,7 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         blind = not {"birth_date", "national_id"} & set(names)
         ceilings = {index: OTHER_GIVEN_NAME for index, name in enumerate(names) if blind and name == "given_name"}
         parameters = estimate(random, blocks, sizes, ceilings)
+        namesakes = _namesake_weights(blocks, parameters, names, columns)
         pairs = write_pairs(con, columns, across_sources=across_sources)
         con.execute(f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}")
         share = match_share(_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
@@ -217,8 +220,19 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
             level["m_probability"] = float(f"{m[best - number]:.6g}")
             level["u_probability"] = float(f"{u[best - number]:.6g}")
     share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
-    stored = {"household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3), "splink": model}
+    stored = {"namesake_email_weights": namesakes, "household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3), "splink": model}
     return json.dumps(stored, indent=1, sort_keys=True)
+
+
+def _namesake_weights(blocks: list[Block], parameters: Parameters, names: list[str], columns: set[str]) -> list[float]:
+    """Weight of each level of the e-mail between two records of the same names, level 0 first; empty where it cannot be learned."""
+    if not blocks or not {"given", "family", "email"} <= columns or len(names) < 4:
+        return []
+    index = names.index("email")
+    if names.index("given_name") in np.flatnonzero(blocks[0].estimated):
+        return []
+    u = namesake_u(blocks[0], parameters, index)
+    return [round(float(weight), 3) for weight in np.log2(parameters.m[index] / u)]
 
 
 def _household_block(
@@ -253,7 +267,7 @@ def predict(
     """Weigh the pairs of `records` worth comparing: one row per pair that strangers would hardly be, record_a known before record_b.
 
     Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight` and
-    speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lower of against a stranger and against a relative), known_at,
+    speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lowest of against a stranger, a relative, a namesake), known_at,
     `weight_<comparison>` (the part of each against a stranger), match_probability.
     `only_new` names the records that are new: only pairs with one of them are compared, with all the others.
     """
@@ -267,9 +281,10 @@ def weigh(
     model: str,
     only_new: list[str] | None = None,
     across_sources: bool = False,
-    keep_weight: float = KEEP_WEIGHT,
+    keep_weight: float | None = KEEP_WEIGHT,
+    pair: tuple[str, str] | None = None,
 ) -> pa.Table:
-    """`predict` for records already in table `normalised` of `con`."""
+    """`predict` for records already in table `normalised` of `con`; with `pair`, for these two record ids alone."""
     # Splink takes a second to import; the exact rules need none of it.
     from splink import DuckDBAPI, Linker
 
@@ -280,7 +295,14 @@ def weigh(
     stored = json.loads(model)
     parsed = stored["splink"]
     names = [comparison["output_column_name"] for comparison in parsed["comparisons"]]
-    write_pairs(con, known_columns(con), only_new is not None, across_sources)
+    if pair is None:
+        write_pairs(con, known_columns(con), only_new is not None, across_sources)
+    else:
+        con.execute(
+            "create or replace temp table pairs as select min(position) as left_position, max(position) as right_position "
+            "from normalised where record_id in (?, ?)",
+            list(pair),
+        )
     con.execute(
         "create or replace temp table blocked as "
         "select left_position as join_key_l, right_position as join_key_r, '0' as match_key from pairs"
@@ -303,7 +325,14 @@ def weigh(
             select
                 l.record_id as record_a,
                 r.record_id as record_b,
-                round(least(found.match_weight, {_household_weight(weights, stored['household_weight'])}), 3) as match_weight,
+                round(
+                    least(
+                        found.match_weight,
+                        {_household_weight(weights, stored["household_weight"])},
+                        {_namesake_weight(weights, stored["namesake_email_weights"])}
+                    ),
+                    3
+                ) as match_weight,
                 greatest(l.known_at, r.known_at) as known_at,
                 {parts},
                 l.position as left_position,
@@ -319,6 +348,15 @@ def weigh(
         order by left_position, right_position
         """
     ).to_arrow_table()
+
+
+def _namesake_weight(weights: dict[str, str], levels: list[float]) -> str:
+    """SQL: the weight of "one person" against "two people of the same name", whose mailboxes are alike because their names are."""
+    if not levels:
+        return "null"
+    cases = " ".join(f"when {level} then {weight}" for level, weight in enumerate(levels))
+    names_agree = f"{weights['given_name']} > {NAMES_AGREE} and {weights['family_name']} > {NAMES_AGREE}"
+    return f"case when {names_agree} then found.match_weight - {weights['email']} + case found.gamma_email {cases} else 0 end end"
 
 
 def _household_weight(weights: dict[str, str], start: float) -> str:

@@ -36,6 +36,9 @@ class Column(Strict):
     values: list[str] | None = None
     at_least: float | None = None
     currency: bool = Field(False, description="an ISO currency that the shop's rates know")
+    number_within: list[str] | None = Field(
+        None, description="counted from 1 in the extract's order among rows that agree in these columns, unless the extract states it: a key for tables without one"
+    )
     pii: Literal["direct", "indirect", "sensitive", "none"] = "none"
     description: str = ""
 
@@ -123,6 +126,9 @@ def load_system(system: str, folder: Path = SYSTEMS) -> System:
         unknown = [column for column in [*table.key, *([table.cursor] if table.cursor else [])] if column not in table.columns]
         if unknown:
             raise ValueError(f"{path}: table {name} names {', '.join(unknown)} as key or cursor but declares no such column.")
+        for column, declared in table.columns.items():
+            if set(declared.number_within or []) - set(table.columns):
+                raise ValueError(f"{path}: table {name} numbers {column} within columns that it does not declare.")
     return contract
 
 

@@ -5,7 +5,7 @@ import gzip
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -73,7 +73,20 @@ def read_rows(path: Path, table: Table) -> Rows:
     """
     readers = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
     ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
-    return readers.get(ending, readers[table.format])(path, table)
+    rows = readers.get(ending, readers[table.format])(path, table)
+    return replace(rows, table=numbered_within(rows.table, table))
+
+
+def numbered_within(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows with their counted columns (`number_within`) filled, where the extract does not state them."""
+    for name, column in table.columns.items():
+        if column.number_within and rows[name].null_count == len(rows):
+            group = ", ".join(f'"{one}"' for one in column.number_within)
+            number = f'row_number() over (partition by {group} order by _row_number)::varchar as "{name}"'
+            with duckdb.connect() as connection:
+                connection.register("incoming", rows)
+                rows = connection.execute(f"select * replace ({number}) from incoming order by _row_number").to_arrow_table()
+    return rows
 
 
 def content_of(path: Path) -> bytes:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole, sha256_of
 from dagster_project.moments import stamp
+from dagster_project.progress import tell
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import STAMPS, Rule, System, Table, all_systems, rules_of
 from dagster_project.sources.extracts import Extract, Rows, find_extracts, read_rows
@@ -48,17 +49,20 @@ def load_shop_extracts(warehouse: Warehouse, shop: Shop, store: Path, only_conse
     """
     contracts = all_systems()
     batches: list[Batch] = []
-    for name in shop.sources:
-        system = contracts[name]
-        known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [name])}
-        for extract in find_extracts(shop.extracts(name, store), system):
-            table = system.tables[extract.table]
-            if only_consent and not table.consent:
-                continue
-            batch = load_extract(warehouse, shop, store, system, extract, known)
-            if batch:
-                batches.append(batch)
-                known.add(batch.batch_id)
+    # The file stays open between batches: opening and closing it costs more than a day's rows. Each batch is its own transaction all the same.
+    with warehouse.connect():
+        for name in shop.sources:
+            system = contracts[name]
+            known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [name])}
+            for extract in find_extracts(shop.extracts(name, store), system):
+                table = system.tables[extract.table]
+                if only_consent and not table.consent:
+                    continue
+                tell("sources", extract.path.name)
+                batch = load_extract(warehouse, shop, store, system, extract, known)
+                if batch:
+                    batches.append(batch)
+                    known.add(batch.batch_id)
     return batches
 
 
@@ -173,7 +177,10 @@ def insert(
 def unchanged(raw: str, table: Table) -> str:
     """For a table without a cursor: the newest known version of the row's key says the same."""
     key = ", ".join(f'"{name}"' for name in table.key)
-    newest = f"select _row_hash from {raw} qualify row_number() over (partition by {key} order by _known_at desc, _row_number desc) = 1"
+    same_key = " and ".join(f'held."{name}" is not distinct from judged."{name}"' for name in table.key)
+    # Only the keys that have come: a small extract must not sort all that is held.
+    held = f"select * from {raw} as held where exists (select 1 from judged where {same_key})"
+    newest = f"select _row_hash from ({held}) qualify row_number() over (partition by {key} order by _known_at desc, _row_number desc) = 1"
     return f"_row_hash in ({newest})"
 
 

@@ -23,6 +23,14 @@ class Translator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Any) -> str:
         return str(dbt_resource_props["schema"])
 
+    def get_asset_spec(self, manifest: Any, unique_id: str, project: Any) -> dg.AssetSpec:
+        """Today's decisions read what earlier days sent: the asset depends on itself, a day before."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if spec.key.path[-1] != "campaign_decisions":
+            return spec
+        yesterday = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+        return spec.replace_attributes(deps=[*spec.deps, dg.AssetDep(spec.key, partition_mapping=yesterday)])
+
 
 TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
 DAILY_STAGES = "campaigns measurement"
@@ -63,12 +71,13 @@ def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) ->
 def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]:
     """Build the selected models for the run's moments; row counts and dbt's test results come as metadata and checks."""
     settings = store.settings
-    write_moments(store, moments_of(context, store.shop))
+    trainings = write_moments(store, moments_of(context, store.shop))
+    horizons = {horizon for training in trainings for horizon in training.label_horizons}
     parsed = parse(settings)
     keys = sorted(context.selected_asset_keys)
     events: list[Any] = []
     try:
-        for raw in build(settings, [key.path[-1] for key in keys]):
+        for raw in build(settings, [key.path[-1] for key in keys], variables={"label_horizons": sorted(horizons)} if horizons else {}):
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             events += message.to_default_asset_events(parsed.nodes, TRANSLATOR, context)
     except DbtFailed:

@@ -6,12 +6,13 @@ file is closed after each build, so that Python stages can open it.
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dagster_project.progress import tell
 from dagster_project.settings import DBT_PROJECT, Settings, silence_telemetry
 
 silence_telemetry()
@@ -75,7 +76,9 @@ def failure_of(result: Any) -> str:
     return "dbt: " + "; ".join(f"{one.node.unique_id}: {one.message}" for one in failed)
 
 
-def build(settings: Settings, select: Sequence[str], exclude_tests: bool = False) -> Iterator[dict[str, Any]]:
+def build(
+    settings: Settings, select: Sequence[str], exclude_tests: bool = False, variables: Mapping[str, Any] | None = None
+) -> Iterator[dict[str, Any]]:
     """Build models (names) with their tests and yield dbt's structured events.
 
     Tests with several parents run where the last is built (`--indirect-selection buildable`), so each runs once. Unit tests are the test suite's.
@@ -87,8 +90,17 @@ def build(settings: Settings, select: Sequence[str], exclude_tests: bool = False
     arguments = ["build" if not exclude_tests else "run", "--select", *select]
     if not exclude_tests:
         arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
+    if variables:
+        arguments += ["--vars", json.dumps(variables)]
     # A build compiles into the manifest it is given, ephemeral models for good: each gets its own.
+    def heard(event: Any) -> None:
+        raw = msg_to_dict(event)
+        node = raw.get("data", {}).get("node_info", {})
+        if raw["info"]["name"] == "LogModelResult":
+            tell(node["node_relation"]["schema"], node["node_name"])
+        events.append(raw)
+
     try:
-        invoke(settings, arguments, parse(settings).manifest.deepcopy(), lambda event: events.append(msg_to_dict(event)))
+        invoke(settings, arguments, parse(settings).manifest.deepcopy(), heard)
     finally:
         yield from events

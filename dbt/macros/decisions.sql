@@ -10,6 +10,7 @@
         decisions.step,
         coalesce(now_at.customer_id, decisions.customer_id) as customer_id,
         decisions.decision,
+        decisions.began_at,
         decisions.send_at
     from {{ decided }} as decisions
     inner join {{ moments() }} as run_days on decisions.as_of < run_days.as_of
@@ -29,6 +30,7 @@
         cast(null as varchar) as step,
         cast(null as varchar) as customer_id,
         cast(null as varchar) as decision,
+        cast(null as timestamp) as began_at,
         cast(null as timestamp) as send_at
     where false
     {% endif %}

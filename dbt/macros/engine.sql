@@ -36,3 +36,7 @@ coalesce(list_sum(list_transform(
     json_extract_string({{ object }}, '$.{{ array }}[*].{{ field }}'), lambda amount: cast(amount as decimal(18, 2))
 )), 0)
 {%- endmacro %}
+
+{# A naive timestamp some hours later. #}
+{% macro add_hours(moment, hours) %}{{ return(adapter.dispatch('add_hours')(moment, hours)) }}{% endmacro %}
+{% macro default__add_hours(moment, hours) %}({{ moment }} + ({{ hours }}) * interval '1 hour'){% endmacro %}

@@ -195,7 +195,7 @@ def _own(moment: Moment, customers: Ints, count: int) -> Ints:
         order = np.lexsort((moment.pair_product[at], -strength, row))
         keep = order[offset < count]
         row, at = row[keep], at[keep]
-    return row * moment.history.product_count + moment.pair_product[at]
+    return np.asarray(row * moment.history.product_count + moment.pair_product[at])
 
 
 def _best_dense(
@@ -217,7 +217,7 @@ def _best_sparse(scores: sparse.csr_matrix, count: int, width: int) -> Ints:
     order = np.lexsort((scores.indices, -scores.data, rows))
     rank = np.arange(len(order)) - scores.indptr[rows[order]]
     keep = order[rank < count]
-    return rows[keep].astype(np.int64) * width + scores.indices[keep]
+    return np.asarray(rows[keep].astype(np.int64) * width + scores.indices[keep])
 
 
 def _lookup(scores: sparse.csr_matrix, row: Ints, product: Ints, width: int) -> Floats:

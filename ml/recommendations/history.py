@@ -160,7 +160,8 @@ def read_history(
 
 def days_of(moments: pa.ChunkedArray) -> Floats:
     """Moments as days since 1970-01-01 UTC; dates count from their midnight."""
-    return pc.cast(moments, pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy() / MICROSECONDS_PER_DAY
+    microseconds = pc.cast(moments, pa.timestamp("us"), safe=False).cast(pa.int64())
+    return np.asarray(microseconds.to_numpy(zero_copy_only=False), dtype=float) / MICROSECONDS_PER_DAY
 
 
 def encode(ids: pa.ChunkedArray, more: pa.ChunkedArray | None = None) -> tuple[NDArray[np.object_], Ints]:

@@ -170,7 +170,7 @@ def buyers_since(target: History, start: float) -> Floats:
     """Distinct customers per product from ``start`` on."""
     recent = target.days >= start
     keys = np.unique(target.customer[recent] * max(target.product_count, 1) + target.product[recent])
-    return np.bincount(keys % max(target.product_count, 1), minlength=target.product_count).astype(float)
+    return np.asarray(np.bincount(keys % max(target.product_count, 1), minlength=target.product_count), dtype=float)
 
 
 def _rebought(target: History, day: float, horizon: float, by: str) -> Floats:
@@ -184,7 +184,7 @@ def _rebought(target: History, day: float, horizon: float, by: str) -> Floats:
     total = np.bincount(group, minlength=size)
     hits = np.bincount(group[again], minlength=size)
     overall = (again.sum() + 0.5) / (len(old) + 1.0)
-    return (hits + 10.0 * overall) / (total + 10.0)
+    return np.asarray((hits + 10.0 * overall) / (total + 10.0))
 
 
 def _customer_statistics(

@@ -54,9 +54,9 @@ def _symmetric_inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
     if failed == 0:
         inverse, failed = linalg.lapack.spotri(factor, lower=1)
     if failed != 0:
-        return linalg.inv(gram.astype(np.float64)).astype(np.float32)
+        return np.asarray(linalg.inv(gram.astype(np.float64)), dtype=np.float32)
     lower = np.tril(inverse)
-    return lower + np.tril(inverse, -1).T
+    return np.asarray(lower + np.tril(inverse, -1).T)
 
 
 def basket_matrix(history: History, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from ml.recommendations.candidates import COLUMN, Breadth, Candidates, Sources, gather, prepare
@@ -29,7 +30,7 @@ class Settings:
     snapshots: tuple[float, ...] = (1.0, 1.5)
     seeds: tuple[int, ...] = (0, 1)
     iterations: int = 120
-    max_training_rows: int = 400_000
+    max_training_rows: int = 200_000
     min_customers: int = 50
     chunk: int = 1_000
 
@@ -62,19 +63,24 @@ def formula(found: Candidates, new_only: bool) -> Floats:
     popular = popular / max(float(popular.max(initial=0.0)), 1e-9)
     if new_only:
         cosine = np.nan_to_num(features[:, COLUMN["cosine_share"]].astype(float))
-        return ease + 0.3 * popular + 0.3 * cosine
+        return np.asarray(ease + 0.3 * popular + 0.3 * cosine)
     habit = np.nan_to_num(features[:, COLUMN["rate_long"]].astype(float))
     viewed = np.nan_to_num(features[:, COLUMN["view_rate"]].astype(float))
-    return habit + 0.3 * viewed + 0.1 * ease + 0.1 * popular
+    return np.asarray(habit + 0.3 * viewed + 0.1 * ease + 0.1 * popular)
 
 
-def fit_ranker(history: History, day: float, settings: Settings, new_only: bool) -> Ranker:
-    """Train on the horizons before ``day``; only customers who took something in them can teach an order."""
+def fit_ranker(
+    history: History, day: float, settings: Settings, new_only: bool, content: sparse.csr_matrix | None = None
+) -> Ranker:
+    """Train on the horizons before ``day``; only customers who took something in them can teach an order.
+
+    ``content`` is the likeness of the products' texts, where there are texts (see ``prepare``).
+    """
     known = history.before(day)
     parts = [
         part
         for back in settings.snapshots
-        if (part := _training_part(known, day - back * settings.horizon_days, settings, new_only)) is not None
+        if (part := _training_part(known, day - back * settings.horizon_days, settings, new_only, content)) is not None
     ]
     if not parts or sum(len(np.unique(part[0].customer[part[1]])) for part in parts) < settings.min_customers:
         return Ranker(new_only, (), (), "too few customers with a horizon of history to learn from", {})
@@ -95,7 +101,7 @@ def in_chunks(sources: Sources, customers: Ints, settings: Settings, new_only: b
 
 
 def _training_part(
-    known: History, day: float, settings: Settings, new_only: bool
+    known: History, day: float, settings: Settings, new_only: bool, content: sparse.csr_matrix | None
 ) -> tuple[Candidates, Bools] | None:
     past = known.before(day).target_events()
     taken = known.between(day, day + settings.horizon_days).target_events().pair_keys()
@@ -110,7 +116,7 @@ def _training_part(
     if len(customers) > limit:
         chosen = np.random.default_rng(0).choice(len(customers), size=limit, replace=False)
         customers = customers[np.sort(chosen)]
-    sources = prepare(measure(known, day, settings.horizon_days), settings.penalty, settings.max_products)
+    sources = prepare(measure(known, day, settings.horizon_days), settings.penalty, settings.max_products, content)
     chunks = list(in_chunks(sources, customers, settings, new_only))
     found = Candidates(
         np.concatenate([chunk.customer for chunk in chunks]),
@@ -141,7 +147,7 @@ def _fit(features: NDArray[np.float32], labels: Bools, seed: int, iterations: in
 
 
 def _vote(models: tuple[HistGradientBoostingClassifier, ...], features: NDArray[np.float32]) -> Floats:
-    return np.mean([model.decision_function(features) for model in models], axis=0)
+    return np.asarray(np.mean([model.decision_function(features) for model in models], axis=0))
 
 
 def _check(

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from scipy import sparse
 
 from ml.recommendations.candidates import facts, prepare
-from ml.recommendations.catalogue import Catalogue, read_catalogue
+from ml.recommendations.catalogue import read_catalogue
 from ml.recommendations.history import Bools, History, Ints, read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.ranker import Ranker, Settings, fit_ranker
@@ -30,6 +30,7 @@ from ml.recommendations.strategies import (
 )
 
 STRATEGIES = ("for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending")
+FIRST = 1e9  # above every score
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def recommend(
     shelf = _shelf(history, products, day, request)
     wanted = set(served_ids.to_pylist())
     served = np.flatnonzero(np.array([identity in wanted for identity in history.customers], dtype=bool))
-    rankers = _rankers(history, day, request, brought)
+    rankers = _rankers(history, shelf, request, brought)
     stated = read_preferences(preferences)
     parts: dict[str, list[Rows]] = {strategy: [] for strategy in request.strategies}
     for group, wish in _groups(history, served, stated):
@@ -121,10 +122,12 @@ def _shelf(history: History, products: pa.Table, day: float, request: Request) -
     return Shelf(sources, catalogue, request.rules, ordered_together(history))
 
 
-def _rankers(history: History, day: float, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
+def _rankers(history: History, shelf: Shelf, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
     needed = [name for name in ("for_you", "new_for_you") if name in request.strategies]
     return {
-        name: fit_ranker(history, day, request.settings, new_only=name == "new_for_you")
+        name: fit_ranker(
+            history, shelf.sources.moment.day, request.settings, name == "new_for_you", shelf.catalogue.likeness
+        )
         for name in needed
         if not (name == "for_you" and brought is not None)
     }
@@ -145,9 +148,11 @@ def _chunk(
     known = customers[starts[customers + 1] > starts[customers]]
     made: dict[str, Rows] = {}
     for name, ranker in rankers.items():
-        made[name] = _cut(shelf, ranked(shelf, known, ranker, request.settings.breadth, allowed), request.top, request)
-    if "new_for_you" in made:
-        made["new_for_you"] = _with_arrivals(shelf, made["new_for_you"], new_arrivals(shelf, known, allowed), request)
+        rows = ranked(shelf, known, ranker, request.settings.breadth, allowed)
+        if name == "new_for_you":
+            made[name] = _with_arrivals(shelf, rows, new_arrivals(shelf, known, allowed), request)
+        else:
+            made[name] = _cut(shelf, rows, request.top, request)
     for name, strategy in (("similar_to", similar_to), ("goes_with", goes_with), ("bought_again", bought_again)):
         if name in request.strategies:
             made[name] = _cut(shelf, strategy(shelf, known, allowed), request.top, request)
@@ -163,17 +168,17 @@ def _cut(shelf: Shelf, rows: Rows, top: int, request: Request) -> Rows:
 
 
 def _with_arrivals(shelf: Shelf, rows: Rows, arrivals: Rows, request: Request) -> Rows:
-    """The last place of a list belongs to a product too new to have buyers, where one is like the customer's choices."""
+    """Cut lists whose last place belongs to a product too new to have buyers, where one is like what was chosen."""
     width = shelf.sources.moment.history.product_count
-    key = rows.customer * width + rows.product
-    arrivals = arrivals.where(~np.isin(arrivals.customer * width + arrivals.product, key))
-    place = np.arange(len(rows.customer)) - np.searchsorted(rows.customer, rows.customer)
-    rows = rows.where(~(np.isin(rows.customer, arrivals.customer) & (place >= request.top - 1)))
-    lowest = np.full(shelf.sources.moment.history.customer_count, 1e-6)
-    lowest[rows.customer[::-1]] = rows.score[::-1]
-    np.minimum.at(lowest, rows.customer, rows.score)
-    score = np.maximum(np.round(lowest[arrivals.customer], 6) - 1e-6, 0.0)
-    return _joined([rows, replace(arrivals, score=score)])
+    kept = rows.where(~np.isin(rows.customer * width + rows.product, arrivals.customer * width + arrivals.product))
+    # Chosen first, so that it counts for the diversity of the list; its own score comes after.
+    first = replace(arrivals, score=np.full(len(arrivals.customer), FIRST))
+    cut = _cut(shelf, _joined([kept, first]), request.top, request)
+    fresh = cut.score == FIRST
+    lowest = np.full(shelf.sources.moment.history.customer_count, FIRST)
+    np.minimum.at(lowest, cut.customer, np.round(cut.score, 6))
+    below = np.where(lowest == FIRST, 0.0, np.maximum(lowest - 1e-6, 0.0))
+    return replace(cut, score=np.where(fresh, below[cut.customer], cut.score))
 
 
 def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, request: Request) -> Rows:
@@ -181,21 +186,17 @@ def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, r
     history = shelf.sources.moment.history
     codes = {history.customers[code]: code for code in customers.tolist()}
     places = {product: code for code, product in enumerate(history.products)}
-    rows = [
-        (codes[customer], places[product], float(score))
-        for customer, product, score in zip(
-            *(brought[name].to_pylist() for name in ("customer_id", "product_id", "score")), strict=True
-        )
-        if customer in codes and product in places and score is not None and np.isfinite(score)
-    ]
     best: dict[tuple[int, int], float] = {}
-    for customer, product, score in rows:
-        best[customer, product] = max(score, best.get((customer, product), -np.inf))
+    columns = (brought[name].to_pylist() for name in ("customer_id", "product_id", "score"))
+    for customer, product, score in zip(*columns, strict=True):
+        if customer in codes and product in places and score is not None and np.isfinite(score):
+            pair = codes[customer], places[product]
+            best[pair] = max(float(score), best.get(pair, -np.inf))
     pairs = np.array(sorted(best), dtype=np.int64).reshape(-1, 2)
-    score = np.array([best[customer, product] for customer, product in pairs.tolist()], dtype=float)
-    customer, product = pairs[:, 0], pairs[:, 1]
-    fresh = just_bought(facts(shelf.sources.moment, customer, product), request.rules)
-    made = Rows(customer, product, score, np.full(len(score), "shop_choice")).where(allowed[product] & ~fresh)
+    scores = np.array([best[customer, product] for customer, product in pairs.tolist()], dtype=float)
+    who, what = pairs[:, 0], pairs[:, 1]
+    fresh = just_bought(facts(shelf.sources.moment, who, what), request.rules)
+    made = Rows(who, what, scores, np.full(len(scores), "shop_choice")).where(allowed[what] & ~fresh)
     return _cut(shelf, made, request.top, request)
 
 
@@ -243,7 +244,7 @@ def _relations(shelf: Shelf, schema: pa.Schema, top: int) -> pa.Table:
     alike = sparse.csr_matrix(similarity(shelf, anchors))
     columns: list[tuple[str, Ints, Ints, object]] = []
     for name, matrix in (("similar_to", alike), ("goes_with", shelf.together[anchors])):
-        matrix = matrix.tocsr()[:, :].multiply(showable[None, :]).tocsr()
+        matrix = matrix.multiply(showable[None, :]).tocsr()
         matrix.eliminate_zeros()
         matrix.data = np.round(matrix.data.astype(float), 6)
         best = top_rows(matrix, top)

@@ -55,7 +55,7 @@ def read_preferences(table: pa.Table | None) -> dict[object, Preferences]:
             before.required_tags | frozenset(read_tags(row.get("required_tags"))),
             before.forbidden_tags | frozenset(read_tags(row.get("forbidden_tags"))),
             before.excluded_products | frozenset(_as_list(row.get("excluded_products"))),
-            before.excluded_categories | frozenset(_as_list(row.get("excluded_categories"))),
+            before.excluded_categories | frozenset(str(name) for name in _as_list(row.get("excluded_categories"))),
         )
     return stated
 

@@ -34,7 +34,7 @@ class Rows:
     score: Floats
     reason: NDArray[np.str_]
 
-    def where(self, keep: Bools) -> Rows:
+    def where(self, keep: Bools | Ints) -> Rows:
         """The rows of a mask or of positions."""
         return Rows(self.customer[keep], self.product[keep], self.score[keep], self.reason[keep])
 

@@ -53,9 +53,10 @@ def test_a_night_killed_at_every_boundary_ends_as_an_undisturbed_one(nine_nights
         assert rows(killed, f"select * from {table} order by all") == rows(undisturbed, f"select * from {table} order by all"), table
 
 
-def test_a_store_left_half_made_would_be_seen(nine_nights: Settings, copy_of) -> None:
+def test_a_store_left_half_made_would_be_seen(nine_nights: Settings, copy_of, tenth_night) -> None:
     """The control: a run that is killed and not run again differs from a finished one."""
     half = copy_of(nine_nights, "half")
+    tenth_night(half)
     before = digest_of(half.store / "exports")
     assert run_in_child(half, "manifested") == -signal.SIGKILL
     assert digest_of(half.store / "exports") != before

@@ -32,8 +32,21 @@ recent_mails as (
         count(*) as mails
     from {{ earlier_decisions() }} as earlier
     cross join shop
-    where earlier.decision = 'send' and earlier.decided_as_of > earlier.as_of - to_days(cast(shop.cap_days as integer))
+    where earlier.decision = 'send' and earlier.decided_as_of > {{ add_days('earlier.as_of', '-cast(shop.cap_days as integer)') }}
     group by earlier.as_of, earlier.customer_id
+),
+
+campaign_mails as (
+    select
+        earlier.as_of,
+        earlier.campaign,
+        earlier.customer_id,
+        count(*) as mails
+    from {{ earlier_decisions() }} as earlier
+    inner join (select distinct campaign, cap_days from {{ source('campaigns', 'campaign_steps') }}) as caps
+        on earlier.campaign = caps.campaign and earlier.decided_as_of > {{ add_days('earlier.as_of', '-cast(caps.cap_days as integer)') }}
+    where earlier.decision = 'send'
+    group by earlier.as_of, earlier.campaign, earlier.customer_id
 ),
 
 judged as (
@@ -42,6 +55,7 @@ judged as (
         candidates.campaign,
         candidates.step,
         candidates.customer_id,
+        candidates.began_at,
         variants.variant,
         variants.priority,
         shop.zone as shop_zone,
@@ -56,6 +70,7 @@ judged as (
             when {{ bucket("concat('holdout|', candidates.campaign, '|', candidates.customer_id)") }} < variants.holdout then 'campaign holdout'
             when not candidates.is_in_audience then 'left the audience'
             when coalesce(recent_mails.mails, 0) >= shop.cap_mails then 'cap reached'
+            when coalesce(campaign_mails.mails, 0) >= variants.cap_mails then 'campaign cap reached'
         end as stopped_by
     from candidates
     cross join shop
@@ -73,6 +88,11 @@ judged as (
             and variants.purpose = permissions.purpose
     left join suppressions on candidates.as_of = suppressions.as_of and candidates.customer_id = suppressions.customer_id
     left join recent_mails on candidates.as_of = recent_mails.as_of and candidates.customer_id = recent_mails.customer_id
+    left join campaign_mails
+        on
+            candidates.as_of = campaign_mails.as_of
+            and candidates.campaign = campaign_mails.campaign
+            and candidates.customer_id = campaign_mails.customer_id
 ),
 
 -- One mail a customer and day: the campaign with the highest priority among those that may be sent.
@@ -111,12 +131,13 @@ select
     decision,
     reason,
     variant,
+    began_at,
     as_of as decided_at,
     -- The shop's hour on the customer's own clock, on the day that begins at as_of.
     case
         when decision = 'send' then
             {{ local_to_utc(
-                "date_trunc('day', " ~ utc_to_local('as_of', 'shop_zone') ~ ") + to_hours(cast(send_hour as integer))",
+                "date_trunc('day', " ~ utc_to_local('as_of', 'shop_zone') ~ ") + send_hour * interval '1 hour'",
                 'coalesce(timezone, shop_zone)'
             ) }}
     end as send_at

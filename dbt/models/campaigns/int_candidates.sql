@@ -9,6 +9,7 @@ steps as (
         step_number,
         after_hours,
         audience,
+        trigger,
         expires_after_hours,
         again_after_days
     from {{ source('campaigns', 'campaign_steps') }}
@@ -19,79 +20,105 @@ members as (
     where as_of in (select as_of from {{ source('sources', 'run_days') }} where is_day)
 ),
 
+triggers as (
+    select * from {{ ref('int_triggers') }}
+),
+
 earlier as (
     select * from {{ earlier_decisions() }} as earlier
+    where earlier.decision in ('send', 'holdout')
 ),
 
--- A journey begins with the decision on a first step, also one that held the customer out: both groups go the same way.
+-- A journey begins when somebody enters the audience, or with the event; also for those held out: both groups go the same way.
 journeys as (
     select
-        earlier.as_of,
-        earlier.campaign,
-        earlier.customer_id,
-        max(earlier.decided_as_of) as began_at
+        as_of,
+        campaign,
+        customer_id,
+        max(began_at) as began_at
     from earlier
-    inner join steps on earlier.campaign = steps.campaign and earlier.step = steps.step and steps.step_number = 1
-    where earlier.decision in ('send', 'holdout')
-    group by earlier.as_of, earlier.campaign, earlier.customer_id
+    group by as_of, campaign, customer_id
 ),
 
-done as (
-    select
-        journeys.as_of,
-        journeys.campaign,
-        journeys.customer_id,
-        earlier.step
-    from journeys
-    inner join earlier
-        on
-            journeys.as_of = earlier.as_of
-            and journeys.campaign = earlier.campaign
-            and journeys.customer_id = earlier.customer_id
-            and earlier.decided_as_of >= journeys.began_at
-            and earlier.decision in ('send', 'holdout')
-    group by journeys.as_of, journeys.campaign, journeys.customer_id, earlier.step
-),
-
-first_steps as (
+entering as (
     select
         members.as_of,
         steps.campaign,
-        steps.step,
         members.customer_id,
+        members.as_of as began_at,
         true as is_in_audience
     from members
-    inner join steps on members.segment = steps.audience and steps.step_number = 1
+    inner join steps on members.segment = steps.audience and steps.step_number = 1 and steps.trigger is null
     left join journeys
         on members.as_of = journeys.as_of and steps.campaign = journeys.campaign and members.customer_id = journeys.customer_id
     where
         journeys.customer_id is null
-        or journeys.began_at + to_days(cast(steps.again_after_days as integer)) <= members.as_of
+        or {{ add_days('journeys.began_at', 'cast(steps.again_after_days as integer)') }} <= members.as_of
 ),
 
-later_steps as (
+under_way as (
     select
         journeys.as_of,
         steps.campaign,
-        steps.step,
         journeys.customer_id,
+        journeys.began_at,
         members.customer_id is not null as is_in_audience
     from journeys
-    inner join steps on journeys.campaign = steps.campaign and steps.step_number > 1
-    left join done
-        on
-            journeys.as_of = done.as_of
-            and journeys.campaign = done.campaign
-            and journeys.customer_id = done.customer_id
-            and steps.step = done.step
+    inner join steps on journeys.campaign = steps.campaign and steps.step_number = 1 and steps.trigger is null
     left join members
         on journeys.as_of = members.as_of and journeys.customer_id = members.customer_id and steps.audience = members.segment
+    where {{ add_days('journeys.began_at', 'cast(steps.again_after_days as integer)') }} > journeys.as_of
+),
+
+triggered as (
+    select
+        triggers.as_of,
+        steps.campaign,
+        triggers.customer_id,
+        triggers.began_at,
+        triggers.is_open and (steps.audience is null or members.customer_id is not null) as is_in_audience
+    from triggers
+    inner join steps on triggers.trigger = steps.trigger and steps.step_number = 1
+    left join members
+        on triggers.as_of = members.as_of and triggers.customer_id = members.customer_id and steps.audience = members.segment
+    left join journeys
+        on triggers.as_of = journeys.as_of and steps.campaign = journeys.campaign and triggers.customer_id = journeys.customer_id
     where
-        done.customer_id is null
-        and journeys.began_at + to_hours(cast(steps.after_hours as integer)) <= journeys.as_of
-        and journeys.began_at + to_hours(cast(steps.after_hours + steps.expires_after_hours as integer)) > journeys.as_of
+        journeys.customer_id is null
+        or journeys.began_at = triggers.began_at
+        or {{ add_days('journeys.began_at', 'cast(steps.again_after_days as integer)') }} <= triggers.as_of
+),
+
+travellers as (
+    select * from entering
+    union all
+    select * from under_way
+    union all
+    select * from triggered
+),
+
+-- A step is due from its hour on and until it expires, once a journey.
+due as (
+    select
+        travellers.as_of,
+        travellers.campaign,
+        steps.step,
+        travellers.customer_id,
+        travellers.began_at,
+        travellers.is_in_audience
+    from travellers
+    inner join steps on travellers.campaign = steps.campaign
+    left join earlier
+        on
+            travellers.as_of = earlier.as_of
+            and travellers.campaign = earlier.campaign
+            and travellers.customer_id = earlier.customer_id
+            and travellers.began_at = earlier.began_at
+            and steps.step = earlier.step
+    where
+        earlier.customer_id is null
+        and {{ add_hours('travellers.began_at', 'steps.after_hours') }} <= travellers.as_of
+        and {{ add_hours('travellers.began_at', 'steps.after_hours + steps.expires_after_hours') }} > travellers.as_of
 )
 
-select * from first_steps
-union all
-select * from later_steps
+select * from due

@@ -7,7 +7,7 @@ customers as (
 ),
 
 orders as (
-    select as_of, horizon_days, customer_id, net_amount
+    select as_of, horizon_days, customer_id, occurred_at, net_amount
     from {{ came_true(ref('fct_orders'), label_horizons()) }} as orders
     where net_amount > 0
 ),
@@ -18,15 +18,21 @@ returns as (
 ),
 
 movements as (
-    select as_of, horizon_days, customer_id, 1 as orders, net_amount
+    select as_of, horizon_days, customer_id, 1 as orders, net_amount, occurred_at as ordered_at
     from orders
     union all
-    select as_of, horizon_days, customer_id, 0 as orders, -net_amount as net_amount
+    select as_of, horizon_days, customer_id, 0 as orders, -net_amount as net_amount, cast(null as timestamp) as ordered_at
     from returns
 ),
 
 summed as (
-    select as_of, horizon_days, customer_id, sum(orders) as orders_count, sum(net_amount) as net_amount
+    select
+        as_of,
+        horizon_days,
+        customer_id,
+        sum(orders) as orders_count,
+        sum(net_amount) as net_amount,
+        min(ordered_at) as first_order_at
     from movements
     group by as_of, horizon_days, customer_id
 ),
@@ -38,7 +44,8 @@ labelled as (
         horizons.horizon_days,
         horizons.label_until,
         cast(coalesce(summed.orders_count, 0) as bigint) as orders_count,
-        cast(coalesce(summed.net_amount, 0) as decimal(18, 2)) as net_amount
+        cast(coalesce(summed.net_amount, 0) as decimal(18, 2)) as net_amount,
+        summed.first_order_at
     from {{ horizons_passed(label_horizons()) }} as horizons
     inner join customers on horizons.as_of = customers.as_of
     left join summed

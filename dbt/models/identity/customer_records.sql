@@ -5,7 +5,32 @@ stated as (
     select * from {{ all_sources('records') }}
 ),
 
--- An order names its customer before, or without, the customer's own extract: a guest has no other record.
+orders as (
+    select * from {{ all_sources('orders') }}
+),
+
+carts as (
+    select * from {{ all_sources('carts') }}
+),
+
+reviews as (
+    select * from {{ all_sources('reviews') }}
+),
+
+-- An order or a cart names its customer before, or without, the customer's own extract: a guest has no other record. The till's cards have one.
+named as (
+    select source, source_customer_id, occurred_at, known_at, guest_email as email, cast(null as varchar) as phone, true as is_person
+    from orders
+    where source <> 'pos'
+    union all
+    select source, source_customer_id, occurred_at, known_at, guest_email as email, guest_phone as phone, true as is_person
+    from carts
+    -- A review is somebody's only where the address is a customer's.
+    union all
+    select source, source_customer_id, occurred_at, known_at, guest_email as email, cast(null as varchar) as phone, false as is_person
+    from reviews
+),
+
 mentioned as (
     select
         source,
@@ -14,8 +39,10 @@ mentioned as (
         min(known_at) as known_at,
         cast('1900-01-01' as timestamp) as version_at,
         0 as version_number,
-        min(guest_email) as email
-    from {{ all_sources('orders') }}
+        min(email) as email,
+        min(phone) as phone,
+        bool_or(is_person) as is_person
+    from named
     where source_customer_id is not null
     group by source, source_customer_id
 ),
@@ -24,9 +51,15 @@ records as (
     select * from stated
     union all by name
     select * from mentioned
+),
+
+versions as (
+    select * from {{ versions('records', 'source, source_customer_id') }} as versions
 )
 
 select
     concat(source, ':', source_customer_id) as record_id,
-    *
-from {{ versions('records', 'source, source_customer_id') }}
+    * exclude (is_person),
+    -- A record that is no person (a browser, a card, a bought-in row) belongs to a customer only by what it shares with one who is.
+    coalesce(bool_or(is_person) over (partition by source, source_customer_id), true) as is_person
+from versions

@@ -7,7 +7,7 @@ statements as (
         *,
         row_number() over (
             partition by customer_id, channel, purpose
-            order by occurred_at desc, state desc, known_at desc, consent_id desc
+            order by is_soft_opt_in, occurred_at desc, state desc, known_at desc, consent_id desc
         ) as recency
     from {{ ref('fct_consents') }}
     where superseded_at is null and customer_id is not null

@@ -7,12 +7,13 @@ statements as (
 ),
 
 -- A grant counts from when it was given, a withdrawal from when it is known. The newest statement holds; of two at once, the withdrawal.
+-- A soft opt-in is no statement of the customer's: any of those goes before it.
 newest as (
     select
         *,
         row_number() over (
             partition by as_of, customer_id, channel, purpose
-            order by occurred_at desc, state desc, known_at desc, consent_id desc
+            order by is_soft_opt_in, occurred_at desc, state desc, known_at desc, consent_id desc
         ) as recency
     from statements
     where customer_id is not null and (state = 'withdrawn' or occurred_at < as_of)

@@ -2,7 +2,15 @@
 with
 
 stated as (
-    select * from {{ all_sources('consents') }}
+    select
+        *,
+        false as is_soft_opt_in
+    from {{ all_sources('consents') }}
+    union all by name
+    select
+        *,
+        true as is_soft_opt_in
+    from {{ ref('int_soft_opt_ins') }}
 ),
 
 consents as (
@@ -23,5 +31,6 @@ select
     channel,
     purpose,
     state,
-    evidence
+    evidence,
+    is_soft_opt_in
 from linked

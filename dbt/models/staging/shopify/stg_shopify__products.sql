@@ -43,6 +43,7 @@ select
     products.product_type as category,
     products.tags,
     products.handle,
+    {{ plain_text('products.body_html') }} as description,
     products.status,
     {{ json_text('products.images', '$[0].src') }} as image_url,
     summed.price,

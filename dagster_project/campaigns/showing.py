@@ -1,0 +1,62 @@
+"""A campaign's mail as files to look at, for a customer of the store or for a row of data."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dagster_project.campaigns.brand import load_brand
+from dagster_project.campaigns.campaign import Campaign, load_campaigns
+from dagster_project.campaigns.content import compile_template, render
+from dagster_project.campaigns.preview import preview_html
+from dagster_project.files import write_whole
+from dagster_project.settings import TEMPLATES, Settings
+
+
+class NothingToShow(ValueError):
+    """No such campaign, step or mail; the message says what there is."""
+
+
+def show_mail(settings: Settings, slug: str, step: str | None, customer: str | None, data: Path | None) -> list[Path]:
+    """Write HTML (light and dark) and text of a mail below the store's previews/; return the files.
+
+    Raises:
+        NothingToShow: there is no such campaign, step or mail.
+    """
+    campaign = named(slug)
+    chosen = step or campaign.steps[0].name
+    if chosen not in [one.name for one in campaign.steps]:
+        raise NothingToShow(f"{slug} has no step {chosen!r}; it has {', '.join(one.name for one in campaign.steps)}.")
+    mail = mail_of_customer(settings, slug, chosen, customer) if customer else mail_of_row(settings, campaign, chosen, data)
+    folder = settings.store / "previews" / f"{slug}__{chosen}__{mail['customer_id']}"
+    files = {f"{scheme}.html": preview_html(mail["html"], scheme) for scheme in ("light", "dark")} | {"mail.txt": mail["text"]}
+    for name, content in files.items():
+        write_whole(folder / name, content.encode())
+    return [folder / name for name in files]
+
+
+def named(slug: str) -> Campaign:
+    campaigns = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
+    if slug not in campaigns:
+        raise NothingToShow(f"There is no campaign {slug!r}; there are {', '.join(campaigns)}.")
+    return campaigns[slug]
+
+
+def mail_of_customer(settings: Settings, slug: str, step: str, customer: str) -> dict[str, Any]:
+    """The newest rendered mail of a customer."""
+    for path in sorted((settings.store / "content").glob(f"as_of=*/{slug}__{step}.parquet"), reverse=True):
+        table = pq.read_table(path)
+        rows = table.filter(pc.equal(table["customer_id"], customer)).to_pylist()
+        if rows:
+            return dict(rows[0])
+    raise NothingToShow(f"No mail of {slug}, step {step} was rendered for {customer}; `dearly explain decision {slug} {customer}` says why.")
+
+
+def mail_of_row(settings: Settings, campaign: Campaign, step: str, data: Path | None) -> dict[str, Any]:
+    """The mail for a row of merge fields; without a file, for somebody of whom nothing is known."""
+    row = json.loads(data.read_text()) if data else {}
+    language = campaign.language_for(row.get("language"))
+    compiled = compile_template(campaign, step, row.get("variant", campaign.variants[0].name), language, load_brand(settings.shop_folder))
+    return dict(render(compiled, [{"customer_id": "nobody", **row}]).to_pylist()[0])

@@ -1,0 +1,69 @@
+"""`make demo`: a shop from nothing to mails, in one go; a second time it says that there is nothing to do."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from dagster_project.files import write_whole
+from dagster_project.progress import say
+from dagster_project.settings import DBT_PROJECT, REPOSITORY, TEMPLATES, Settings
+from dagster_project.shop import Shop
+
+# How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
+DAYS = 4
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a demo run did: the days it built (none when everything was there) and where the report is."""
+
+    days: list[date]
+    report: Path
+
+
+def state_of(settings: Settings, days: list[date]) -> str:
+    """A fingerprint of everything the demo depends on: code, models, templates, the shop, and the days."""
+    digest = hashlib.sha256(",".join(map(str, days)).encode())
+    folders = [DBT_PROJECT / "models", DBT_PROJECT / "macros", TEMPLATES, settings.shop_folder]
+    folders += [REPOSITORY / "dagster_project", REPOSITORY / "ml", REPOSITORY / "simulator"]
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(folder)).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def generate_extracts(settings: Settings, shop: Shop) -> None:
+    """Make the demo shop's extracts, whole or not at all: a folder half made by a killed run is made anew."""
+    raw = settings.store / "raw"
+    if shop.generator is None or raw.exists():
+        return
+    import simulator
+
+    say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
+    unfinished = settings.store / "raw.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    simulator.generate(unfinished, last_day=shop.last_day, **shop.generator)
+    unfinished.replace(raw)
+
+
+def run_demo(settings: Settings, shop: Shop) -> Made:
+    """Generate, build the last days, write the report. Nothing is done twice: the same code on the same store ends at once."""
+    from dagster_project.measurement.report import write_report
+    from dagster_project.runs import run_days
+
+    days = [shop.last_day - timedelta(days=n) for n in reversed(range(DAYS))]
+    report = settings.store / "report" / "index.html"
+    done = settings.store / "demo.json"
+    state = state_of(settings, days)
+    if done.exists() and report.exists() and json.loads(done.read_text())["state"] == state:
+        return Made([], report)
+    generate_extracts(settings, shop)
+    run_days(settings, days)
+    say("the report")
+    report = write_report(settings)
+    write_whole(done, json.dumps({"state": state}).encode())
+    return Made(days, report)

@@ -1,0 +1,63 @@
+"""Segments: how large, and who came and went over the built days."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from dagster_project.measurement.report.reading import Reading
+
+DAYS = "select segment, as_of, members_count, entered_count, exited_count from measurement.report_segment_days order by segment, as_of"
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A segment on the newest day; `sizes` has one number per built day. Nobody counts as entered on the first of them."""
+
+    name: str
+    description: str
+    size: int
+    sizes: tuple[int, ...]
+    entered: int
+    exited: int
+    entered_since_first: int
+    exited_since_first: int
+
+
+def read_segments(reading: Reading) -> tuple[Segment, ...]:
+    """The segments, largest first; none where the store has no segment days."""
+    if not reading.has("measurement.report_segment_days"):
+        return ()
+    descriptions = segment_descriptions(reading.store / "dbt" / "manifest.json")
+    by_segment: dict[str, dict[object, tuple[int, int, int]]] = {name: {} for name in descriptions}
+    for name, as_of, members, entered, exited in reading.rows(DAYS):
+        by_segment.setdefault(name, {})[as_of] = (members, entered, exited)
+    segments = []
+    for name, days in by_segment.items():
+        moves = [days.get(day, (0, 0, 0)) for day in reading.days]
+        since = moves[1:]
+        segments.append(
+            Segment(
+                name,
+                descriptions.get(name, ""),
+                moves[-1][0],
+                tuple(members for members, _, _ in moves),
+                since[-1][1] if since else 0,
+                since[-1][2] if since else 0,
+                sum(entered for _, entered, _ in since),
+                sum(exited for _, _, exited in since),
+            )
+        )
+    return tuple(sorted(segments, key=lambda segment: (-segment.size, segment.name)))
+
+
+def segment_descriptions(manifest: Path) -> dict[str, str]:
+    """Segment → what a marketer reads of it, from the manifest that dbt left in the store; empty without one."""
+    if not manifest.exists():
+        return {}
+    nodes = json.loads(manifest.read_text())["nodes"]
+    columns = nodes.get("model.dearly.segment_flags", {}).get("columns", {}).values()
+    return {
+        column["name"]: " ".join(column["description"].split())
+        for column in columns
+        if (column.get("config", {}).get("meta") or column.get("meta") or {}).get("segment")
+    }

@@ -1,0 +1,47 @@
+"""Numbers and names as a person reads them."""
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from dagster_project.moments import Moment, day_of
+
+
+def count(number: int | None) -> str:
+    """12,345; a dash where nobody counted."""
+    return "–" if number is None else f"{number:,}"
+
+
+def share(part: float, whole: float) -> str:
+    """A share in per cent: whole numbers, tenths below ten and close to all, so that 99.6 % never reads as everybody."""
+    if not whole:
+        return "–"
+    percent = 100 * part / whole
+    is_plain = part == 0 or part == whole or 10 <= percent < 99
+    return f"{percent:.0f} %" if is_plain else f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"
+
+
+def money(amount: float | None, currency: str, decimals: int = 2) -> str:
+    return "–" if amount is None else f"{amount:,.{decimals}f} {currency}".replace("-", "−")
+
+
+def signed(amount: float | None, currency: str) -> str:
+    """An amount with its sign, for differences."""
+    return "–" if amount is None else f"{'+' if amount > 0 else ''}{money(amount, currency)}"
+
+
+def title(name: str) -> str:
+    """win_back → Win back."""
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]
+
+
+def moment_in_words(moment: Moment, zone: str) -> tuple[str, str]:
+    """The day (Tuesday, 10 March 2026) and until when it knows: the night's extracts on the shop's clock."""
+    day = day_of(moment.as_of, zone)
+    known = moment.known_by.replace(tzinfo=ZoneInfo("UTC")).astimezone(ZoneInfo(zone))
+    return f"{day:%A}, {day.day} {day:%B %Y}", f"{known.day} {known:%B, %H:%M} ({zone})"
+
+
+def day_in_words(day: date) -> str:
+    """10 Mar."""
+    return f"{day.day} {day:%b}"

@@ -1,0 +1,79 @@
+"""Putting the sections on the page, and the page into the store."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from dagster_project.files import write_whole
+from dagster_project.measurement.report import drawing, wording
+from dagster_project.measurement.report.campaigns import read_campaigns, read_exports
+from dagster_project.measurement.report.customers import read_customers
+from dagster_project.measurement.report.funnel import read_funnel
+from dagster_project.measurement.report.mails import read_mails
+from dagster_project.measurement.report.people import SEARCHABLE, as_script, read_examples, read_people
+from dagster_project.measurement.report.reading import Reading, newest_day
+from dagster_project.measurement.report.results import read_results
+from dagster_project.measurement.report.scores import read_scores
+from dagster_project.measurement.report.segments import read_segments
+from dagster_project.measurement.report.sources import read_sources
+from dagster_project.moments import day_of
+from dagster_project.settings import Settings
+
+PAGE = Path(__file__).parent / "page"
+
+
+def write_report(settings: Settings) -> Path:
+    """Write `<store>/report/index.html` about the newest built day and return its path. The same store gives the same bytes.
+
+    The file holds mails as they were rendered, first names included: it belongs where the exports are.
+
+    Raises:
+        NothingPublished: no day is built.
+        LeaseHeld: a run is writing right now.
+    """
+    with newest_day(settings, "dearly report") as reading:
+        page = page_of(reading)
+    path = settings.store / "report" / "index.html"
+    write_whole(path, page.encode())
+    return path
+
+
+def page_of(reading: Reading) -> str:
+    """The whole page."""
+    day, known_until = wording.moment_in_words(reading.moment, reading.shop.zone)
+    people = read_people(reading)
+    environment = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {
+        "count": wording.count,
+        "title_of": wording.title,
+        "day": wording.day_in_words,
+        "day_ended": lambda instant: wording.day_in_words(day_of(instant, reading.shop.zone)),
+    }
+    context: dict[str, Any] = {
+        "shop": reading.shop,
+        "day": day,
+        "known_until": known_until,
+        "built": [wording.day_in_words(day_of(as_of, reading.shop.zone)) for as_of in reading.days],
+        "funnel": read_funnel(reading),
+        "sources": read_sources(reading),
+        "customers": read_customers(reading),
+        "scores": read_scores(reading),
+        "segments": read_segments(reading),
+        "campaigns": read_campaigns(reading),
+        "exports": read_exports(reading),
+        "mails": read_mails(reading),
+        "results": read_results(reading),
+        "people": Markup(as_script(people)) if people else None,
+        "examples": read_examples(reading),
+        "searchable": SEARCHABLE,
+        "draw": drawing,
+        "part": drawing.Part,
+        "share": wording.share,
+        "money": wording.money,
+        "signed": wording.signed,
+        "style": Markup((PAGE / "report.css").read_text()),
+        "script": Markup((PAGE / "search.js").read_text()),
+    }
+    return environment.get_template("index.html.j2").render(context)

@@ -1,0 +1,49 @@
+"""A day's recommendations: what the store knows, handed to `ml.recommendations`, and its lists as rows of the day."""
+
+import pyarrow as pa
+
+from dagster_project.moments import Moment
+from dagster_project.progress import tell
+from dagster_project.warehouse import Warehouse
+from ml.recommendations.recommend import Request, recommend
+
+RECOMMENDATIONS = pa.schema(
+    [
+        ("as_of", pa.timestamp("us")),
+        ("customer_id", pa.string()),
+        ("strategy", pa.string()),
+        ("rank", pa.int32()),
+        ("product_id", pa.string()),
+        ("score", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+INTERACTIONS = """
+select customer_id, product_id, "at", kind, quantity from scores.interactions where as_of = ? order by customer_id, "at", product_id, kind
+"""
+PRODUCTS = "select * exclude (as_of) from scores.recommendable_products where as_of = ? order by product_id"
+# Everybody who may be written to; whose past may not be used gets what is trending.
+CUSTOMERS = """
+select mailable.customer_id, features.customer_id is not null as profiling
+from profile.current_customers as mailable
+left join features.customer_features as features using (as_of, customer_id)
+where mailable.as_of = ? order by mailable.customer_id
+"""
+WISHES = """
+select customer_id, required_tags, forbidden_tags, excluded_categories from profile.product_wishes where as_of = ? order by customer_id
+"""
+TOP = 8
+
+
+def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
+    """One row per customer, strategy and rank of a day; none where the shop has no products."""
+    tell("scores", "recommendations")
+    products = warehouse.read(PRODUCTS, [moment.as_of])
+    interactions = warehouse.read(INTERACTIONS, [moment.as_of])
+    if not products.num_rows or not interactions.num_rows:
+        return RECOMMENDATIONS.empty_table()
+    customers = warehouse.read(CUSTOMERS, [moment.as_of])
+    wishes = warehouse.read(WISHES, [moment.as_of])
+    made = recommend(interactions, products, moment.as_of, customers=customers, preferences=wishes, request=Request(top=TOP))
+    as_of = pa.array([moment.as_of] * made.table.num_rows, pa.timestamp("us"))
+    return made.table.add_column(0, "as_of", as_of).select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS)

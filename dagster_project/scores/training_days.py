@@ -1,0 +1,69 @@
+"""When models are trained, and which past moments that needs.
+
+Training days are fixed: the end of the shop's training weekday. A run trains the newest one at or before each of its days, if the model log does
+not have it; the past days to learn from are moments of the run like any other, marked as training days.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from dagster_project.moments import Moment, day_of
+from dagster_project.shop import Shop
+from dagster_project.warehouse import Warehouse
+from ml.customer_scores import Plan, plan
+
+# Model → days ahead. A value model looks as far as churn and is carried on to a year.
+HORIZONS = {"churn": 91, "value": 91, "purchase": 30}
+
+FIRST_ORDER = """
+select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?
+"""
+STAGED_ORDERS = "select table_name from information_schema.tables where table_schema = 'staging' and table_name like 'stg_%\\__orders' escape '\\'"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training day and what each model needs for it."""
+
+    moment: Moment
+    plans: dict[str, Plan]
+
+    @property
+    def days(self) -> list[datetime]:
+        """Every moment whose features are needed, the training day itself among them."""
+        return sorted({self.moment.as_of, *(day for planned in self.plans.values() for day in planned.days)})
+
+    @property
+    def label_horizons(self) -> list[int]:
+        return sorted({horizon for planned in self.plans.values() for horizon in planned.label_horizons})
+
+
+def training_day(shop: Shop, day: date) -> date:
+    """The newest training day at or before a day."""
+    return day - timedelta(days=(day.weekday() - shop.training_weekday) % 7)
+
+
+def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -> list[Training]:
+    """The training days of these moments that the model log does not have, oldest first."""
+    days = sorted({training_day(shop, day_of(moment.as_of, shop.zone)) for moment in moments})
+    trained = set()
+    if warehouse.exists("scores.model_log"):
+        trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log")}
+    due = [shop.moment(day) for day in days if shop.moment(day).as_of not in trained]
+    return [Training(moment, plans_of(warehouse, moment)) for moment in due]
+
+
+def plans_of(warehouse: Warehouse, moment: Moment) -> dict[str, Plan]:
+    history = history_days(warehouse, moment.as_of)
+    return {model: plan(moment.as_of, history, horizon, aligned=True) for model, horizon in HORIZONS.items()}
+
+
+def history_days(warehouse: Warehouse, as_of: datetime) -> int:
+    """How many days of orders there are before a moment; 0 without any."""
+    views = [row[0] for row in warehouse.rows(STAGED_ORDERS)]
+    if not views:
+        return 0
+    orders = " union all ".join(f"select occurred_at, source_customer_id is not null as customer_known from staging.{view}" for view in sorted(views))
+    ((first,),) = warehouse.rows(FIRST_ORDER.format(orders=orders), [as_of])
+    return (as_of - first).days + 1 if first else 0

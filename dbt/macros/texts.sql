@@ -1,0 +1,73 @@
+{# What people and vendors write, read: blanks, words for nothing, names of countries and zones, markup. #}
+
+{# A text without the blanks around it; null when it says nothing. #}
+{% macro said(expression) -%}
+case when lower(trim({{ expression }})) not in ('', 'null', 'n/a', 'none', '-') then trim({{ expression }}) end
+{%- endmacro %}
+
+{# The ISO 3166 code of a country by its code or name (English, or its own language); null for one that is not listed. #}
+{% macro country_code(expression) -%}
+case lower(trim({{ expression }}))
+    {% for code, names in {
+        'AT': ['austria', 'österreich'], 'AU': ['australia'], 'BE': ['belgium', 'belgië', 'belgique'], 'CA': ['canada'],
+        'CH': ['switzerland', 'schweiz', 'suisse'], 'CZ': ['czech republic', 'czechia'], 'DE': ['germany', 'deutschland'],
+        'DK': ['denmark', 'danmark'], 'ES': ['spain', 'españa'], 'FI': ['finland', 'suomi'], 'FR': ['france'],
+        'GB': ['united kingdom', 'great britain', 'uk'], 'GR': ['greece'], 'HU': ['hungary'], 'IE': ['ireland', 'éire'],
+        'IT': ['italy', 'italia'], 'LU': ['luxembourg'], 'NL': ['netherlands', 'the netherlands', 'nederland'], 'NO': ['norway', 'norge'],
+        'NZ': ['new zealand'], 'PL': ['poland', 'polska'], 'PT': ['portugal'], 'SE': ['sweden', 'sverige'],
+        'US': ['united states', 'united states of america', 'usa']
+    }.items() %}
+    {% for name in names %}when '{{ name }}' then '{{ code }}'
+    {% endfor %}
+    {% endfor %}
+    else case when regexp_matches(trim({{ expression }}), '^[A-Za-z]{2}$') then upper(trim({{ expression }})) end
+end
+{%- endmacro %}
+
+{# The ISO 639 code of a language by its code, locale (de-AT) or English name; null for one that is not listed. #}
+{% macro language_code(expression) -%}
+case lower(trim({{ expression }}))
+    {% for code, name in {
+        'cs': 'czech', 'da': 'danish', 'de': 'german', 'en': 'english', 'es': 'spanish', 'fi': 'finnish', 'fr': 'french', 'it': 'italian',
+        'nl': 'dutch', 'no': 'norwegian', 'pl': 'polish', 'pt': 'portuguese', 'sv': 'swedish'
+    }.items() %}when '{{ name }}' then '{{ code }}'
+    {% endfor %}
+    else case when regexp_matches(trim({{ expression }}), '^[A-Za-z]{2}([-_].*)?$') then lower(substr(trim({{ expression }}), 1, 2)) end
+end
+{%- endmacro %}
+
+{# Markup as one line of plain text. #}
+{% macro plain_text(expression) -%}
+nullif(trim(regexp_replace(
+    replace(replace(replace(replace(replace(
+        regexp_replace({{ expression }}, '<[^>]*>', ' ', 'g'),
+    '&nbsp;', ' '), '&lt;', '<'), '&gt;', '>'), '&quot;', '"'), '&amp;', '&'),
+'\s+', ' ', 'g')), '')
+{%- endmacro %}
+
+{# The time zones that the engine can read, one row per `name`. #}
+{% macro time_zones() %}{{ return(adapter.dispatch('time_zones')()) }}{% endmacro %}
+{% macro default__time_zones() %}(select distinct name from pg_timezone_names() where name like '%/%' or name = 'UTC'){% endmacro %}
+
+{# A list of key and value as Google writes it ([{key, value: {string_value, …}}]), ready for `parameter`. #}
+{% macro parameters(column) %}{{ return(adapter.dispatch('parameters')(column)) }}{% endmacro %}
+{% macro default__parameters(column) -%}
+from_json({{ column }}, '[{"key":"VARCHAR","value":{"string_value":"VARCHAR","int_value":"BIGINT","double_value":"DOUBLE"}}]')
+{%- endmacro %}
+
+{# The text of a parameter, null without it. #}
+{% macro parameter(list, key, kind='string_value') %}{{ return(adapter.dispatch('parameter')(list, key, kind)) }}{% endmacro %}
+{% macro default__parameter(list, key, kind) -%}
+list_filter({{ list }}, lambda entry: entry.key = '{{ key }}')[1].value.{{ kind }}
+{%- endmacro %}
+
+{# Microseconds since 1970-01-01 UTC as a naive UTC timestamp. #}
+{% macro from_micros(expression) %}{{ return(adapter.dispatch('from_micros')(expression)) }}{% endmacro %}
+{% macro default__from_micros(expression) %}make_timestamp(cast({{ expression }} as bigint)){% endmacro %}
+{% macro spark__from_micros(expression) %}timestamp_micros(cast({{ expression }} as bigint)){% endmacro %}
+
+{# The value of the entry with this name in a JSON array of {name, value}. #}
+{% macro json_named(column, path, name) %}{{ return(adapter.dispatch('json_named')(column, path, name)) }}{% endmacro %}
+{% macro default__json_named(column, path, name) -%}
+json_extract_string(list_filter(cast(json_extract({{ column }}, '{{ path }}') as json[]), lambda entry: entry ->> '$.name' = '{{ name }}')[1], '$.value')
+{%- endmacro %}

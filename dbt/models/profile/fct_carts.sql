@@ -1,0 +1,27 @@
+-- One row per cart version.
+with
+
+stated as (
+    select * from {{ all_sources('carts') }}
+),
+
+carts as (
+    select * from {{ versions('stated', 'cart_id') }} as versions
+),
+
+linked as (
+    select * from {{ linked('carts') }} as facts
+)
+
+select
+    cart_id,
+    source,
+    customer_id,
+    occurred_at,
+    known_at,
+    superseded_at,
+    items,
+    url,
+    total_amount,
+    completed_at
+from linked

@@ -1,0 +1,42 @@
+-- One row per buyer and purpose that the shop's soft opt-in names; none in a shop that has a consent source.
+with
+
+shop as (
+    select
+        soft_opt_in_notice,
+        unnest(soft_opt_in_purposes) as purpose
+    from {{ source('sources', 'shop') }}
+    where
+        soft_opt_in_notice is not null
+        {% for system in var('consents') %}
+        and not list_contains(systems, '{{ system }}')
+        {% endfor %}
+),
+
+-- The first purchase that was known: it is the evidence, and no later one takes its place.
+purchases as (
+    select
+        *,
+        row_number() over (
+            partition by source, source_customer_id
+            order by known_at, occurred_at, order_id, version_at, version_number
+        ) as purchase_number
+    from {{ all_sources('orders') }}
+    where source_customer_id is not null and net_amount > 0
+)
+
+select
+    purchases.source,
+    purchases.source_customer_id,
+    concat_ws('|', purchases.source, purchases.source_customer_id, shop.purpose, 'soft opt-in') as consent_id,
+    'email' as channel,
+    shop.purpose,
+    'granted' as state,
+    purchases.occurred_at,
+    purchases.known_at,
+    purchases.version_at,
+    purchases.version_number,
+    concat('Bought, order ', purchases.order_id, '; told and could refuse: ', shop.soft_opt_in_notice) as evidence
+from purchases
+cross join shop
+where purchases.purchase_number = 1

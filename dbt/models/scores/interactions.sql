@@ -1,0 +1,37 @@
+-- One row per as_of, customer, product and interaction, of those who may be profiled.
+with
+
+permitted as (
+    select
+        as_of,
+        customer_id
+    from {{ ref('customer_permissions') }}
+    where channel = 'email' and purpose = 'profiling' and is_permitted
+),
+
+bought as (
+    select
+        as_of,
+        customer_id,
+        product_id,
+        occurred_at,
+        'purchase' as kind,
+        quantity
+    from {{ known(ref('fct_order_items')) }} as items
+    where quantity > 0
+),
+
+interactions as (
+    select * from bought
+)
+
+select
+    interactions.as_of,
+    interactions.customer_id,
+    interactions.product_id,
+    interactions.occurred_at as at,
+    interactions.kind,
+    interactions.quantity
+from interactions
+inner join permitted on interactions.as_of = permitted.as_of and interactions.customer_id = permitted.customer_id
+where interactions.product_id is not null

@@ -1,0 +1,33 @@
+-- One row per browser, and one per account that was signed in somewhere: persons only where another system knows them.
+with
+
+events as (
+    select * from {{ ref('stg_ga4__web_events') }}
+)
+
+select
+    'ga4' as source,
+    browser_id as source_customer_id,
+    min(occurred_at) as created_at,
+    min(known_at) as known_at,
+    min(occurred_at) as version_at,
+    1 as version_number,
+    browser_id,
+    cast(null as varchar) as login_id,
+    false as is_person
+from events
+group by browser_id
+union all by name
+select
+    'ga4' as source,
+    concat('user:', login_id) as source_customer_id,
+    min(occurred_at) as created_at,
+    min(known_at) as known_at,
+    min(occurred_at) as version_at,
+    1 as version_number,
+    cast(null as varchar) as browser_id,
+    login_id,
+    false as is_person
+from events
+where login_id is not null
+group by login_id

@@ -1,0 +1,25 @@
+-- One row per review and change.
+with
+
+reviews as (
+    select
+        *,
+        {{ utc('created_at') }} as occurred_at
+    from {{ source('sources', 'shopify__reviews') }}
+)
+
+select
+    'shopify' as source,
+    id as review_id,
+    concat('guest:', md5(lower(trim(customer_email)))) as source_customer_id,
+    nullif(trim(customer_email), '') as guest_email,
+    occurred_at,
+    {{ known_at('occurred_at') }} as known_at,
+    _known_at as version_at,
+    _row_number as version_number,
+    product_id,
+    cast(rating as integer) as rating,
+    title,
+    body,
+    lower(verified) in ('true', 'yes', '1') as is_verified
+from reviews

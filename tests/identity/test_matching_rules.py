@@ -1,0 +1,141 @@
+"""Canonical forms and exact rules, case by case."""
+
+from __future__ import annotations
+
+import duckdb
+import phonenumbers
+import pyarrow as pa
+import pytest
+
+from dagster_project.identity.normalise import normalise
+from dagster_project.identity.rules import exact_edges, vendor_rule
+
+
+def canonical(column: str, **fields: str) -> object:
+    with duckdb.connect() as con:
+        normalise(con, pa.table({"record_id": ["1"], **{name: [value] for name, value in fields.items()}}))
+        row = con.execute(f"select {column} from normalised").fetchone()
+        assert row is not None
+        return row[0]
+
+
+def records(*rows: dict[str, str]) -> pa.Table:
+    names = sorted({name for row in rows for name in row})
+    return pa.table({"record_id": [str(number) for number in range(len(rows))], **{name: [row.get(name) for row in rows] for name in names}})
+
+
+def links(table: pa.Table, **options: object) -> set[tuple[str, str, str]]:
+    edges, _ = exact_edges(table, **options)  # type: ignore[arg-type]
+    return {(row["record_a"], row["record_b"], row["rule"]) for row in edges.to_pylist()}
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [
+        (" John.Smith@GMAIL.com", "johnsmith@gmail.com"),
+        ("j.o.h.n.smith+shop@googlemail.com", "johnsmith@gmail.com"),
+        ("john.smith+shop@mail.test", "john.smith@mail.test"),
+        ("John.Smith@mail.test", "john.smith@mail.test"),
+    ],
+)
+def test_an_email_has_one_form_for_matching(written: str, form: str) -> None:
+    assert canonical("email", email=written) == form
+
+
+@pytest.mark.parametrize(
+    ("written", "country"),
+    [
+        ("+44 (0)20 7946 0958", "GB"),
+        ("020 7946 0958", "GB"),
+        ("0044 20 7946 0958", "GB"),
+        ("030 1234567", "DE"),
+        ("0412 345 678", "AU"),
+        ("(415) 555-2671", "US"),
+        ("612 34 56 78", "ES"),
+    ],
+)
+def test_a_phone_gets_the_form_phonenumbers_gives_it(written: str, country: str) -> None:
+    plain = written.replace("0044", "+44").replace("(0)", "")
+    expected = phonenumbers.format_number(phonenumbers.parse(plain, country), phonenumbers.PhoneNumberFormat.E164)
+    assert canonical("phone", phone=written, country=country) == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "fields", "form"),
+    [
+        ("birth_date", {"birth_date": "19900214"}, "19900214"),
+        ("birth_date", {"birth_date": "14/02/1990"}, "19900214"),
+        ("birth_date", {"birth_date": "02/14/1990"}, "19900214"),
+        ("birth_date", {"birth_date": "1990-02-14 00:00:00"}, "19900214"),
+        ("birth_date", {"birth_date": "1990-02-31"}, "19900231"),
+        ("street", {"street": "12 High St."}, "12 high street"),
+        ("street", {"street": "Hauptstraße 5"}, "haupt street 5"),
+        ("postcode", {"postcode": "sw1a 1aa"}, "SW1A1AA"),
+        ("postcode", {"postcode": "2000.0"}, "2000"),
+        ("given", {"given_name": "JOSÉ"}, "jose"),
+        ("given", {"full_name": "Smith, Robert"}, "robert"),
+        ("family", {"full_name": "Dr Anna van der Berg"}, "van der berg"),
+        ("country", {"country": "Deutschland"}, "DE"),
+    ],
+)
+def test_a_field_has_one_form_for_matching(column: str, fields: dict[str, str], form: str) -> None:
+    assert canonical(column, **fields) == form
+
+
+def test_names_in_swapped_order_share_a_key() -> None:
+    assert canonical("name_key", given_name="Ann", family_name="Lee") == canonical("name_key", given_name="Lee", family_name="Ann")
+
+
+def test_a_record_id_that_comes_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 rows, 1 ids"):
+        exact_edges(pa.table({"record_id": ["1", "1"], "email": ["a@b.test", "a@b.test"]}))
+
+
+ANN = {"given_name": "Ann", "family_name": "Lee", "phone": "020 7946 0958"}
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "is_linked"),
+    [
+        (ANN, {**ANN, "phone": "+44 20 7946 0958"}, True),
+        (ANN, {**ANN, "given_name": "Nancy"}, True),
+        (ANN, {**ANN, "given_name": "A"}, True),
+        (ANN, {**ANN, "given_name": "Lee", "family_name": "Ann"}, True),
+        (ANN, {**ANN, "given_name": "Robert"}, False),
+        ({**ANN, "birth_date": "1950-01-02"}, {**ANN, "birth_date": "1981-11-30"}, False),
+        (ANN, {"family_name": "Okafor", "phone": "020 7946 0958"}, False),
+    ],
+)
+def test_a_phone_links_only_names_that_agree(left: dict[str, str], right: dict[str, str], is_linked: bool) -> None:
+    assert (("0", "1", "phone") in links(records(left, right))) is is_linked
+
+
+def test_a_nameless_record_does_not_join_a_household_by_its_phone() -> None:
+    phone = "020 7946 0958"
+    table = records({"given_name": "Ann", "phone": phone}, {"given_name": "Robert", "phone": phone}, {"phone": phone})
+    assert links(table) == set()
+    assert links(table.slice(1)) == {("1", "2", "phone")}
+
+
+def test_a_mailbox_of_many_people_stops_linking_and_is_reported() -> None:
+    names = ["Ann", "Bob", "Cara", "Dan", "Eve", "Ann"]
+    table = records(*({"given_name": name, "email": "info@shop.test"} for name in names))
+    edges, shared = exact_edges(table)
+    assert edges.num_rows == 0
+    assert [(row["rule"], row["records"], row["people"]) for row in shared.to_pylist()] == [("email", 6, 5)]
+    assert "info@shop.test" not in str(shared.to_pylist())
+    assert links(table.take([0, 5])) == {("0", "5", "email")}
+
+
+def test_a_login_links_whatever_the_names_say() -> None:
+    table = records({"given_name": "Ann", "login": "U-7"}, {"given_name": "Robert", "login": "u-7"})
+    assert links(table, rules=(vendor_rule("login"),)) == {("0", "1", "login")}
+
+
+def test_an_edge_is_known_when_its_later_record_is() -> None:
+    import datetime
+
+    days = [datetime.datetime(2026, 3, 2), datetime.datetime(2026, 3, 1)]
+    table = pa.table({"record_id": ["late", "early"], "email": ["a@b.test"] * 2, "known_at": days})
+    edges, _ = exact_edges(table)
+    assert edges.select(["record_a", "record_b", "known_at"]).to_pylist() == [{"record_a": "early", "record_b": "late", "known_at": days[0]}]

@@ -1,0 +1,257 @@
+"""Churn, value, propensity and next order on a made-up shop whose customers buy at their own pace and drop out."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from threadpoolctl import threadpool_limits
+
+from benchmarks import scores as benchmark
+from benchmarks.transactions import Columns, build_features, load_transactions
+from ml import customer_scores
+from ml.abstention import Abstained
+from ml.customer_scores import Baseline, Plan, Trained, measure, plan, score, train
+from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
+from ml.promotion import judge_churn, judge_value
+from ml.propensity import PropensityModel, is_vip, measure_propensity, score_propensity, train_propensity
+from ml.registry import CHAMPION, Registry
+from ml.signals import feature_columns, numbers
+from ml.snapshots import of_day
+from ml.store import RefusedArtifact, load, save
+from ml.validation import auc, log_loss
+
+START = datetime(2023, 1, 1)
+AS_OF = START + timedelta(days=280)
+HORIZON = 60
+
+
+def made_up_transactions(customers: int, seed: int = 5) -> pa.Table:
+    """Purchases of 400 days: each customer with a pace, a level of spend, a first day and a day of dropping out."""
+    generator = np.random.default_rng(seed)
+    rows: list[tuple[str, datetime, float]] = []
+    for number in range(customers):
+        pace, level, life = generator.gamma(2.0, 18.0) + 4.0, generator.normal(3.0, 0.6), generator.exponential(260.0)
+        first = float(generator.uniform(0, 240))
+        day = first
+        while day < min(400.0, first + life):
+            rows.append((f"c{number:05d}", START + timedelta(days=day), round(float(np.exp(level + generator.normal(0, 0.5))), 2)))
+            day += generator.gamma(2.0, pace / 2.0)
+    names = ("customer", "at", "amount")
+    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+@dataclass(frozen=True)
+class Shop:
+    planned: Plan
+    snapshots: pa.Table
+    labels: pa.Table
+    today: pa.Table
+    churned: np.ndarray
+    file: Path
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The order features and labels that the dbt models build of the made-up shop, and who then did not come back."""
+    before = os.environ.get("DEARLY_WAREHOUSE")
+    folder = tmp_path_factory.mktemp("shop")
+    transactions = made_up_transactions(700)
+    pq.write_table(transactions, folder / "transactions.parquet")
+    load_transactions(folder / "warehouse.duckdb", folder / "transactions.parquet", Columns("customer", "at", "amount"))
+    planned = plan(AS_OF, 280, HORIZON)
+    snapshots, labels = build_features(folder / "warehouse.duckdb", AS_OF, planned.days, planned.label_horizons)
+    today = of_day(snapshots, AS_OF)
+    after = transactions.filter(pc.and_(pc.greater_equal(transactions["at"], AS_OF), pc.less(transactions["at"], AS_OF + timedelta(days=HORIZON))))
+    came = set(after["customer"].to_pylist())
+    churned = np.array([customer not in came for customer in today["customer_id"].to_pylist()], dtype=np.float64)
+    yield Shop(planned, snapshots, labels, today, churned, folder / "transactions.parquet")
+    os.environ.pop("DEARLY_WAREHOUSE", None) if before is None else os.environ.update(DEARLY_WAREHOUSE=before)
+
+
+@pytest.fixture(scope="module")
+def trained(shop: Shop) -> dict[str, Trained]:
+    churn = train("churn", shop.planned, shop.snapshots, shop.labels)
+    value = train("value", shop.planned, shop.snapshots, shop.labels, churn=churn)
+    assert isinstance(churn, Trained)
+    assert isinstance(value, Trained)
+    return {"churn": churn, "value": value}
+
+
+def unrounded(trained: Trained, day: customer_scores.Day, features: pa.Table) -> np.ndarray:
+    table = score(trained, day, features, decimals=15)
+    return np.column_stack([table[name].to_numpy() for name in table.column_names[1:]])
+
+
+def test_churn_orders_and_calibrates_people_it_has_not_seen(shop: Shop, trained: dict[str, Trained]) -> None:
+    probability = score(trained["churn"], measure(trained["churn"], shop.today), shop.today)["churn_probability"].to_numpy()
+    assert auc(shop.churned, probability) > 0.75
+    assert log_loss(shop.churned, probability) < log_loss(shop.churned, np.full(len(probability), shop.churned.mean()))
+
+
+@pytest.mark.parametrize("name", ["churn", "value"])
+def test_one_customer_alone_gets_the_scores_of_the_batch(name: str, shop: Shop, trained: dict[str, Trained]) -> None:
+    day = measure(trained[name], shop.today)
+    batch = unrounded(trained[name], day, shop.today)
+    for position in (0, 17, len(shop.today) - 1):
+        alone = unrounded(trained[name], day, shop.today.slice(position, 1))
+        np.testing.assert_allclose(alone[0], batch[position], rtol=0, atol=1e-9)
+
+
+def test_training_gives_the_same_bytes_with_one_and_two_threads(shop: Shop, tmp_path: Path) -> None:
+    names = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            model = train("churn", shop.planned, shop.snapshots, shop.labels)
+            names.append((save(model, tmp_path / f"m{threads}"), save(measure(model, shop.today), tmp_path / f"d{threads}")))
+    assert names[0] == names[1]
+
+
+def test_rows_after_the_trained_day_teach_nothing(shop: Shop, trained: dict[str, Trained], tmp_path: Path) -> None:
+    future = shop.labels.slice(0, 50)
+    later = pa.array([AS_OF + timedelta(days=1)] * 50, future.schema.field("label_until").type)
+    future = future.set_column(future.schema.get_field_index("label_until"), "label_until", later)
+    again = train("churn", shop.planned, shop.snapshots, pa.concat_tables([shop.labels, future]))
+    assert save(again, tmp_path / "a") == save(trained["churn"], tmp_path / "b")
+
+
+def test_a_stored_model_comes_back_and_scores_the_same(shop: Shop, trained: dict[str, Trained], tmp_path: Path) -> None:
+    day = measure(trained["value"], shop.today)
+    model_name, day_name = save(trained["value"], tmp_path / "model"), save(day, tmp_path / "day")
+    again = unrounded(load(tmp_path / "model", model_name), load(tmp_path / "day", day_name), shop.today)
+    np.testing.assert_array_equal(again, unrounded(trained["value"], day, shop.today))
+
+
+def test_a_changed_artifact_is_refused(trained: dict[str, Trained], tmp_path: Path) -> None:
+    name = save(trained["churn"], tmp_path)
+    content = bytearray((tmp_path / "arrays.npz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "arrays.npz").write_bytes(bytes(content))
+    with pytest.raises(RefusedArtifact, match="not the model that was trained"):
+        load(tmp_path, name)
+
+
+def test_a_type_that_is_not_ours_is_refused(trained: dict[str, Trained], tmp_path: Path) -> None:
+    save(trained["churn"], tmp_path)
+    (tmp_path / "model.json").write_text(json.dumps({"type": "Popen", "fields": {"args": "true"}}))
+    from ml.store import fingerprint
+
+    with pytest.raises(RefusedArtifact, match="Popen"):
+        load(tmp_path, fingerprint(tmp_path))
+
+
+def test_medians_lie_in_their_ranges_and_a_year_is_worth_more_than_two_months(shop: Shop, trained: dict[str, Trained]) -> None:
+    values = score(trained["value"], measure(trained["value"], shop.today), shop.today)
+    low, median, high = (values[f"value_{name}"].to_numpy() for name in ("low", "median", "high"))
+    assert ((low <= median) & (median <= high) & (low >= 0)).all()
+    assert (values["clv_365d_amount"].to_numpy() >= values["value_amount"].to_numpy()).all()
+
+
+def test_a_worse_challenger_is_refused_and_a_better_one_promoted() -> None:
+    generator = np.random.default_rng(1)
+    truth = generator.random(2000)
+    happened = (generator.random(2000) < truth).astype(np.float64)
+    good, noisy = np.clip(truth, 0.01, 0.99), np.clip(truth + generator.normal(0, 0.3, 2000), 0.01, 0.99)
+    assert not judge_churn(happened, champion=good, challenger=noisy).promoted
+    assert judge_churn(happened, champion=noisy, challenger=good).promoted
+    assert not judge_churn(happened, champion=good, challenger=good).promoted
+    # The right order at a wrong level is refused as well.
+    assert not judge_churn(happened, champion=noisy, challenger=good**6).promoted
+    value = truth * 100 * happened
+    assert not judge_value(value, champion=good, challenger=noisy).promoted
+    assert judge_value(value, champion=noisy, challenger=good).promoted
+
+
+def test_the_baseline_stays_when_the_challenger_loses_the_back_test(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = customer_scores._fit
+
+    def taught_wrongly(name: str, snapshots: pa.Table, labels: pa.Table, *rest: object, **more: object) -> object:
+        shuffled = pa.array(np.random.default_rng(0).permutation(labels["orders_count"].to_numpy()))
+        return real(name, snapshots, labels.set_column(labels.schema.get_field_index("orders_count"), "orders_count", shuffled), *rest, **more)
+
+    monkeypatch.setattr(customer_scores, "_fit", taught_wrongly)
+    found = train("churn", shop.planned, shop.snapshots, shop.labels)
+    assert isinstance(found, Trained)
+    assert isinstance(found.model, Baseline)
+    assert found.verdict is not None
+    assert not found.verdict.promoted
+
+
+def test_forty_customers_get_an_abstention_with_its_reason(shop: Shop) -> None:
+    forty = shop.today["customer_id"].slice(0, 40)
+    few = shop.snapshots.filter(pc.is_in(shop.snapshots["customer_id"], forty.combine_chunks()))
+    found = train("churn", shop.planned, few, shop.labels)
+    assert found == Abstained("40 customers have bought, a model needs 300")
+
+
+def test_too_short_a_history_is_said() -> None:
+    assert plan(AS_OF, history_days=50, horizon_days=60).horizons == ()
+    assert plan(AS_OF, history_days=130, horizon_days=60).horizons == (60, 28)
+    # Under two horizons it learns at the longest that fits and BG/NBD carries it on.
+    assert plan(AS_OF, history_days=90, horizon_days=60).horizons[0] == 42
+
+
+def test_the_back_test_uses_only_days_before_its_own(shop: Shop) -> None:
+    assert shop.planned.backtest_day is not None
+    assert max(shop.planned.days) < AS_OF
+    assert shop.planned.backtest_day + timedelta(days=shop.planned.backtest_horizons[0]) <= AS_OF
+
+
+def test_vips_and_purchases_are_found_and_noise_is_not(shop: Shop) -> None:
+    horizon = shop.planned.horizons[0]
+    labels = shop.labels.filter(pc.equal(shop.labels["horizon_days"], horizon))
+    days = sorted(pc.unique(labels["as_of"]).to_pylist())[-3:]
+    snapshots = [of_day(shop.snapshots, day) for day in days]
+    vips = [is_vip(numbers(of_day(labels, day), "net_amount")) for day in days]
+    found = train_propensity("were VIPs", snapshots, vips)
+    assert isinstance(found, PropensityModel)
+    assert found.auc > 0.7
+    day = measure_propensity(found, shop.today)
+    batch = score_propensity(found, day, shop.today)
+    np.testing.assert_allclose(score_propensity(found, day, shop.today.slice(3, 1)), batch[3:4], rtol=0, atol=1e-9)
+    chance = np.random.default_rng(2)
+    noise = [(chance.random(len(snapshot)) < 0.3).astype(np.float64) for snapshot in snapshots]
+    abstained = train_propensity("bought by chance", snapshots, noise)
+    assert isinstance(abstained, Abstained)
+    assert "no better than everyone's rate" in abstained.reason
+
+
+def test_next_orders_come_with_a_narrow_range_or_not_at_all(shop: Shop) -> None:
+    first_orders = days_to_order(shop.labels, shop.planned.horizons[0])
+    model = train_next_order(shop.snapshots, first_orders, feature_columns(shop.snapshots), shop.planned.horizons[0])
+    day = measure_next_order(model, shop.today)
+    found = score_next_order(model, day, shop.today)
+    dated = ~np.isnan(found.days)
+    assert 0 < dated.sum() < len(found.days)
+    assert ((found.high_days - found.low_days)[dated] <= WIDEST_DAYS).all()
+    assert auc(shop.churned, found.expected_days) > 0.75
+    alone = score_next_order(model, day, shop.today.slice(5, 1))
+    assert alone.expected_days[0] == pytest.approx(found.expected_days[5], abs=1e-9)
+
+
+def test_mlflow_mirrors_champions_and_gives_back_the_model(shop: Shop, trained: dict[str, Trained], tmp_path: Path) -> None:
+    registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlartifacts", "small")
+    first = registry.record("churn", trained["churn"], {"horizon_days": HORIZON}, {"auc": 0.8}, promoted=True)
+    second = registry.record("churn", trained["churn"], {"horizon_days": HORIZON}, {"auc": 0.7})
+    assert registry.by_alias("churn") == first
+    registry.point("churn", second.version)
+    assert registry.by_alias("churn", CHAMPION) == second
+    again = registry.fetch(second)
+    np.testing.assert_array_equal(unrounded(again, measure(again, shop.today), shop.today)[:5], unrounded(trained["churn"], measure(trained["churn"], shop.today), shop.today)[:5])
+
+
+def test_the_benchmark_abstains_on_forty_customers_and_says_so_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pq.write_table(made_up_transactions(40), tmp_path / "few.parquet")
+    arguments = [str(tmp_path / "few.parquet"), "--customer", "customer", "--at", "at", "--amount", "amount", "--cut", "2023-10-01", "--horizon", "60", "--json"]
+    assert benchmark.main(arguments) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert "a model needs 300" in printed["abstained"]
+    assert printed["ours"] == {}
+    assert "churn_auc" in printed["peers"]["bg_nbd_gamma_gamma"]

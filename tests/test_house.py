@@ -1,0 +1,113 @@
+"""The house is as the map says: names, grain, contracts, bans, and everything that should run does."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlglot
+import yaml
+
+from dagster_project.checks import generated_files
+from dagster_project.faults import POINTS
+from dagster_project.settings import REPOSITORY, Settings
+from dagster_project.sources.contract import all_systems
+
+STAGES = ("sources", "staging", "identity", "profile", "features", "scores", "segments", "campaigns", "measurement")
+MODELS = REPOSITORY / "dbt" / "models"
+PAST_STAGING = [path for path in sorted(MODELS.rglob("*.sql"))]
+
+
+@pytest.mark.parametrize("path", PAST_STAGING, ids=lambda path: path.stem)
+def test_every_model_says_its_grain_in_its_first_line(path: Path) -> None:
+    assert re.match(r"-- One row", path.read_text().splitlines()[0]), f"{path.name} begins with '-- One row per <grain>.'"
+
+
+def test_stages_have_one_word_everywhere() -> None:
+    folders = {path.name for path in MODELS.iterdir() if path.is_dir()}
+    assert folders <= set(STAGES)
+    configured = yaml.safe_load((REPOSITORY / "dbt" / "dbt_project.yml").read_text())["models"]["dearly"]
+    assert all(settings["+schema"] == stage for stage, settings in configured.items())
+    packages = {path.name for path in (REPOSITORY / "dagster_project").iterdir() if path.is_dir() and (path / "assets.py").exists()}
+    assert packages - {"transform", "delivery"} <= set(STAGES)
+
+
+def test_every_staging_folder_has_a_source_system_and_its_entities_are_listed() -> None:
+    assert {path.name for path in (MODELS / "staging").iterdir() if path.is_dir()} <= set(all_systems())
+    listed = yaml.safe_load((REPOSITORY / "dbt" / "dbt_project.yml").read_text())["vars"]
+    for entity, systems in listed.items():
+        if isinstance(systems, list) and all(isinstance(system, str) for system in systems):
+            models = {path.stem.split("__")[0].removeprefix("stg_") for path in MODELS.glob(f"staging/*/stg_*__{entity}.sql")}
+            assert set(systems) == models, f"vars: {entity} in dbt_project.yml"
+
+
+def test_files_made_from_others_say_what_those_say() -> None:
+    for path, content in generated_files().items():
+        assert path.read_text() == content, f"{path}: `dearly check --write`"
+
+
+def test_pure_modules_import_no_dagster(tmp_path: Path) -> None:
+    """ruff enforces it; here its own control: the ban is red on a pure module that imports Dagster."""
+    module = tmp_path / "ml" / "churn.py"
+    module.parent.mkdir()
+    module.write_text("import dagster\n\nprint(dagster)\n")
+    command = [sys.executable, "-m", "ruff", "check", "--config", str(REPOSITORY / "pyproject.toml"), "--select", "TID251", str(module)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "TID251" in result.stdout
+
+
+def test_no_module_reads_the_wall_clock() -> None:
+    clock = re.compile(r"datetime\.(now|utcnow|today)\(|date\.today\(|Timestamp\.now\(|time\.time\(")
+    guilty = [
+        path for folder in ("dagster_project", "ml", "simulator") for path in (REPOSITORY / folder).rglob("*.py") if clock.search(path.read_text())
+    ]
+    assert guilty == []
+    sql = re.compile(r"\b(now\(\)|current_timestamp|current_date|today\(\))", re.IGNORECASE)
+    assert [path for path in (REPOSITORY / "dbt").rglob("*.sql") if sql.search(path.read_text())] == []
+
+
+@pytest.mark.whole
+@pytest.mark.xdist_group("ten days")
+def test_compiled_models_transpile_to_spark(backfilled: Settings) -> None:
+    compiled = sorted((backfilled.store / "dbt" / "compiled" / "dearly" / "models").rglob("*.sql"))
+    assert len(compiled) > 20
+    for path in compiled:
+        (statement,) = sqlglot.transpile(path.read_text(), read="duckdb", write="spark")
+        assert statement, path.name
+
+
+@pytest.mark.whole
+@pytest.mark.xdist_group("ten days")
+def test_every_dbt_test_ran_as_a_check(backfilled: Settings) -> None:
+    from dagster_project.definitions import build_definitions
+    from dagster_project.runs import instance_of
+
+    manifest = json.loads((backfilled.store / "dbt" / "manifest.json").read_text())
+    tests = [name for name in manifest["nodes"] if name.startswith("test.")]
+    graph = build_definitions(backfilled).resolve_asset_graph()
+    with instance_of(backfilled) as instance:
+        keys = list(graph.asset_check_keys)
+        ran = [key for key in keys if instance.event_log_storage.get_asset_check_execution_history(key, limit=1)]
+    assert tests
+    assert len(keys) >= len(tests), "each dbt test is a check"
+    assert set(keys) == set(ran)
+
+
+@pytest.mark.whole
+@pytest.mark.xdist_group("ten days")
+def test_no_address_is_in_dagsters_log_or_in_dbts(backfilled: Settings) -> None:
+    """Logs, metadata and check results hold counts and row numbers. The control: the warehouse, where addresses may be, has them."""
+    address = b"kunde02"
+    assert address in backfilled.warehouse.read_bytes()
+    for folder in (backfilled.dagster_home, backfilled.store / "dbt"):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                assert address not in path.read_bytes(), path
+
+
+def test_fault_points_are_all_used() -> None:
+    code = "".join(path.read_text() for path in (REPOSITORY / "dagster_project").rglob("*.py") if path.name != "faults.py")
+    assert {name for name in POINTS if f'fault_point("{name}")' in code} == set(POINTS)
