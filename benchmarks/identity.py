@@ -61,7 +61,7 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
             for column, role in roles.items():
                 if column in names:
                     found.add(column)
-                    columns[role].append("nullif(trim(cast(\"" + column.replace('"', '""') + "\" as varchar)), '')")
+                    columns[role].append('nullif(trim(cast("' + column.replace('"', '""') + "\" as varchar)), '')")
             identifier = columns.pop("id", ["cast(row_number as varchar)"])[0]
             selected = [f"'{number}:' || {identifier} as record_id", f"'{number}' as source"]
             for role, parts in sorted(columns.items()):
@@ -98,8 +98,8 @@ def score(found: Clusters, true: Clusters) -> dict[str, float]:
     groups = []
     for clusters in (found, true):
         members: dict[str, list[str]] = defaultdict(list)
-        for record, cluster in clusters.items():
-            members[cluster].append(record)
+        for record, name in clusters.items():
+            members[name].append(record)
         groups.append({tuple(sorted(records)) for records in members.values()})
     cluster = ratios(len(groups[0] & groups[1]), len(groups[0]), len(groups[1]))
     names = [f"{kind}_{measure}" for kind in ("pair", "cluster") for measure in ("precision", "recall", "f1")]
@@ -146,9 +146,22 @@ def splink(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
             comparisons.append(library.JaroWinklerAtThresholds(role, [0.9, 0.8]))
         else:
             comparisons.append(library.ExactMatch(role).configure(term_frequency_adjustments=True))
-    candidates = [("email",), ("phone",), ("national_id",), ("given_name", "family_name"), ("full_name",), ("birth_date", "family_name"),
-                  ("birth_date", "given_name"), ("birth_date", "full_name"), ("street", "family_name"), ("street", "given_name"),
-                  ("postcode", "family_name"), ("postcode", "given_name"), ("birth_date", "postcode"), ("street", "postcode")]
+    candidates = [
+        ("email",),
+        ("phone",),
+        ("national_id",),
+        ("given_name", "family_name"),
+        ("full_name",),
+        ("birth_date", "family_name"),
+        ("birth_date", "given_name"),
+        ("birth_date", "full_name"),
+        ("street", "family_name"),
+        ("street", "given_name"),
+        ("postcode", "family_name"),
+        ("postcode", "given_name"),
+        ("birth_date", "postcode"),
+        ("street", "postcode"),
+    ]
     if records.num_rows <= 20_000:
         candidates += [("family_name",), ("birth_date",), ("full_name", "city"), ("given_name", "city")]
     blocks = [columns for columns in candidates if set(columns) <= set(filled)] or [(role,) for role in filled]
@@ -167,14 +180,16 @@ def splink(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
             blocking_rules_to_generate_predictions=[block_on(*columns) for columns in blocks],
         ),
     )
-    deterministic = [block_on(*columns) for columns in blocks[:3]]
+    deterministic: list[Any] = [block_on(*columns) for columns in blocks[:3]]
     linker.training.estimate_probability_two_random_records_match(deterministic, recall=0.7)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for columns in [block for block in blocks if block[0] in ("email", "given_name", "birth_date", "full_name", "phone", "postcode")][:3]:
         linker.training.estimate_parameters_using_expectation_maximisation(block_on(*columns))
     predicted = linker.inference.predict(threshold_match_probability=0.95)
     if one_to_one:
-        grouped = linker.clustering.cluster_using_single_best_links(predicted, duplicate_free_datasets=sources, threshold_match_probability=0.95)
+        grouped = linker.clustering.cluster_using_single_best_links(
+            predicted, duplicate_free_datasets=sources, threshold_match_probability=0.95
+        )
     else:
         grouped = linker.clustering.cluster_pairwise_predictions_at_threshold(predicted, threshold_match_probability=0.95)
     rows = con.execute(f"select unique_id, cluster_id from {grouped.physical_name}").fetchall()
@@ -225,7 +240,9 @@ def measure(name: str, records: pa.Table, true: Clusters, country: str, one_to_o
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the table, or one JSON object with `--json`. Returns 2 on wrong usage, 1 when ours failed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.identity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.identity", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("--truth", required=True, metavar="COLUMN", help="the column that says who a record is")
     parser.add_argument("--truth-pattern", metavar="REGEX", help="the part of it that does, as group 1")
@@ -259,7 +276,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{records.num_rows:,} records, {len(set(true.values())):,} people, {len(paths)} file(s)")
         print(f"{'':8}{'pair P':>9}{'R':>9}{'F1':>9}{'cluster P':>11}{'R':>9}{'F1':>9}{'seconds':>9}{'peak MB':>9}")
         for name, row in results.items():
-            values = ["-" if value is None else f"{value:.4f}" if key.startswith(("pair", "cluster")) else f"{value:.1f}" for key, value in row.items()]
+            values = [
+                "-" if value is None else f"{value:.4f}" if key.startswith(("pair", "cluster")) else f"{value:.1f}"
+                for key, value in row.items()
+            ]
             print(f"{name:8}" + "".join(f"{value:>{width}}" for value, width in zip(values, (9, 9, 9, 11, 9, 9, 9, 9), strict=True)))
         print("cluster: exactly the records of one person; truth is read only to score")
     return int(failed)

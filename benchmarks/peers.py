@@ -70,7 +70,9 @@ def _buy_till_you_die(population: Population) -> Prediction:
     value = purchases * spending.value_expected(population.frequency, population.repeat_value)
     if not np.isfinite(value).all():
         own = fit_purchasing(*history)
-        value = own.purchases_expected(*history, population.horizon_days) * spending.value_expected(population.frequency, population.repeat_value)
+        value = own.purchases_expected(*history, population.horizon_days) * spending.value_expected(
+            population.frequency, population.repeat_value
+        )
     return Prediction(churn_order=probability, churn_probability=probability, value_order=value, value=value)
 
 

@@ -123,7 +123,8 @@ def ours(task: Task) -> tuple[Ranked, dict[str, Any]]:
     ranker = fit_ranker(task.history, task.day, settings, task.new_only)
     sources = prepare(measure(task.history, task.day, task.window), settings.penalty, settings.max_products)
     ranked = np.full((len(task.users), TOP), -1, dtype=np.int64)
-    for found in in_chunks(sources, task.users, settings, task.new_only):
+    for every in in_chunks(sources, task.users, settings, task.new_only):
+        found = ranker.shorten(every, settings.shortlist)
         customer, rank, product, _ = top_products(found, ranker.score(found), TOP)
         ranked[np.searchsorted(task.users, customer), rank - 1] = product
     return ranked, {"model": "formula" if ranker.reason else "re-rank", "reason": ranker.reason, "check": ranker.check}

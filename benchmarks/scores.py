@@ -3,13 +3,13 @@
     python -m benchmarks.scores TRANSACTIONS.parquet --customer C --at T --amount A [--order O --quantity Q --product P]
         --cut DATE --horizon DAYS [--unit-price | --line-total] [--json]
 
-It runs what the pipeline runs: the dbt feature models on a scratch store, then `ml.customer_scores`. Nothing after the cut is seen before the
-truth is read. Customers: everyone with a purchase before the cut. Churned: no purchase in the horizon. Value: net revenue in the horizon, not
-below zero. A negative quantity or amount is a return. The amount is the line's total, unless it is a price per unit (`--unit-price`; assumed when
-a quantity is given and the column's name says price, or negative quantities come with positive amounts).
+It runs what the pipeline runs: the dbt feature models on a scratch store, then `ml.customer_scores`. Nothing after the cut is seen before
+the truth is read. Customers: everyone with a purchase before the cut. Churned: no purchase in the horizon. Value: net revenue in the
+horizon, not below zero. A negative quantity or amount is a return. The amount is the line's total, unless it is a price per unit
+(`--unit-price`; assumed when a quantity is given and the column's name says price, or negative quantities come with positive amounts).
 
-clv_mae judges our median (a mean cannot win there), everything else our mean. Differences are ours less the best peer's, the best chosen on the
-test set; clv_bias is compared by size. Intervals: 95 %, paired bootstrap over customers.
+clv_mae judges our median (a mean cannot win there), everything else our mean. Differences are ours less the best peer's, the best chosen
+on the test set; clv_bias is compared by size. Intervals: 95 %, paired bootstrap over customers.
 """
 
 import argparse
@@ -57,7 +57,12 @@ def run(file: Path, columns: Columns, cut: datetime, horizon_days: int, project:
         store = Path(folder) / "warehouse.duckdb"
         loaded = load_transactions(store, file, columns)
         population = _population(store, cut, horizon_days)
-        notes: dict[str, Any] = {"file": asdict(loaded), "customers": len(population.customers), "cut": f"{cut:%Y-%m-%d}", "horizon_days": horizon_days}
+        notes: dict[str, Any] = {
+            "file": asdict(loaded),
+            "customers": len(population.customers),
+            "cut": f"{cut:%Y-%m-%d}",
+            "horizon_days": horizon_days,
+        }
         if not len(population.customers):
             notes["abstained"] = "nobody has bought before the cut"
             return Outcome({}, {}, {}, time.perf_counter() - started, notes)
@@ -92,7 +97,8 @@ def _population(store: Path, cut: datetime, horizon_days: int) -> Population:
             ),
             firsts as (select customer_id, min(day) as first_day, max(day) as last_day, count(*) as days from days group by all),
             repeats as (
-                select customer_id, avg(cast(amount as double)) as value from days join firsts using (customer_id) where day > first_day group by all
+                select customer_id, avg(cast(amount as double)) as value
+                from days join firsts using (customer_id) where day > first_day group by all
             ),
             past as (select customer_id, sum(net_amount) as amount from moves where occurred_at < $cut group by all),
             future as (
@@ -100,7 +106,8 @@ def _population(store: Path, cut: datetime, horizon_days: int) -> Population:
                 from moves where occurred_at >= $cut and occurred_at < $until group by all
             )
             select
-                customer_id, days - 1, last_day - first_day, cast($cut as date) - first_day, cast($cut as date) - last_day, coalesce(repeats.value, 0),
+                customer_id, days - 1, last_day - first_day, cast($cut as date) - first_day, cast($cut as date) - last_day,
+                coalesce(repeats.value, 0),
                 cast(past.amount as double), coalesce(future.orders, 0), cast(coalesce(future.amount, 0) as double)
             from firsts left join repeats using (customer_id) left join past using (customer_id) left join future using (customer_id)
             order by customer_id
@@ -223,7 +230,9 @@ def _as_json(outcome: Outcome) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.scores", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scores", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("file", type=Path)
     for name, required in (("customer", True), ("at", True), ("amount", True), ("order", False), ("quantity", False), ("product", False)):
         parser.add_argument(f"--{name}", required=required, metavar="COLUMN")

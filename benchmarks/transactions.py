@@ -1,7 +1,7 @@
 """A shop's transaction file as a scratch store, and the order features of it by the dbt models that the pipeline runs.
 
-Sign convention: a line with a negative quantity or a negative amount is a return. Lines without a customer, a moment or an amount are left out
-and counted. Without an order column, the lines of one customer and day are one order.
+Sign convention: a line with a negative quantity or a negative amount is a return. Lines without a customer, a moment or an amount are
+left out and counted. Without an order column, the lines of one customer and day are one order.
 """
 
 import os
@@ -72,7 +72,9 @@ def _named(columns: Columns) -> list[str]:
 
 
 def is_unit_price(connection: duckdb.DuckDBPyConnection, columns: Columns) -> bool:
-    """Whether the amount is a price per unit: its name says price, or negative quantities come with positive amounts (a line total has their sign)."""
+    """Whether the amount is a price per unit: its name says price, or negative quantities come with positive amounts (a line total has
+    their sign).
+    """
     if columns.quantity is None:
         return False
     if "price" in columns.amount.lower():
@@ -94,9 +96,10 @@ def _moment(name: str, kind: str) -> str:
     if kind.startswith("VARCHAR"):
         return f"coalesce(cast(try_cast({column} as timestamptz) as timestamp), try_strptime({column}, {TEXT_MOMENTS}))"
     if "INT" in kind or kind in {"DOUBLE", "FLOAT"}:
+        whole = f"cast({column} as bigint)"
         return (
-            f"case when {column} between 18000101 and 21991231 then cast(try_strptime(cast(cast({column} as bigint) as varchar), '%Y%m%d') as timestamp) "
-            f"when {column} > 100000000000 then epoch_ms(cast({column} as bigint)) else epoch_ms(cast({column} * 1000 as bigint)) end"
+            f"case when {column} between 18000101 and 21991231 then cast(try_strptime(cast({whole} as varchar), '%Y%m%d') as timestamp) "
+            f"when {column} > 100000000000 then epoch_ms({whole}) else epoch_ms(cast({column} * 1000 as bigint)) end"
         )
     return f"cast({column} as timestamp)"
 

@@ -64,6 +64,7 @@ class Shop(Strict):
     address_held_by: Literal["shop", "tool"] = "shop"
     soft_opt_in: SoftOptIn | None = None
     holdout: float = Field(0.05, description="share of customers who get no campaign at all")
+    models: list[str] = Field(["churn", "value", "purchase", "vip"], description="the score models to train, none to score nobody")
     campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
     cap: Cap = Cap()
     quiet_hours: tuple[int, int] = (21, 8)

@@ -35,4 +35,5 @@ def too_one_sided(outcomes: NDArray[np.bool_], outcome: str) -> Abstained | None
     fewer = int(min(outcomes.sum(), (~outcomes).sum()))
     if fewer >= MIN_EACH_OUTCOME:
         return None
-    return Abstained(f"of {len(outcomes)} past cases {int(outcomes.sum())} {outcome}, a model needs {MIN_EACH_OUTCOME} with and {MIN_EACH_OUTCOME} without")
+    counted = f"of {len(outcomes)} past cases {int(outcomes.sum())} {outcome}"
+    return Abstained(f"{counted}, a model needs {MIN_EACH_OUTCOME} with and {MIN_EACH_OUTCOME} without")

@@ -1,4 +1,5 @@
-"""Boosted trees as plain arrays: fitted by scikit-learn, stored as numbers, evaluated by scikit-learn's own tree code (bit-equal to the estimator).
+"""Boosted trees as plain arrays: fitted by scikit-learn, stored as numbers, evaluated by scikit-learn's own tree code (bit-equal to the
+estimator).
 
 Fitting uses one thread: with several, scikit-learn sums gradients in an order that changes from run to run.
 """

@@ -29,12 +29,14 @@ class Purchasing:
 
     def p_alive(self, frequency: Vector, recency: Vector, age: Vector) -> Vector:
         """The probability of not having dropped out. Not a churn score: it is 1 for everyone who bought once."""
-        return expit(-self._log_odds_dead(frequency, recency, age))
+        alive: Vector = expit(-self._log_odds_dead(frequency, recency, age))
+        return alive
 
     def buys_probability(self, frequency: Vector, recency: Vector, age: Vector, horizon: float | Vector) -> Vector:
         """The probability of at least one purchase in the next `horizon` days."""
         silent = np.exp((self.r + frequency) * (np.log(self.alpha + age) - np.log(self.alpha + age + horizon)))
-        return self.p_alive(frequency, recency, age) * (1.0 - silent)
+        buys: Vector = self.p_alive(frequency, recency, age) * (1.0 - silent)
+        return buys
 
     def purchases_expected(self, frequency: Vector, recency: Vector, age: Vector, horizon: float) -> Vector:
         """The expected number of purchase days in the next `horizon` days."""
@@ -85,9 +87,7 @@ def fit_purchasing(frequency: Vector, recency: Vector, age: Vector) -> Purchasin
     def loss(log_parameters: Vector) -> tuple[float, Vector]:
         r, alpha, a, b = np.exp(log_parameters)
         alive = -(r + x) * np.log(alpha + t)
-        dead = np.where(
-            x > 0, np.log(a) - np.log(b + np.maximum(x, 1.0) - 1.0) - (r + x) * np.log(alpha + t_x), -np.inf
-        )
+        dead = np.where(x > 0, np.log(a) - np.log(b + np.maximum(x, 1.0) - 1.0) - (r + x) * np.log(alpha + t_x), -np.inf)
         both = np.logaddexp(alive, dead)
         share = np.exp(dead - both)
         likelihood = (
@@ -97,12 +97,14 @@ def fit_purchasing(frequency: Vector, recency: Vector, age: Vector) -> Purchasin
         )  # fmt: skip
         log_mix = (1 - share) * np.log(alpha + t) + share * np.log(alpha + t_x)
         rate_mix = (1 - share) / (alpha + t) + share / (alpha + t_x)
-        slopes = np.array([
-            weight @ (psi(r + x) - psi(r) + np.log(alpha) - log_mix),
-            weight @ (r / alpha - (r + x) * rate_mix),
-            weight @ (psi(a + b) - psi(a + b + x) + share / a),
-            weight @ (psi(a + b) + psi(b + x) - psi(b) - psi(a + b + x) - share / (b + np.maximum(x, 1.0) - 1.0)),
-        ])
+        slopes = np.array(
+            [
+                weight @ (psi(r + x) - psi(r) + np.log(alpha) - log_mix),
+                weight @ (r / alpha - (r + x) * rate_mix),
+                weight @ (psi(a + b) - psi(a + b + x) + share / a),
+                weight @ (psi(a + b) + psi(b + x) - psi(b) - psi(a + b + x) - share / (b + np.maximum(x, 1.0) - 1.0)),
+            ]
+        )
         return -float(weight @ likelihood), -slopes * np.array([r, alpha, a, b])
 
     best = _minimised(loss, np.zeros(4))
@@ -111,7 +113,9 @@ def fit_purchasing(frequency: Vector, recency: Vector, age: Vector) -> Purchasin
 
 
 def fit_spending(frequency: Vector, value: Vector) -> Spending:
-    """The maximum-likelihood Gamma-Gamma of the customers who came back (`frequency` > 0 and `value` > 0), whose mean is finite (q > 1)."""
+    """The maximum-likelihood Gamma-Gamma of the customers who came back (`frequency` > 0 and `value` > 0), whose mean is finite (q >
+    1).
+    """
     kept = (frequency > 0) & (value > 0)
     if kept.sum() < 2:
         mean = float(value[kept].mean()) if kept.any() else 0.0
@@ -126,11 +130,13 @@ def fit_spending(frequency: Vector, value: Vector) -> Spending:
             gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
             + q * np.log(v) + (p * x - 1) * np.log(m) + p * x * np.log(x) - (p * x + q) * np.log(x * m + v)
         )  # fmt: skip
-        slopes = np.array([
-            np.mean(x * (psi(p * x + q) - psi(p * x) + np.log(m) + np.log(x) - np.log(x * m + v))),
-            np.mean(psi(p * x + q) - psi(q) + np.log(v) - np.log(x * m + v)),
-            np.mean(q / v - (p * x + q) / (x * m + v)),
-        ])
+        slopes = np.array(
+            [
+                np.mean(x * (psi(p * x + q) - psi(p * x) + np.log(m) + np.log(x) - np.log(x * m + v))),
+                np.mean(psi(p * x + q) - psi(q) + np.log(v) - np.log(x * m + v)),
+                np.mean(q / v - (p * x + q) / (x * m + v)),
+            ]
+        )
         return -float(np.mean(likelihood)), -slopes * np.array([p, above, v])
 
     p, above, v = (float(number) for number in np.exp(_minimised(loss, np.zeros(3))))

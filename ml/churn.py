@@ -1,7 +1,7 @@
 """The probability of no purchase within a horizon, for customers who bought before.
 
-Ordered by an L2 logistic and small boosted trees on ranks, at two horizons; at the level of these together with BG/NBD, which repairs what the
-drift between training and today does to probabilities.
+Ordered by an L2 logistic and small boosted trees on ranks, at two horizons; at the level of these together with BG/NBD, which repairs
+what the drift between training and today does to probabilities.
 """
 
 from dataclasses import dataclass
@@ -73,7 +73,7 @@ def score_churn(model: ChurnModel, day: ChurnDay, features: pa.Table) -> Vector:
 
 
 def _fit_part(sample: Sample, horizon_days: int, seeds: int) -> ChurnPart:
-    used = ~np.isnan(sample.ranks).all(axis=0)
+    used = sample.used()
     ranks, bought = sample.ranks[:, used], (sample.orders > 0).astype(np.float64)
     return ChurnPart(horizon_days, used, fit_logistic(ranks, bought), fit_trees(ranks, bought, "log_loss", seeds))
 
@@ -88,7 +88,9 @@ def _order(model: ChurnModel, views: list[View]) -> Vector:
 
 
 def _order_and_level(model: ChurnModel, yardsticks: tuple[Yardstick, ...], features: pa.Table) -> tuple[Vector, Vector]:
-    """The order of the rows, and P(buys within the asked horizon): the longest part and BG/NBD as logits two to one, carried to the horizon."""
+    """The order of the rows, and P(buys within the asked horizon): the longest part and BG/NBD as logits two to one, carried to the
+    horizon.
+    """
     views = _views(yardsticks, features)
     learned = expit((2.0 * model.parts[0].logit_buys(views[0]) + views[0].log_odds_buys) / 3.0)
     if yardsticks[0].horizon_days != model.horizon_days:

@@ -32,6 +32,8 @@ def fit_curve(order: Vector, level: Vector) -> Curve:
     sums = np.concatenate([[0.0], np.cumsum(sorted_levels)])
     means = (sums[bounds[1:]] - sums[bounds[:-1]]) / counts
     if len(distinct) > KNOTS + TAIL:
-        picked = np.unique(np.concatenate([np.linspace(0, len(distinct) - 1, KNOTS).astype(int), np.arange(len(distinct) - TAIL, len(distinct))]))
+        picked = np.unique(
+            np.concatenate([np.linspace(0, len(distinct) - 1, KNOTS).astype(int), np.arange(len(distinct) - TAIL, len(distinct))])
+        )
         distinct, means = distinct[picked], means[picked]
     return Curve(at=distinct, level=means)

@@ -1,9 +1,9 @@
-"""The scores of customers who have bought: what a run plans, trains, measures and scores. The pipeline and the benchmarks both call these four.
+"""The scores of customers who have bought: what a run plans, trains, measures and scores. The pipeline and the benchmarks both call these
+four.
 
-    plan     which past days (and horizons) the features and labels are needed for
-    train    a model, champion and challenger compared on the newest back-test, or an abstention with its reason
-    measure  the scored day's distributions, from all its customers: stored beside the model, so that
-    score    gives one customer's features the same scores alone as in the batch
+plan     which past days (and horizons) the features and labels are needed for train    a model, champion and challenger compared on the
+newest back-test, or an abstention with its reason measure  the scored day's distributions, from all its customers: stored beside the
+model, so that score    gives one customer's features the same scores alone as in the batch
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,9 @@ YEAR_DAYS = 365
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training day needs: horizons to learn at and, where history allows one, the back-test (a training day of its own in the past)."""
+    """What a training day needs: horizons to learn at and, where history allows one, the back-test (a training day of its own in the
+    past).
+    """
 
     as_of: datetime
     horizon_days: int
@@ -47,7 +49,9 @@ class Plan:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The champion of the first day: BG/NBD P(no purchase), BG/NBD x Gamma-Gamma value. Nothing is learned but the yardstick of the day."""
+    """The champion of the first day: BG/NBD P(no purchase), BG/NBD x Gamma-Gamma value. Nothing is learned but the yardstick of the
+    day.
+    """
 
     horizon_days: int
     columns: tuple[str, ...]
@@ -73,7 +77,8 @@ def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = 
     # The back-test is this very training a horizon ago, so it needs a third one before.
     third = history_days // 3 // SPACING_DAYS * SPACING_DAYS
     tested = min(horizon_days, third) if horizons and third >= SPACING_DAYS else 0
-    backtest_day, backtest_horizons = None, ()
+    backtest_day: datetime | None = None
+    backtest_horizons: tuple[int, ...] = ()
     if tested:
         back = -(-tested // SPACING_DAYS) * SPACING_DAYS if aligned else tested
         backtest_day = as_of - timedelta(days=back)
@@ -89,8 +94,8 @@ def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = 
 def train(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Trained | Abstained | None = None) -> Trained | Abstained:
     """Train `name` ("churn" or "value") on `features.order_features` of the planned days and `features.training_labels`.
 
-    `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a churn
-    model beside it: `churn` if it was trained already, else it is trained here.
+    `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a
+    churn model beside it: `churn` if it was trained already, else it is trained here.
     """
     today = of_day(snapshots, planned.as_of)
     history = int(numbers(today, "history_days").max()) if len(today) else 0
@@ -126,7 +131,7 @@ def score(trained: Trained, day: Day, features: pa.Table, decimals: int = DECIMA
     if trained.name == "churn":
         columns["churn_probability"] = churn_probability(trained.model, day, features)
     else:
-        for prefix, suffix, horizon in (("value", "", trained.model.horizon_days), ("clv_365d", "", YEAR_DAYS)):
+        for prefix, horizon in (("value", trained.model.horizon_days), ("clv_365d", YEAR_DAYS)):
             mean, median, low, high = _values(trained.model, day, features, horizon)
             columns |= {f"{prefix}_amount": mean, f"{prefix}_median": median, f"{prefix}_low": low, f"{prefix}_high": high}
     return pa.table({"customer_id": features["customer_id"]} | {name: np.round(values, decimals) for name, values in columns.items()})
@@ -163,7 +168,13 @@ def _values(model: object, day: Day, features: pa.Table, horizon_days: int) -> t
 
 
 def _fit(
-    name: str, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, churn: ChurnModel | None = None, seeds: int = 2
+    name: str,
+    snapshots: pa.Table,
+    labels: pa.Table,
+    columns: tuple[str, ...],
+    horizon_days: int,
+    churn: ChurnModel | None = None,
+    seeds: int = 2,
 ) -> ChurnModel | ValueModel:
     if name == "churn":
         return train_churn(snapshots, labels, columns, horizon_days, seeds)

@@ -21,7 +21,8 @@ class Linear:
     def raw(self, ranks: Matrix) -> Vector:
         """The prediction before the link function, one per row."""
         # einsum keeps the order of additions whatever the number of rows and threads; a matrix product does not.
-        return np.einsum("ij,j->i", centred(ranks), self.weights) + self.intercept
+        total: Vector = np.einsum("ij,j->i", centred(ranks), self.weights) + self.intercept
+        return total
 
 
 def centred(ranks: Matrix) -> Matrix:

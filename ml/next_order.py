@@ -1,7 +1,7 @@
 """When a customer orders next: a distribution over days, a date where it is narrow enough, and none where it is not.
 
-A discrete-time hazard (for each bucket of days: who has not ordered yet, does so now) by boosted trees on ranks, averaged with BG/NBD. "Last order
-plus mean gap", which most tools ship, is worse than a constant on irregular shops.
+A discrete-time hazard (for each bucket of days: who has not ordered yet, does so now) by boosted trees on ranks, averaged with BG/NBD.
+"Last order plus mean gap", which most tools ship, is worse than a constant on irregular shops.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from ml.boosting import Trees, fit_trees
 from ml.signals import Yardstick, numbers, take_yardstick
-from ml.snapshots import MAX_ROWS, days_of, of_day
+from ml.snapshots import MAX_ROWS, SNAPSHOTS, days_of, of_day
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -53,12 +53,15 @@ def bucket_ends(horizon_days: int) -> Vector:
     return np.asarray(ends, dtype=np.float64)
 
 
-def train_next_order(snapshots: pa.Table, first_orders: pa.Table, columns: tuple[str, ...], horizon_days: int, seeds: int = 1) -> NextOrderModel:
-    """Learn from labelled snapshots. `first_orders`: as_of, customer_id, days_to_order (whole days until the next order, null when none within the
-    horizon); every customer of a labelled snapshot has a row."""
+def train_next_order(
+    snapshots: pa.Table, first_orders: pa.Table, columns: tuple[str, ...], horizon_days: int, seeds: int = 1
+) -> NextOrderModel:
+    """Learn from the newest labelled snapshots. `first_orders`: as_of, customer_id, days_to_order (whole days until the next order, null
+    when none within the horizon); every customer of a labelled snapshot has a row.
+    """
     ends = bucket_ends(horizon_days)
     rows, targets = [], []
-    for day in days_of(first_orders):
+    for day in days_of(first_orders)[-SNAPSHOTS:]:
         features, labels = of_day(snapshots, day), of_day(first_orders, day)
         if features["customer_id"].to_pylist() != labels["customer_id"].to_pylist():
             raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
@@ -104,19 +107,27 @@ def score_next_order(model: NextOrderModel, day: Yardstick, features: pa.Table) 
     ends = np.concatenate([[0.0], model.ends])
     # The line through the buckets' ends; the area above it is the expected wait.
     expected = np.sum((1.0 - (by[:, 1:] + by[:, :-1]) / 2.0) * np.diff(ends), axis=1)
-    low, middle, high = (np.array([_reached(row, ends, share) for row in by]) for share in RANGE)
-    narrow = (high - low) <= WIDEST_DAYS
-    return NextOrder(*(np.where(narrow, days, np.nan) for days in (middle, low, high)), expected_days=expected)
+    low, middle, high = (_reached(by, ends, share) for share in RANGE)
+    wide = ~((high - low) <= WIDEST_DAYS)
+    for days in (low, middle, high):
+        days[wide] = np.nan
+    return NextOrder(days=middle, low_days=low, high_days=high, expected_days=expected)
 
 
 def days_to_order(labels: pa.Table, horizon_days: int) -> pa.Table:
-    """What `train_next_order` learns from, out of `features.training_labels`: whole days from as_of to the first order within the horizon."""
+    """What `train_next_order` learns from, out of `features.training_labels`: whole days from as_of to the first order within the
+    horizon.
+    """
     labels = labels.filter(pc.equal(labels["horizon_days"], horizon_days))
     moments = (labels[name].cast(pa.timestamp("us")).cast(pa.int64()).cast(pa.float64()) for name in ("first_order_at", "as_of"))
     days = pc.floor(pc.divide(pc.subtract(*moments), 86_400_000_000.0))
     return pa.table({"as_of": labels["as_of"], "customer_id": labels["customer_id"], "days_to_order": days})
 
 
-def _reached(by: Vector, ends: Vector, share: float) -> float:
-    """The day on which the rising line reaches the share, NaN when it does not within the horizon."""
-    return float(np.interp(share, by, ends)) if by[-1] >= share else float("nan")
+def _reached(by: Matrix, ends: Vector, share: float) -> Vector:
+    """The day on which each row's rising line reaches the share, NaN when it does not within the horizon."""
+    rows = np.arange(len(by))
+    after = np.maximum((by >= share).argmax(axis=1), 1)
+    low, high = by[rows, after - 1], by[rows, after]
+    days = ends[after - 1] + (ends[after] - ends[after - 1]) * (share - low) / np.maximum(high - low, 1e-12)
+    return np.where(by[:, -1] >= share, days, np.nan)

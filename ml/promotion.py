@@ -1,7 +1,7 @@
 """Whether a challenger replaces the champion: a pure rule on the newest back-test, where both scored the same customers.
 
-The challenger must order better and must not be worse at the level. Better by chance is not better when something proven stands already: the
-lower bounds of the gains say so.
+The challenger must order better and must not be worse at the level. Better by chance is not better when something proven stands already:
+the lower bounds of the gains say so.
 """
 
 from dataclasses import dataclass

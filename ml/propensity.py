@@ -1,7 +1,7 @@
 """The probability of an outcome from any numeric columns: purchase in 30 days, VIP, first purchase of prospects, click.
 
-An L2 logistic and small boosted trees on ranks within the day. The outcome is given from outside, so the same code serves people who bought (order
-features) and people who never did (web, e-mail, source, enrichment).
+An L2 logistic and small boosted trees on ranks within the day. The outcome is given from outside, so the same code serves people who
+bought (order features) and people who never did (web, e-mail, source, enrichment).
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,9 @@ VIP_SHARE = 0.1
 
 @dataclass(frozen=True)
 class PropensityModel:
-    """`used` marks the columns that had values in training. `auc` and `log_loss` are of the newest snapshot, which the judged model never saw;
-    `base_log_loss` is that of saying everyone's rate."""
+    """`used` marks the columns that had values in training. `auc` and `log_loss` are of the newest snapshot, which the judged model never
+    saw; `base_log_loss` is that of saying everyone's rate.
+    """
 
     outcome: str
     columns: tuple[str, ...]
@@ -54,7 +55,8 @@ def train_propensity(
 ) -> PropensityModel | Abstained:
     """Learn from snapshots, oldest first, one row per customer, with 1 where the outcome followed.
 
-    The newest snapshot is held back, predicted from the older ones, and the model abstains unless it beats everyone's rate there; then it learns from all.
+    The newest snapshot is held back, predicted from the older ones, and the model abstains unless it beats everyone's rate there; then it
+    learns from all.
     """
     if not snapshots:
         return Abstained(f"no past day shows yet who {outcome}")
@@ -85,7 +87,8 @@ def measure_propensity(model: PropensityModel, features: pa.Table) -> Propensity
 
 def score_propensity(model: PropensityModel, day: PropensityDay, features: pa.Table) -> Vector:
     """The probability of the outcome of each row, alone or in the batch."""
-    return expit(_raw(_ranked(features, model.columns, day.ranks)[:, model.used], model.linear, model.trees))
+    probability: Vector = expit(_raw(_ranked(features, model.columns, day.ranks)[:, model.used], model.linear, model.trees))
+    return probability
 
 
 def is_vip(value: Vector) -> Vector:

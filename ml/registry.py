@@ -50,7 +50,9 @@ class Registry:
         figures: Mapping[str, Any] | None = None,
         promoted: bool = False,
     ) -> Registered:
-        """Log one training as a run and a registered version; `figures` are matplotlib figures by file name. Promoted: it becomes the champion."""
+        """Log one training as a run and a registered version; `figures` are matplotlib figures by file name. Promoted: it becomes the
+        champion.
+        """
         client = self._client()
         run = client.create_run(self._experiment(client), run_name=name)
         run_id = run.info.run_id
@@ -92,7 +94,9 @@ class Registry:
 
     def _experiment(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self.experiment)
-        return str(found.experiment_id if found else client.create_experiment(self.experiment, artifact_location=self.artifacts.resolve().as_uri()))
+        return str(
+            found.experiment_id if found else client.create_experiment(self.experiment, artifact_location=self.artifacts.resolve().as_uri())
+        )
 
     def _version(self, client: MlflowClient, name: str, run_id: str, sha256: str) -> str:
         try:

@@ -1,7 +1,7 @@
 """What a model sees of a customer: the order features, ratios of them, and what BG/NBD and Gamma-Gamma fitted on the same snapshot say.
 
-All of it becomes ranks within the snapshot. `Yardstick` is what a snapshot's rows are measured with; with a day's yardstick at hand one customer's
-features give the same ranks alone as in the whole day.
+All of it becomes ranks within the snapshot. `Yardstick` is what a snapshot's rows are measured with; with a day's yardstick at hand one
+customer's features give the same ranks alone as in the whole day.
 """
 
 from dataclasses import dataclass
@@ -56,7 +56,9 @@ class Yardstick:
         return View(ranks=self.ranks.of(signals), log_odds_buys=log_odds, value_expected=value)
 
     def log_survival_ratio(self, features: pa.Table, horizon_days: int) -> Vector:
-        """log P(no purchase in `horizon_days`) over log P(no purchase in the own horizon), by BG/NBD: carries a probability to another horizon."""
+        """log P(no purchase in `horizon_days`) over log P(no purchase in the own horizon), by BG/NBD: carries a probability to another
+        horizon.
+        """
         history = _history(features)
         near = np.log1p(-np.minimum(self.purchasing.buys_probability(*history, self.horizon_days), 1 - 1e-9))
         far = np.log1p(-np.minimum(self.purchasing.buys_probability(*history, horizon_days), 1 - 1e-9))

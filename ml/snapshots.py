@@ -34,6 +34,10 @@ class Sample:
     orders: Vector
     value: Vector
 
+    def used(self) -> NDArray[np.bool_]:
+        """Which columns have values at all: a window longer than the history has none."""
+        return np.asarray(~np.isnan(self.ranks).all(axis=0))
+
     def view(self) -> View:
         """The rows without what followed."""
         return View(ranks=self.ranks, log_odds_buys=self.log_odds_buys, value_expected=self.value_expected)
@@ -42,9 +46,9 @@ class Sample:
 def learnable_horizons(history_days: int, horizon_days: int) -> tuple[int, ...]:
     """The horizons to learn at, longest first; empty when the history is too short for any.
 
-    The longest is the one asked for when the history is at least twice as long, else what half the history allows (BG/NBD carries the result to
-    the asked one); a history shorter than the horizon itself teaches nothing about it. A second horizon of half the length has newer snapshots
-    with longer histories: together they are better than either.
+    The longest is the one asked for when the history is at least twice as long, else what half the history allows (BG/NBD carries the
+    result to the asked one); a history shorter than the horizon itself teaches nothing about it. A second horizon of half the length has
+    newer snapshots with longer histories: together they are better than either.
     """
     longest = horizon_days if 2 * horizon_days <= history_days else history_days // 2 // SPACING_DAYS * SPACING_DAYS
     if history_days < horizon_days or longest < min(SHORTEST_HORIZON_DAYS, horizon_days):
@@ -54,8 +58,9 @@ def learnable_horizons(history_days: int, horizon_days: int) -> tuple[int, ...]:
 
 
 def training_days(trained_as_of: datetime, horizons: tuple[int, ...], aligned: bool = False) -> dict[int, list[datetime]]:
-    """Per horizon the snapshot days, newest first: the newest is a horizon before the trained day. `aligned` rounds the horizon up to whole
-    weeks, so that snapshots fall on the same weekday and serve several training days."""
+    """Per horizon the snapshot days, newest first: the newest is a horizon before the trained day. `aligned` rounds the horizon up to
+    whole weeks, so that snapshots fall on the same weekday and serve several training days.
+    """
     days = {}
     for horizon in horizons:
         back = -(-horizon // SPACING_DAYS) * SPACING_DAYS if aligned else horizon

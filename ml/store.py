@@ -1,4 +1,5 @@
-"""Models as plain data: numbers in `arrays.npz`, everything else in `model.json`. Nothing is unpickled; only the types listed here come back.
+"""Models as plain data: numbers in `arrays.npz`, everything else in `model.json`. Nothing is unpickled; only the types listed here come
+back.
 
 The same model is the same bytes, so its SHA-256 is its name: `scores.model_log` holds it, and a folder that does not match is refused.
 """
@@ -29,8 +30,8 @@ from ml.value import ValueDay, ValueModel, ValuePart
 TRUSTED = {
     kind.__name__: kind
     for kind in (
-        Baseline, ChurnDay, ChurnModel, ChurnPart, Curve, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks, Spending,
-        Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
+        Baseline, ChurnDay, ChurnModel, ChurnPart, Curve, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
+        Spending, Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
     )
 }  # fmt: skip
 FILES = ("arrays.npz", "model.json")

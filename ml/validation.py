@@ -1,6 +1,7 @@
 """How good scores are: metrics, and paired bootstrap intervals of differences over customers.
 
-Churn metrics take `happened` (no purchase: true) and a probability or any order; value metrics take the value that followed and a prediction.
+Churn metrics take `happened` (no purchase: true) and a probability or any order; value metrics take the value that followed and a
+prediction.
 """
 
 from collections.abc import Callable
@@ -48,7 +49,9 @@ def spearman(value: Vector, score: Vector) -> float:
 
 
 def normalised_gini(value: Vector, score: Vector) -> float:
-    """The area between the money gained going down the score and chance, over that of the perfect order. Equal scores share their money."""
+    """The area between the money gained going down the score and chance, over that of the perfect order. Equal scores share their
+    money.
+    """
     perfect = _gain(value, value)
     return _gain(value, score) / perfect if perfect > 0 else float("nan")
 

@@ -1,7 +1,7 @@
 """The net revenue of a customer within a horizon: the mean (for totals), the median and an 80 % range (for the person).
 
-Ordered by a blend of regressions on ranks at two horizons, from models of the log (right for most) to models of the mean (right at the top) and a
-little of what was spent so far; at the level of boosted trees that correct BG/NBD x Gamma-Gamma.
+Ordered by a blend of regressions on ranks at two horizons, from models of the log (right for most) to models of the mean (right at the
+top) and a little of what was spent so far; at the level of boosted trees that correct BG/NBD x Gamma-Gamma.
 """
 
 from dataclasses import dataclass, replace
@@ -30,8 +30,9 @@ SPREAD_KNOTS = np.linspace(0.005, 0.995, 100)
 
 @dataclass(frozen=True)
 class ValuePart:
-    """What was learned at one horizon; money over `unit`, the mean value in training. `log_scale` brings the spread of the log model to that of
-    the models of the mean: a shop where few come back has small logs."""
+    """What was learned at one horizon; money over `unit`, the mean value in training. `log_scale` brings the spread of the log model to
+    that of the models of the mean: a shop where few come back has small logs.
+    """
 
     horizon_days: int
     used: Bools
@@ -58,8 +59,9 @@ class ValuePart:
 
 @dataclass(frozen=True)
 class ValueModel:
-    """Parts from the longest horizon to the shortest; with a churn model beside them also how buyers' values spread around their expectation,
-    which is what medians and ranges need."""
+    """Parts from the longest horizon to the shortest; with a churn model beside them also how buyers' values spread around their
+    expectation, which is what medians and ranges need.
+    """
 
     horizon_days: int
     columns: tuple[str, ...]
@@ -130,7 +132,7 @@ def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizon_da
 
 
 def _fit_part(sample: Sample, horizon_days: int, seeds: int) -> ValuePart:
-    used = ~np.isnan(sample.ranks).all(axis=0)
+    used = sample.used()
     ranks, unit = sample.ranks[:, used], max(float(sample.value.mean()), 1e-6)
     value, logs, expected = sample.value / unit, np.log1p(sample.value), sample.value_expected / unit
     part = ValuePart(

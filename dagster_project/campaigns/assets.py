@@ -13,6 +13,7 @@ from dagster_project.campaigns.brand import Brand, load_brand
 from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.offers import offer_for
+from dagster_project.campaigns.personal import recommended, trending
 from dagster_project.campaigns.plan import campaign_plan
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
@@ -46,7 +47,7 @@ def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name="campaigns",
         partitions_def=partitions,
         backfill_policy=one_day,
-        deps=[["campaigns", "recipients"]],
+        deps=[["campaigns", "recipients"], ["campaigns", "recommended_products"]],
     )
     def campaign_content(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per mail: subject, preheader and where its HTML and text lie."""
@@ -96,12 +97,15 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
     tell("campaigns", f"{len(rows)} mails of {campaign.slug}, {step}")
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     day = day_of(moment.as_of, store.shop.zone)
+    products = recommended(store.warehouse, moment.as_of, campaign.slug, step, campaign.strategy_of(step), store.shop.currency)
+    popular = trending(store.warehouse, moment.as_of, store.shop.currency)
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         row["offer"] = offer_for(campaign, row["customer_id"], day, key)
+        row["recommendations"] = products.get(row["customer_id"], [])
         groups[row["variant"], campaign.language_for(row["language"])].append(row)
     mails = pa.concat_tables(
-        render(compile_template(campaign, step, variant, language, brand), members) for (variant, language), members in sorted(groups.items())
+        render(compile_template(campaign, step, variant, language, brand), members, popular) for (variant, language), members in sorted(groups.items())
     ).sort_by("customer_id")
     path = Path("content") / f"as_of={moment.name}" / f"{campaign.slug}__{step}.parquet"
     make_whole(store.settings.store / path, lambda temporary: pq.write_table(mails, temporary, compression="zstd", row_group_size=2048))

@@ -28,6 +28,7 @@ UNSUBSCRIBE_TAGS = {
 Slug = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$")]
 Address = Annotated[str, Field(pattern=r"^[^@\s<>\"']+@[a-z0-9.-]+\.[a-z]{2,}$")]
 LineOfText = Annotated[str, Field(pattern=r"^[^\r\n]+$")]
+Strategy = Literal["for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending"]
 Block = Annotated[str, Field(pattern="^[a-z][a-z_]*$")]
 
 
@@ -80,6 +81,7 @@ class Step(Strict):
     after_hours: int = Field(ge=0, le=24 * 366)
     blocks: tuple[Block, ...] | None = None
     link: Literal["home", "new", "cart", "category"] | None = None
+    recommend: Strategy | None = None
     words: WordsByLanguage = {}
     variants: dict[str, WordsByLanguage] = Field({}, description="variant → what it says otherwise in this step")
 
@@ -106,6 +108,7 @@ class Campaign(Strict):
     cap: MailCap | None = None
     utm: Utm
     link: Literal["home", "new", "cart", "category"] = Field("home", description="where the button leads")
+    recommend: Strategy = Field("for_you", description="the recommendations that the products block shows")
     blocks: tuple[Block, ...] = Field(min_length=1)
     variants: tuple[Variant, ...] = Field(min_length=1)
     words: WordsByLanguage = {}
@@ -143,6 +146,10 @@ class Campaign(Strict):
 
     def variant(self, name: str) -> Variant:
         return next(variant for variant in self.variants if variant.name == name)
+
+    def strategy_of(self, step: str) -> str:
+        """The recommendations a step shows."""
+        return self.step(step).recommend or self.recommend
 
     def blocks_of(self, step: str, variant: str) -> tuple[str, ...]:
         """The blocks of a mail, top to bottom: the variant's, else the step's, else the campaign's."""

@@ -1,8 +1,9 @@
 """Destinations: what each tool's own import format asks of the same rows. A new one is an entry here.
 
-Klaviyo: CSV, at most 50 MB, the identifying column first, no address and no number twice, every other column becomes a profile property of its name
-(help.klaviyo.com 115005078807 and 115005078967; properties by the names of its API's profile). Mailchimp: CSV, "Email Address", merge tags of at most
-ten capitals, texts of at most 255 bytes, only ASCII before the @ (mailchimp.com/help/format-guidelines-for-your-import-file).
+Klaviyo: CSV, at most 50 MB, the identifying column first, no address and no number twice, every other column becomes a profile property of
+its name (help.klaviyo.com 115005078807 and 115005078967; properties by the names of its API's profile). Mailchimp: CSV, "Email Address",
+merge tags of at most ten capitals, texts of at most 255 bytes, only ASCII before the @
+(mailchimp.com/help/format-guidelines-for-your-import-file).
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ import pyarrow as pa
 
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS
 from dagster_project.campaigns.content import for_destination
-from dagster_project.delivery.dialects import admitted, harmless, harmless_in_spreadsheets, harmless_within, in_order, merge_tags, once, texts
+from dagster_project.delivery.dialects import (
+    admitted,
+    harmless,
+    harmless_in_spreadsheets,
+    harmless_within,
+    in_order,
+    merge_tags,
+    once,
+    texts,
+)
 
 if TYPE_CHECKING:
     from dagster_project.delivery.exports import Feed
@@ -26,10 +36,11 @@ EXACT = frozenset({"email", "external_id", "phone_e164", "content_id", "source_i
 
 @dataclass(frozen=True)
 class Shaped:
-    """A feed's rows as a tool wants them, by `key`, and whom it cannot take: external id and reason."""
+    """A feed's rows as a tool wants them, by `key`, with external ids in `id_column`; and whom it cannot take: external id and reason."""
 
     rows: pa.Table
     key: str
+    id_column: str
     refused: tuple[tuple[str, str], ...] = ()
 
 
@@ -37,9 +48,9 @@ class Shaped:
 class Destination:
     """A tool that syncs our files.
 
-    `columns` are our columns under the tool's names, in its order; `tags_column` is where it takes labels. `identified_by` is the column by which it
-    knows people, each once. `text` is done to every text but identifiers. `takes_removals`: a file can take people out again. A file has at most
-    `max_bytes` (before compression) and `max_rows`.
+    `columns` are our columns under the tool's names, in its order; `tags_column` is where it takes labels. `identified_by` is the column by
+    which it knows people, each once. `text` is done to every text but the `exact` columns. `takes_removals`: a file can take people out again.
+    A file has at most `max_bytes` (before compression) and `max_rows`.
     """
 
     name: str
@@ -62,6 +73,7 @@ class Destination:
     def shape(self, feed: Feed) -> Shaped:
         """The feed's rows as this tool wants them."""
         rows, refused = admitted(feed.rows, self.identified_by, self.ascii_addresses) if self.identified_by else (feed.rows, ())
+        labels = labels_of(feed, rows)
         if self.text:
             rows = self.with_safe_texts(rows, self.text)
         if self.numbers_once and "phone_e164" in rows.column_names:
@@ -69,10 +81,10 @@ class Destination:
             rows = rows.set_column(rows.column_names.index("phone_e164"), "phone_e164", pa.array(numbers, pa.string()))
         names = self.names(rows)
         if self.tags_column:
-            rows = rows.append_column(self.tags_column, pa.array(labels_of(feed, rows), pa.string()))
+            rows = rows.append_column(self.tags_column, pa.array(labels, pa.string()))
             names = {**names, self.tags_column: self.tags_column}
         key = self.identified_by or feed.key
-        return Shaped(in_order(rows, names), names.get(key, key), refused)
+        return Shaped(in_order(rows, names), names.get(key, key), names.get("external_id", "external_id"), refused)
 
     def with_safe_texts(self, rows: pa.Table, text: Callable[[str], str]) -> pa.Table:
         for place, name in enumerate(rows.column_names):
@@ -86,7 +98,8 @@ class Destination:
         return merge_tags(rows.column_names, self.columns) if self.merge_tags else self.columns
 
     def removed(self, feed: Feed, keys: list[str], key: str) -> pa.Table:
-        """Who is no longer in, by key alone: a removal must not carry a person's data once more. With the label to take off, where the tool has labels."""
+        """Who is no longer in, by key alone: a removal must not carry a person's data once more. With the label to take off, where the tool
+        has labels."""
         table = pa.table({key: pa.array(keys, pa.string())})
         return table.append_column(self.tags_column, pa.array([feed.label] * len(keys), pa.string())) if self.tags_column else table
 
@@ -145,26 +158,35 @@ MAILCHIMP_COLUMNS = {
 DESTINATIONS = {
     destination.name: destination
     for destination in (
-        Destination("generic", "csv", "Plain CSV for any tool.", "Import the CSV; the column <code>email</code> identifies the person."),
         Destination(
-            "generic_jsonl", "jsonl", "JSON lines for any tool.", "Read one JSON object a line; <code>external_id</code> identifies the person."
+            name="generic",
+            format="csv",
+            description="Plain CSV for any tool.",
+            how_to_import="Import the CSV; the column <code>email</code> identifies the person.",
         ),
         Destination(
-            "spreadsheet",
-            "spreadsheet",
-            "CSV to look at in a spreadsheet program; not for import.",
-            "Open it in a spreadsheet program. Cells that would be computed (a leading <code>= + - @</code>) begin with an apostrophe; for an import "
-            "take the files of another destination.",
+            name="generic_jsonl",
+            format="jsonl",
+            description="JSON lines for any tool.",
+            how_to_import="Read one JSON object a line; <code>external_id</code> identifies the person.",
+        ),
+        Destination(
+            name="spreadsheet",
+            format="spreadsheet",
+            description="CSV to look at in a spreadsheet program; not for import.",
+            how_to_import="Open it in a spreadsheet program. Cells that would be computed (a leading <code>= + - @</code>) begin with an "
+            "apostrophe; for an import take the files of another destination.",
             text=harmless_in_spreadsheets,
             exact=frozenset(),
         ),
         Destination(
-            "klaviyo",
-            "csv",
-            "CSV as Klaviyo imports profiles.",
-            "In Klaviyo: Lists &amp; Segments, the list, Upload contacts, the CSV (all parts), and keep the columns as they are found. Being on a list is no "
-            "consent there: upload only to a list that these people may be written from. <strong>A file takes nobody off a list</strong>: those who left "
-            "are in <code>manifest.json</code> under <code>left</code>, by external id; remove them from the list by the API, or begin a new list with "
+            name="klaviyo",
+            format="csv",
+            description="CSV as Klaviyo imports profiles.",
+            how_to_import="In Klaviyo: Lists &amp; Segments, the list, Upload contacts, the CSV (all parts), and keep the columns as they "
+            "are found. Being on a list is no consent there: upload only to a list that these people may be written from. "
+            "<strong>A file takes nobody off a list</strong>: those who left are in <code>manifest.json</code> under "
+            "<code>left</code>, by external id; remove them from the list by the API, or begin a new list with "
             "<code>full</code>. Never use Klaviyo's bulk unsubscribe for that.",
             columns=KLAVIYO_COLUMNS,
             identified_by="email",
@@ -174,11 +196,12 @@ DESTINATIONS = {
             max_bytes=50_000_000,
         ),
         Destination(
-            "mailchimp",
-            "csv",
-            "CSV as Mailchimp imports contacts.",
-            "In Mailchimp: Audience, Import contacts, Upload a file; match each column to the merge tag of its name and <code>TAGS</code> to tags; choose to "
-            "update existing contacts. <code>removed</code> holds the address and the tag to take off; it is no list of people to unsubscribe or delete.",
+            name="mailchimp",
+            format="csv",
+            description="CSV as Mailchimp imports contacts.",
+            how_to_import="In Mailchimp: Audience, Import contacts, Upload a file; match each column to the merge tag of its name and "
+            "<code>TAGS</code> to tags; choose to update existing contacts. An import only adds tags: <code>removed</code> "
+            "holds the address and the tag to take off. It is no list of people to unsubscribe or delete.",
             columns=MAILCHIMP_COLUMNS,
             merge_tags=True,
             tags_column="TAGS",
@@ -187,19 +210,21 @@ DESTINATIONS = {
             text=clipped,
         ),
         Destination(
-            "shop",
-            "csv",
-            "Discount codes for the shop's own system.",
-            "Import the codes of <strong>every</strong> run before its mails go out: each run holds that day's codes alone, and earlier ones stay valid until "
-            "they end. Percent off, times in UTC, each code once.",
+            name="shop",
+            format="csv",
+            description="Discount codes for the shop's own system.",
+            how_to_import="Import the codes of <strong>every</strong> run before its mails go out: each run holds that day's codes alone, "
+            "and earlier ones stay valid until they end. Percent off, times in UTC, each code once.",
         ),
     )
 }
 
 
 def destination_named(name: str) -> Destination:
-    """Raises:
-    ValueError: there is none of that name.
+    """The destination that a shop.yaml names.
+
+    Raises:
+        ValueError: there is none of that name.
     """
     if name not in DESTINATIONS:
         raise ValueError(f"There is no destination {name!r}; shop.yaml may name {', '.join(DESTINATIONS)}.")

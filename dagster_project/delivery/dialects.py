@@ -8,7 +8,9 @@ from dagster_project.campaigns.escaping import guard, spreadsheet_cell
 from dagster_project.delivery.formats import text_of
 
 # Merge tags that Mailchimp keeps for itself.
-RESERVED_TAGS = frozenset({"ARCHIVE", "DATE", "EMAIL", "EMAIL_TYPE", "FORWARD", "INTERESTS", "LIST", "REWARDS", "SUBJECT", "TAGS", "TO", "UNSUB", "USER_URL"})
+RESERVED_TAGS = frozenset(
+    {"ARCHIVE", "DATE", "EMAIL", "EMAIL_TYPE", "FORWARD", "INTERESTS", "LIST", "REWARDS", "SUBJECT", "TAGS", "TO", "UNSUB", "USER_URL"}
+)
 TAG_LENGTH = 10
 
 
@@ -39,7 +41,12 @@ def admitted(rows: pa.Table, identified_by: str, ascii_only: bool) -> tuple[pa.T
 def once(values: Iterable[str | None]) -> list[str | None]:
     """The values, each where it comes first: what two people share identifies neither, and tools refuse it twice."""
     seen: set[str] = set()
-    return [None if value is None or value in seen else (seen.add(value) or value) for value in values]
+    first = []
+    for value in values:
+        first.append(None if value in seen else value)
+        if value is not None:
+            seen.add(value)
+    return first
 
 
 def harmless(value: str) -> str:
@@ -72,7 +79,7 @@ def cut_to(value: str, limit: int) -> str:
 def texts(column: pa.ChunkedArray) -> list[str | None] | None:
     """The column's texts, lists joined by `;`; None where it holds no text."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        return column.to_pylist()
+        return list(column.to_pylist())
     if pa.types.is_list(column.type) and pa.types.is_string(column.type.value_type):
         return [None if value is None else text_of(value) for value in column.to_pylist()]
     return None

@@ -30,9 +30,9 @@ CONTRACT_VERSION = "1"
 class Feed:
     """What is exported: rows by `key`, and what a person reading the export wants to know.
 
-    `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was decided
-    to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed. A feed that
-    `stands_alone` builds on no earlier run: each run is a batch of its own.
+    `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was
+    decided to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed.
+    A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
     """
 
     name: str
@@ -92,7 +92,8 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
     if feed.content is not None:
         content = destination.content(feed.content)
         kinds["content"] = Kind("parquet", [Part(content.num_rows, to_parquet(content))])
-    hash8 = hashlib.sha256(b"".join(kind.digest for _, kind in sorted(kinds.items())) + (base.name if base else "").encode()).hexdigest()[:8]
+    digests = b"".join(kind.digest for _, kind in sorted(kinds.items()))
+    hash8 = hashlib.sha256(digests + (base.name if base else "").encode()).hexdigest()[:8]
     run = f"run={stamp(feed.as_of)}_{hash8}"
     result = ExportRun(run, base.name if base else None, shaped.rows.num_rows, not (folder / run / "_SUCCESS").exists())
     if result.is_new:
@@ -104,7 +105,8 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
                 fault_point("exporting")
                 files.append(described(file, name, part))
         manifest = manifest_of(destination, feed, shaped, result.delta_of, files, left)
-        write_whole(folder / run / "README.html", readme_of(manifest, shaped.rows, destination.how_to_import, destination.takes_removals).encode())
+        readme = readme_of(manifest, shaped.rows, destination.how_to_import, destination.takes_removals)
+        write_whole(folder / run / "README.html", readme.encode())
         write_whole(folder / run / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
         fault_point("manifested")
         write_whole(folder / run / "_SUCCESS", b"")
@@ -125,12 +127,13 @@ def read_full(run: Path, form: Format) -> list[dict[str, Any]]:
     manifest = json.loads((run / "manifest.json").read_text())
     names = [file["name"] for file in manifest["files"] if file["kind"] == "full"]
     contents = [(run / name).read_bytes() for name in names]
-    return [row for name, content in zip(names, contents, strict=True) for row in form.read(gzip.decompress(content) if name.endswith(".gz") else content)]
+    plain = [gzip.decompress(content) if name.endswith(".gz") else content for name, content in zip(names, contents, strict=True)]
+    return [row for content in plain for row in form.read(content)]
 
 
 @dataclass(frozen=True)
 class Delta:
-    """What changed since an earlier run: rows by now, keys that are no longer in, and the external ids of those, where the rows had them."""
+    """What changed since an earlier run: rows by now, keys that are no longer in, and the external ids of those where rows have them."""
 
     added: pa.Table
     changed: pa.Table
@@ -147,7 +150,7 @@ def delta_of(shaped: Shaped, before: list[dict[str, Any]], form: Format) -> Delt
     added = [place for place, row in enumerate(now) if row[key] not in known]
     changed = [place for place, row in enumerate(now) if row[key] in known and known[row[key]] != row]
     removed = sorted(known.keys() - {row[key] for row in now})
-    ids = [known[one].get("External ID") or known[one].get("external_id") or "" for one in removed]
+    ids = [known[one].get(shaped.id_column) or "" for one in removed]
     return Delta(shaped.rows.take(pa.array(added, pa.int64())), shaped.rows.take(pa.array(changed, pa.int64())), removed, sorted(ids))
 
 

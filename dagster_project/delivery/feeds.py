@@ -1,6 +1,6 @@
 """The feeds of a day: campaigns, segment lists, the profile feed and discount codes, with the gate once more before anything leaves.
 
-The gate here only removes. It reads the newest word on consent at hand, not the decision's; whoever has no permission by then is in no file.
+The gate here only removes. It reads the newest word on consent at hand, not the decision's; who has no permission by then is in no file.
 Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry ids and no e-mail.
 """
 
@@ -166,7 +166,7 @@ def codes_feed(store: Store, campaign: Campaign, mails: Feed, moment: Moment) ->
 
 
 def addressed(store: Store, rows: pa.Table, moment: Moment) -> pa.Table:
-    """The rows as they may leave: with addresses, or where the tool holds those, with the ids by which the shop's systems know the customer."""
+    """The rows as they may leave: with addresses or, where the tool holds those, with the ids by which the shop's systems know a customer."""
     if store.shop.address_held_by == "shop":
         return rows
     ids = dict(store.warehouse.rows(SOURCE_IDS, [moment.known_by, moment.known_by]))

@@ -28,7 +28,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 <h2>Who is in, who is not, and why</h2>
 <table><tr><th>reason</th><th>people</th></tr>
 {% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
-{% if m.left %}<tr><td>left since the run it builds on, and to be taken out by hand or by the API (<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ m.left | length }}</td></tr>{% endif %}
+{% if m.left %}<tr><td>left since the run it builds on: to be taken out by hand or by the API (<code>manifest.json</code>, <code>left</code>)</td>
+<td class="n">{{ m.left | length }}</td></tr>{% endif %}
 {% if m.held_back %}<tr><td>held back at delivery: consent was withdrawn after the decision</td><td class="n">{{ m.held_back | length }}</td></tr>{% endif %}</table>
 <h2>Fields</h2>
 <p>{% for c in m.schema %}<code>{{ c.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
@@ -37,7 +38,9 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}</table></div>
 <h2>How to import</h2>
 <p>Wait for <code>_SUCCESS</code>; a kind in several parts (<code>p0001</code>, <code>p0002</code>, …) is one file cut in pieces, take all.
-{% if m.kind == "codes" %}There is only <code>full</code>.{% else %}Take <code>full</code> the first time; after that <code>added</code>, <code>changed</code>{{ " and <code>removed</code>" | safe if removes }}, if the run they build on is the last one you took.{% endif %} {{ how | safe }}</p>
+{% if m.kind == "codes" %}There is only <code>full</code>.{% else %}Take <code>full</code> the first time; after that <code>added</code>,
+<code>changed</code>{{ " and <code>removed</code>" | safe if removes }}, if the run they build on is the last one you took.{% endif %}
+{{ how | safe }}</p>
 </main></body></html>
 """
 
@@ -48,6 +51,7 @@ KINDS = {
     "removed": "no longer in; keys only",
     "content": "the rendered mails: subject, preheader, HTML, text",
 }
+IDENTIFYING = ("email", "phone", "name", "city", "region", "post", "zip", "subj", "mailpre", "preheader", "code", "source_ids")
 _TEMPLATE = Environment(autoescape=True).from_string(PAGE)
 
 
@@ -59,6 +63,6 @@ def readme_of(manifest: Mapping[str, Any], rows: pa.Table, how_to_import: str = 
 
 def masked(name: str, value: str) -> str:
     """A sample value without the person: letters and digits of identifying columns become dots."""
-    if any(word in name.lower() for word in ("email", "phone", "name", "city", "region", "postal", "postcode", "zip", "subj", "mailpre", "preheader", "code")):
+    if any(word in name.lower() for word in IDENTIFYING):
         return "".join("·" if character.isalnum() else character for character in value)
     return value if len(value) <= 40 else value[:37] + "…"

@@ -5,7 +5,8 @@ import pyarrow as pa
 
 from dagster_project.faults import fault_point
 from dagster_project.identity.contact_points import contact_points
-from dagster_project.identity.stays import stays
+from dagster_project.identity.edges import BROWSER_ATTACHMENTS, RULES, attachments_sql, edges_sql
+from dagster_project.identity.stays import attach, stays
 from dagster_project.progress import tell
 from dagster_project.resources import Store
 
@@ -19,25 +20,7 @@ left join identity.contact_points as points
     on points.kind = 'phone' and records.phone = points.stated and records.country is not distinct from points.country
 where records.phone is not null and points.stated is null
 """
-RECORDS = "select record_id, min(known_at) as known_at from identity.customer_records group by record_id"
-
-# Records that state the same canonical e-mail address: each is linked to the first one that did.
-EMAIL_EDGES = """
-with stated as (
-    select records.record_id, points.canonical as value, min(records.known_at) as known_at
-    from identity.customer_records as records
-    inner join identity.contact_points as points on points.kind = 'email' and records.email = points.stated
-    where points.status = 'valid'
-    group by records.record_id, points.canonical
-),
-firsts as (
-    select *, first_value(record_id) over (partition by value order by known_at, record_id) as first_record from stated
-)
-select first_record as record_a, record_id as record_b, 'same e-mail' as rule, 1.0::double as match_probability, known_at
-from firsts
-where first_record <> record_id
-order by known_at, record_a, record_b
-"""
+RECORDS = "select record_id, min(known_at) as known_at from identity.customer_records where is_person group by record_id"
 
 
 def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -45,7 +28,11 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         name="identify",
         specs=[
             dg.AssetSpec(["identity", "contact_points"], group_name="identity", deps=[["identity", "customer_records"]]),
-            dg.AssetSpec(["identity", "customer_links"], group_name="identity", deps=[["identity", "customer_records"]]),
+            dg.AssetSpec(
+                ["identity", "customer_links"],
+                group_name="identity",
+                deps=[["identity", "customer_records"], ["identity", "browser_users"], ["identity", "contact_points"]],
+            ),
         ],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -80,6 +67,9 @@ def add_contact_points(store: Store) -> int:
 
 def link_records(store: Store) -> pa.Table:
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
-    links = stays(store.warehouse.read(RECORDS), store.warehouse.read(EMAIL_EDGES), key)
+    read = store.warehouse.read
+    persons = stays(read(RECORDS), pa.concat_tables([read(edges_sql(rule)) for rule in RULES]), key)
+    attachments = [read(attachments_sql(rule)) for rule in RULES] + [read(BROWSER_ATTACHMENTS)]
+    links = pa.concat_tables([persons, attach(persons, pa.concat_tables(attachments))])
     store.warehouse.replace("identity.customer_links", links)
     return links

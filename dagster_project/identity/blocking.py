@@ -40,25 +40,64 @@ KEYS = (
         "list_min(given_roots) || ' ' || family",
         "a pet name beside the family name",
     ),
-    BlockingKey("mailbox", ("email",), "case when length(mailbox) > 4 then mailbox end", "the same mailbox at another provider, or a typo in it"),
+    BlockingKey(
+        "mailbox", ("email",), "case when length(mailbox) > 4 then mailbox end", "the same mailbox at another provider, or a typo in it"
+    ),
     BlockingKey("mailbox start", ("email",), "case when length(mailbox) > 6 then left(mailbox, -2) end", "a typo late in a mailbox"),
-    BlockingKey("mailbox end", ("email",), "case when length(mailbox) > 6 then substr(mailbox, 3) || left(split_part(email, '@', -1), 3) end", "a typo early in a mailbox"),
+    BlockingKey(
+        "mailbox end",
+        ("email",),
+        "case when length(mailbox) > 6 then substr(mailbox, 3) || left(split_part(email, '@', -1), 3) end",
+        "a typo early in a mailbox",
+    ),
     BlockingKey("email start", ("email",), "case when length(email) > 8 then left(email, 7) end", "a typo in the middle", True),
-    BlockingKey("email end", ("email", "given"), "case when length(email) > 12 then right(email, 11) || left(given, 1) end", "a typo at the start", True),
+    BlockingKey(
+        "email end",
+        ("email", "given"),
+        "case when length(email) > 12 then right(email, 11) || left(given, 1) end",
+        "a typo at the start",
+        True,
+    ),
     BlockingKey("phone start", ("phone",), "case when length(phone) > 9 then left(phone, -3) end", "a typo in the last digits"),
-    BlockingKey("phone end", ("phone",), "case when length(phone) > 9 then right(phone, 6) end", "a typo or another prefix in the first digits"),
-    BlockingKey("national id start", ("national_id",), "case when length(national_id) > 5 then left(national_id, 5) end", "a typo in the last digits"),
-    BlockingKey("national id end", ("national_id",), "case when length(national_id) > 5 then right(national_id, 5) end", "a typo in the first digits"),
+    BlockingKey(
+        "phone end", ("phone",), "case when length(phone) > 9 then right(phone, 6) end", "a typo or another prefix in the first digits"
+    ),
+    BlockingKey(
+        "national id start",
+        ("national_id",),
+        "case when length(national_id) > 5 then left(national_id, 5) end",
+        "a typo in the last digits",
+    ),
+    BlockingKey(
+        "national id end",
+        ("national_id",),
+        "case when length(national_id) > 5 then right(national_id, 5) end",
+        "a typo in the first digits",
+    ),
     BlockingKey("street and house", ("street",), "street_key", "one address, any name"),
     BlockingKey("birth date and family", ("birth_date", "family"), "birth_date || family_skeleton", "narrow twin of birth date alone"),
-    BlockingKey("birth date and given", ("birth_date", "given"), "birth_date || given_skeleton", "narrow twin of birth date alone, after a marriage"),
+    BlockingKey(
+        "birth date and given", ("birth_date", "given"), "birth_date || given_skeleton", "narrow twin of birth date alone, after a marriage"
+    ),
     BlockingKey("birth date and postcode", ("birth_date", "postcode"), "birth_date || postcode", "both names wrong"),
     BlockingKey("birth date", ("birth_date",), "birth_date", "wide: names wrong or missing, no contact", True),
     BlockingKey("postcode", ("postcode",), "postcode", "wide: everything else mistyped", True),
     BlockingKey("postcode and family", ("postcode", "family"), "postcode || family_skeleton", "narrow twin of postcode alone"),
     BlockingKey("postcode and given", ("postcode", "given"), "postcode || given_skeleton", "narrow twin of postcode alone"),
-    BlockingKey("family and birth year", ("family", "birth_date"), "family_skeleton || left(birth_date, 4)", "a mistyped birth date and given name", True),
-    BlockingKey("given and birth year", ("given", "birth_date"), "given_skeleton || left(birth_date, 4)", "a mistyped birth date and family name", True),
+    BlockingKey(
+        "family and birth year",
+        ("family", "birth_date"),
+        "family_skeleton || left(birth_date, 4)",
+        "a mistyped birth date and given name",
+        True,
+    ),
+    BlockingKey(
+        "given and birth year",
+        ("given", "birth_date"),
+        "given_skeleton || left(birth_date, 4)",
+        "a mistyped birth date and family name",
+        True,
+    ),
     BlockingKey("family and birthday", ("family", "birth_date"), "family_skeleton || right(birth_date, 4)", "a mistyped year", True),
     BlockingKey("given and birthday", ("given", "birth_date"), "given_skeleton || right(birth_date, 4)", "a mistyped year", True),
     BlockingKey("city and family", ("city", "family"), "city || family_skeleton", "few fields known", True),
@@ -76,14 +115,21 @@ def pair_budget(key: BlockingKey, records: int) -> int:
     return max(100_000, records // 2) if key.is_wide else max(200_000, 3 * records)
 
 
+# In files above this size a pair found by wide keys alone must look alike somewhere before the costly comparisons; a missing name
+# does not decide.
+BIG_FILE = 20_000
+LIKELY = (
+    "coalesce(jaro_winkler_similarity(l.name_key, r.name_key) >= 0.75, true)"
+    " or jaro_similarity(l.email, r.email) >= 0.75 or l.phone = r.phone or l.birth_date = r.birth_date"
+)
+
+
 def usable_keys(columns: set[str]) -> list[BlockingKey]:
     """The keys whose columns all carry values."""
     return [key for key in KEYS if set(key.columns) <= columns]
 
 
-def write_pairs(
-    con: duckdb.DuckDBPyConnection, columns: set[str], only_new: bool = False, across_sources: bool = False
-) -> int:
+def write_pairs(con: duckdb.DuckDBPyConnection, columns: set[str], only_new: bool = False, across_sources: bool = False) -> int:
     """Write temp table `pairs` (left_position < right_position, each once) from `normalised`; return how many.
 
     With `only_new`, temp table `new_positions(position)` names the records of which a pair must hold at least one; the cost is
@@ -93,7 +139,7 @@ def write_pairs(
     different = "and l.source <> r.source" if across_sources else ""
     everything = BlockingKey("everything", (), "''", "a small file")
     keys = usable_keys(columns) if records * (records - 1) // 2 > SMALL_FILE else [everything]
-    con.execute("create or replace temp table found_pairs (left_position bigint, right_position bigint)")
+    con.execute("create or replace temp table found_pairs (left_position bigint, right_position bigint, is_wide boolean)")
     for key in keys:
         budget = pair_budget(key, records) if key is not everything else SMALL_FILE
         con.execute(
@@ -114,7 +160,7 @@ def write_pairs(
             con.execute(
                 f"""
                 insert into found_pairs
-                select least(l.position, r.position), greatest(l.position, r.position)
+                select least(l.position, r.position), greatest(l.position, r.position), {key.is_wide}
                 from (select keyed.* from keyed semi join new_positions on keyed.position = new_positions.position) as l
                 inner join keyed as r on l.value = r.value and l.position <> r.position {different}
                 """
@@ -123,10 +169,24 @@ def write_pairs(
             con.execute(
                 f"""
                 insert into found_pairs
-                select l.position, r.position from keyed as l
+                select l.position, r.position, {key.is_wide} from keyed as l
                 inner join keyed as r on l.value = r.value and l.position < r.position {different}
                 """
             )
-    con.execute("create or replace temp table pairs as select distinct * from found_pairs; drop table found_pairs; drop table keyed")
+    con.execute(
+        f"""
+        create or replace temp table pairs as
+        with grouped as (
+            select left_position, right_position, bool_and(is_wide) as is_wide from found_pairs group by left_position, right_position
+        )
+        select grouped.left_position, grouped.right_position
+        from grouped
+        inner join normalised as l on grouped.left_position = l.position
+        inner join normalised as r on grouped.right_position = r.position
+        where not grouped.is_wide or {records <= BIG_FILE} or {LIKELY};
+        drop table found_pairs;
+        drop table keyed
+        """
+    )
     count = con.execute("select count(*) from pairs").fetchone()
     return count[0] if count else 0

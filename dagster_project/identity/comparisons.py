@@ -102,8 +102,7 @@ def birth_date() -> Comparison:
         " and substr(birth_date_l, 7, 2) = substr(birth_date_r, 5, 2)"
     )
     parts = " + ".join(
-        f"(substr(birth_date_l, {start}, {size}) = substr(birth_date_r, {start}, {size}))::int"
-        for start, size in ((1, 4), (5, 2), (7, 2))
+        f"(substr(birth_date_l, {start}, {size}) = substr(birth_date_r, {start}, {size}))::int" for start, size in ((1, 4), (5, 2), (7, 2))
     )
     near = "abs(try_cast(substr(birth_date_l, 1, 4) as int) - try_cast(substr(birth_date_r, 1, 4) as int)) <= 1"
     return _comparison(

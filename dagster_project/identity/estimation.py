@@ -54,7 +54,7 @@ def _prior_m(levels: int) -> NDArray[np.float64]:
     """Most agree exactly, some nearly, few not at all."""
     shape = np.full(levels, 0.3 / max(levels - 2, 1))
     shape[0], shape[-1] = 0.05, 0.65
-    return shape / shape.sum()
+    return np.asarray(shape / shape.sum(), dtype=np.float64)
 
 
 def _log_odds(patterns: Patterns, parameters: Parameters, use: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -70,12 +70,10 @@ def _log_odds(patterns: Patterns, parameters: Parameters, use: NDArray[np.bool_]
 def _shares(patterns: Patterns, weights: NDArray[np.float64], index: int, levels: int) -> NDArray[np.float64]:
     level = patterns.levels[:, index]
     known = level != MISSING
-    return np.bincount(level[known], weights=weights[known], minlength=levels)
+    return np.asarray(np.bincount(level[known], weights=weights[known], minlength=levels), dtype=np.float64)
 
 
-def match_share(
-    patterns: Patterns, parameters: Parameters, start: float, use: NDArray[np.bool_] | None = None
-) -> float:
+def match_share(patterns: Patterns, parameters: Parameters, start: float, use: NDArray[np.bool_] | None = None) -> float:
     """The share of matches among the pairs, by EM with m and u fixed, from the comparisons in `use` (all when None)."""
     odds = _log_odds(patterns, parameters, np.ones(len(parameters.m), dtype=bool) if use is None else use)
     share = start
@@ -89,7 +87,7 @@ def _at_most(m: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
     """m with at most `ceiling` on the level `different`, the rest spread in proportion."""
     if m[0] <= ceiling:
         return m
-    lowered = m * (1 - ceiling) / (1 - m[0])
+    lowered = np.asarray(m * (1 - ceiling) / (1 - m[0]), dtype=np.float64)
     lowered[0] = ceiling
     return lowered
 
@@ -113,9 +111,7 @@ def namesake_u(block: Block, parameters: Parameters, index: int) -> NDArray[np.f
     return _capped(u, parameters.m[index])
 
 
-def estimate(
-    random: Patterns, blocks: list[Block], sizes: list[int], ceilings: dict[int, float] | None = None
-) -> Parameters:
+def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: dict[int, float] | None = None) -> Parameters:
     """Estimate m and u of comparisons with `sizes` levels each from random pairs and from blocks of likely matches.
 
     m comes from the blocks (each leaves out the comparisons its key decides), u from the random pairs less the matches among
@@ -134,7 +130,7 @@ def estimate(
             odds = _log_odds(block.patterns, current, block.judged) + np.log(block_share[number] / (1 - block_share[number]))
             weights = block.patterns.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
             block_share[number] = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
-            for index in np.flatnonzero(block.estimated):
+            for index in np.flatnonzero(block.estimated).tolist():
                 matched[index] += _shares(block.patterns, weights, index, sizes[index])
         m = [_at_most(shares / shares.sum(), (ceilings or {}).get(index, 1.0)) for index, shares in enumerate(matched)]
         odds = _log_odds(random, Parameters(m, u), every) + np.log(random_share / (1 - random_share))
@@ -149,4 +145,4 @@ def estimate(
 def _capped(u: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:
     """u such that no level is stronger evidence than full agreement, which a level hardly ever seen could otherwise be."""
     raised = np.maximum(u, m * u[-1] / m[-1])
-    return raised / raised.sum()
+    return np.asarray(raised / raised.sum(), dtype=np.float64)

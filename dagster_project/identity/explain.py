@@ -79,7 +79,10 @@ def _step(row: dict[str, object]) -> Step:
 
 def _steps(edges: pa.Table, cluster_of: dict[str, str], cluster: str) -> list[Step]:
     """The edges inside the cluster."""
-    inside = [cluster_of.get(a) == cluster == cluster_of.get(b) for a, b in zip(edges["record_a"].to_pylist(), edges["record_b"].to_pylist(), strict=True)]
+    inside = [
+        cluster_of.get(a) == cluster == cluster_of.get(b)
+        for a, b in zip(edges["record_a"].to_pylist(), edges["record_b"].to_pylist(), strict=True)
+    ]
     return [_step(row) for row in edges.filter(pa.array(inside, pa.bool_())).to_pylist()]
 
 
@@ -115,4 +118,7 @@ def _reason(step: Step) -> str:
 
 
 def _bars(step: Step) -> list[str]:
-    return [f"     {name.replace('_', ' '):14}{weight:+6.1f} {('+' if weight > 0 else '-') * min(round(abs(weight)), 24)}" for name, weight in step.parts]
+    return [
+        f"     {name.replace('_', ' '):14}{weight:+6.1f} {('+' if weight > 0 else '-') * min(round(abs(weight)), 24)}"
+        for name, weight in step.parts
+    ]

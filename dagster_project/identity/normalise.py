@@ -118,9 +118,7 @@ def _text(column: str) -> str:
     lowered = f"lower(strip_accents({column}))"
     for letter, written in (("ß", "ss"), ("æ", "ae"), ("ø", "o"), ("ł", "l"), ("œ", "oe")):
         lowered = f"replace({lowered}, '{letter}', '{written}')"
-    return (
-        f"nullif(trim(regexp_replace(regexp_replace({lowered}, '[''’`.]', '', 'g'), '[^\\p{{L}}]+', ' ', 'g')), '')"
-    )
+    return f"nullif(trim(regexp_replace(regexp_replace({lowered}, '[''’`.]', '', 'g'), '[^\\p{{L}}]+', ' ', 'g')), '')"
 
 
 def _words(column: str) -> str:
@@ -147,10 +145,7 @@ def _birth_date(column: str, day_first: bool) -> str:
     formats = ["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", *slashed, "%d.%m.%Y", slashed[0].replace("/", "-"), "%d %b %Y", "%d %B %Y", "%b %d, %Y"]
     listed = ", ".join(f"'{form}'" for form in formats)
     text = f"trim(split_part(split_part({column}, 'T', 1), ' 00:', 1))"
-    return (
-        f"coalesce(strftime(try_strptime({text}, [{listed}]), '%Y%m%d'), "
-        f"nullif(regexp_replace({text}, '[^0-9]', '', 'g'), ''))"
-    )
+    return f"coalesce(strftime(try_strptime({text}, [{listed}]), '%Y%m%d'), nullif(regexp_replace({text}, '[^0-9]', '', 'g'), ''))"
 
 
 def _dialling() -> pa.Table:
@@ -158,6 +153,8 @@ def _dialling() -> pa.Table:
     rows = []
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
+        if metadata is None:
+            continue
         prefix = metadata.national_prefix or ""
         rows.append({"region": region, "calling_code": str(metadata.country_code), "trunk": prefix})
     return pa.Table.from_pylist(rows)
@@ -221,7 +218,9 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
     countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(COUNTRY_NAMES.items()))
     kept = "".join(f", nullif({_words(column)}, '') as {column}" for column in ("other", *extra))
     carried = "".join(f", {column}" for column in ("other", *extra))
-    street_words = "map {" + ", ".join(f"'{short}': '{word}'" for short, word in sorted(STREET_WORDS.items())) + "}"
+    street = "' ' || street_text || ' '"
+    for short, word in sorted(STREET_WORDS.items()):
+        street = f"replace({street}, ' {short} ', ' {word} ')"
     particle = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
     title = "^(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) "
     return f"""
@@ -264,7 +263,7 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
             coalesce(family_text, case when full_text like '% %' then regexp_extract(full_text, '({particle}\\S+)$', 1) end) as family_found,
             split_part(email_raw, '@', -1) as domain,
             regexp_replace(email_raw, '@[^@]*$', '') as mailbox,
-            list_transform(string_split(street_text, ' '), lambda word: coalesce({street_words}[word], word)) as street_words,
+            string_split(trim({street}), ' ') as street_words,
             regexp_replace(phone_text, '[^0-9]', '', 'g') as digits,
             regexp_matches(phone_text, '^\\s*(\\+|00[1-9])') as is_international
         from cleaned

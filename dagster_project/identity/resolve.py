@@ -1,6 +1,6 @@
 """Records in, people out: exact rules, then the model, then clusters that respect what people decided.
 
-    records -> normalised -> exact edges + weighed pairs -> clusters, and pairs for review
+records -> normalised -> exact edges + weighed pairs -> clusters, and pairs for review
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def _gathered(con: duckdb.DuckDBPyConnection, exact: pa.Table, weighed: pa.Table
         parts.append("select 1 as age, * from known_edges")
     return con.execute(
         f"""
-        with every as ({' union all by name '.join(parts)})
+        with every as ({" union all by name ".join(parts)})
         select every.* exclude (age)
         from every
         inner join normalised as l on every.record_a = l.record_id

@@ -109,7 +109,9 @@ def _patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs: str)
     """Count the comparison patterns of the pairs in table `pairs` (left_position, right_position)."""
     names = [comparison["output_column_name"] for comparison in model["comparisons"]]
     levels = ", ".join(f"{_level_sql(comparison)} as {comparison['output_column_name']}" for comparison in model["comparisons"])
-    sides = [row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ("record_id", "known_at", "source", "position")]
+    sides = [
+        row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ("record_id", "known_at", "source", "position")
+    ]
     left = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in sides)
     rows = con.execute(
         f"""
@@ -120,7 +122,7 @@ def _patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs: str)
             inner join normalised as r on pairs.right_position = r.position
         ),
         levelled as (select {levels} from sides)
-        select {', '.join(names)}, count(*) as pairs from levelled group by all order by all
+        select {", ".join(names)}, count(*) as pairs from levelled group by all order by all
         """
     ).fetchnumpy()
     return Patterns(
@@ -207,7 +209,9 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         parameters = estimate(random, blocks, sizes, ceilings)
         namesakes = _namesake_weights(blocks, parameters, names, columns)
         pairs = write_pairs(con, columns, across_sources=across_sources)
-        con.execute(f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}")
+        con.execute(
+            f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}"
+        )
         share = match_share(_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
         counted = con.execute("select count(*), count(*) filter (source = (select min(source) from normalised)) from normalised").fetchone()
         assert counted is not None
@@ -220,7 +224,11 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
             level["m_probability"] = float(f"{m[best - number]:.6g}")
             level["u_probability"] = float(f"{u[best - number]:.6g}")
     share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
-    stored = {"namesake_email_weights": namesakes, "household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3), "splink": model}
+    stored = {
+        "namesake_email_weights": namesakes,
+        "household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3),
+        "splink": model,
+    }
     return json.dumps(stored, indent=1, sort_keys=True)
 
 
@@ -235,9 +243,7 @@ def _namesake_weights(blocks: list[Block], parameters: Parameters, names: list[s
     return [round(float(weight), 3) for weight in np.log2(parameters.m[index] / u)]
 
 
-def _household_block(
-    con: duckdb.DuckDBPyConnection, model: dict[str, Any], columns: set[str], across_sources: bool
-) -> Block | None:
+def _household_block(con: duckdb.DuckDBPyConnection, model: dict[str, Any], columns: set[str], across_sources: bool) -> Block | None:
     """Pairs that share an address or a phone, compared on what is a person's own; None where no column says so."""
     keys = [key for column, key in HOUSEHOLD_KEYS if column in columns]
     if not keys:
@@ -246,9 +252,7 @@ def _household_block(
     for key in keys:
         _write_block(con, key, across_sources)
         patterns.append(_patterns(con, model, "block_pairs"))
-    joined = Patterns(
-        np.concatenate([each.levels for each in patterns]), np.concatenate([each.counts for each in patterns])
-    )
+    joined = Patterns(np.concatenate([each.levels for each in patterns]), np.concatenate([each.counts for each in patterns]))
     if joined.counts.sum() < 20:
         return None
     names = [comparison["output_column_name"] for comparison in model["comparisons"]]
@@ -315,9 +319,7 @@ def weigh(
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
     found = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")
     present = {row[0] for row in con.execute(f"describe {found.physical_name}").fetchall()}
-    weights = {
-        name: f"found.mw_{name}" + (f" + found.mw_tf_adj_{name}" if f"mw_tf_adj_{name}" in present else "") for name in names
-    }
+    weights = {name: f"found.mw_{name}" + (f" + found.mw_tf_adj_{name}" if f"mw_tf_adj_{name}" in present else "") for name in names}
     parts = ", ".join(f"round({weight}, 3) as weight_{name}" for name, weight in weights.items())
     return con.execute(
         f"""

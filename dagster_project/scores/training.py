@@ -2,19 +2,26 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
-from ml.customer_scores import Day, Trained, measure, score, train
+from ml.customer_scores import Plan, Trained, measure, score, train
+from ml.propensity import PropensityModel, is_vip, measure_propensity, score_propensity, train_propensity
 from ml.registry import Registry
+from ml.signals import numbers
+from ml.snapshots import days_of, of_day
 from ml.store import load, save
+
+Model = Trained | PropensityModel | Abstained
 
 MODEL_LOG = pa.schema(
     [
@@ -37,7 +44,6 @@ DAILY_MODELS = pa.schema(
         ("reason", pa.string()),
     ]
 )
-# The model's code name → the column of customer_scores that it gives, and how.
 SNAPSHOTS = "select * from features.order_features where list_contains(?::timestamp[], as_of) order by as_of, customer_id"
 LABELS = "select * from features.training_labels where list_contains(?::timestamp[], as_of) order by as_of, customer_id, horizon_days"
 NEWEST = """
@@ -58,39 +64,69 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     """Train every model on a training day; save what was trained, record it, and return the model log's new rows."""
     snapshots = warehouse.read(SNAPSHOTS, [training.days])
     labels = warehouse.read(LABELS, [training.days])
-    rows, churn = [], None
+    rows: list[dict[str, object]] = []
+    churn: Model | None = None
     for model, planned in training.plans.items():
         tell("scores", f"training {model}")
-        kind = "value" if model == "value" else "churn"
-        trained = train(kind, planned, snapshots, labels, churn=churn)
+        trained = train_model(model, planned, snapshots, labels, churn)
         churn = trained if model == "churn" else churn
         rows.append(log_row(model, training.moment.as_of, trained, artifacts, registry))
     return pa.Table.from_pylist(rows, schema=MODEL_LOG)
 
 
-def log_row(model: str, trained_as_of: datetime, trained: Trained | Abstained, artifacts: Path, registry: Registry) -> dict[str, object]:
+def train_model(model: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Model | None) -> Model:
+    """Train one model; a purchase model is a churn model over a shorter horizon, read the other way round."""
+    if model == "vip":
+        return train_vip(planned, snapshots, labels)
+    return train("value" if model == "value" else "churn", planned, snapshots, labels, churn=churn if not isinstance(churn, PropensityModel) else None)
+
+
+def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table) -> PropensityModel | Abstained:
+    """Who will be in the top tenth by next year's value; only where a year has already followed a past day."""
+    if not planned.horizons or planned.horizons[0] < planned.horizon_days:
+        return Abstained(f"needs two years of orders to see who was a VIP {planned.horizon_days} days after a past day")
+    outcomes = labels.filter(pc.equal(labels["horizon_days"], planned.horizon_days))
+    days = [day for day in days_of(outcomes) if day + timedelta(days=planned.horizon_days) <= planned.as_of]
+    happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
+    return train_propensity("VIP", [of_day(snapshots, day) for day in days], happened)
+
+
+def log_row(model: str, trained_as_of: datetime, trained: Model, artifacts: Path, registry: Registry) -> dict[str, object]:
     row: dict[str, object] = {"model": model, "trained_as_of": trained_as_of, "artifact_sha256": None, "promoted": False, "metrics": None}
     if isinstance(trained, Abstained):
         return row | {"status": "abstained", "reason": trained.reason}
-    digest = save(trained, artifacts / model / f"{trained_as_of:%Y%m%dT%H%M%SZ}")
-    verdict = trained.verdict
-    reason = verdict.reason if verdict else "no back-test: the history is too short for one"
-    metrics = {name: [round(value, 6) for value in gap] for name, gap in verdict.differences.items()} if verdict else {}
-    promoted = bool(verdict and verdict.promoted)
+    digest = save(trained, artifacts / model / stamp(trained_as_of))
+    promoted, reason, metrics, horizon_days = account_of(trained)
     registry.record(
         model,
         trained,
-        params={"trained_as_of": trained_as_of.isoformat(), "kind": type(trained.model).__name__, "horizon_days": trained.model.horizon_days},
-        metrics={f"{name}_gain{suffix}": gap[at] for name, gap in metrics.items() for at, suffix in enumerate(("", "_low", "_high"))},
+        params={"trained_as_of": trained_as_of.isoformat(), "horizon_days": horizon_days, "shop": registry.experiment},
+        metrics=metrics,
         promoted=promoted,
     )
     return row | {
         "artifact_sha256": digest,
         "promoted": promoted,
         "status": "trained",
-        "reason": reason if promoted else f"BG/NBD stays: {reason}",
-        "metrics": json.dumps(metrics, sort_keys=True),
+        "reason": reason,
+        "metrics": json.dumps({name: round(value, 6) for name, value in metrics.items()}, sort_keys=True),
     }
+
+
+def account_of(trained: Trained | PropensityModel) -> tuple[bool, str, dict[str, float], int]:
+    """Whether a model was promoted and why, its numbers, and the days it looks ahead."""
+    if isinstance(trained, PropensityModel):
+        gain = trained.base_log_loss - trained.log_loss
+        metrics = {"auc": trained.auc, "log_loss": trained.log_loss, "base_log_loss": trained.base_log_loss}
+        return True, f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate on the day held back", metrics, 0
+    verdict = trained.verdict
+    if verdict is None:
+        return False, "BG/NBD stays: the history is too short for a back-test", {}, trained.model.horizon_days
+    metrics = {
+        f"{name}_gain{suffix}": gap[at] for name, gap in verdict.differences.items() for at, suffix in enumerate(("", "_low", "_high"))
+    }
+    reason = verdict.reason if verdict.promoted else f"BG/NBD stays: {verdict.reason}"
+    return verdict.promoted, reason, metrics, trained.model.horizon_days
 
 
 def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> Scored:
@@ -104,14 +140,16 @@ def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> Scored:
         if digest is None or not features.num_rows:
             continue
         tell("scores", model)
-        trained = load(artifacts / model / f"{trained_as_of:%Y%m%dT%H%M%SZ}", digest)
-        columns |= columns_of(model, trained, measure(trained, features), features)
+        columns |= columns_of(model, load(artifacts / model / stamp(trained_as_of), digest), features)
     return Scored(pa.table(columns), pa.Table.from_pylist(models, schema=DAILY_MODELS))
 
 
-def columns_of(model: str, trained: Trained, day: Day, features: pa.Table) -> dict[str, pa.Array]:
+def columns_of(model: str, trained: Trained | PropensityModel, features: pa.Table) -> dict[str, pa.Array]:
     """The columns of customer_scores that a model gives."""
-    table = score(trained, day, features)
+    if isinstance(trained, PropensityModel):
+        probability = score_propensity(trained, measure_propensity(trained, features), features)
+        return {f"{model}_probability": pa.array(np.round(probability, 6))}
+    table = score(trained, measure(trained, features), features)
     if model == "churn":
         return {"churn_probability": table["churn_probability"]}
     if model == "purchase":

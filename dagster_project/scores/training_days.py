@@ -14,7 +14,7 @@ from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Plan, plan
 
 # Model → days ahead. A value model looks as far as churn and is carried on to a year.
-HORIZONS = {"churn": 91, "value": 91, "purchase": 30}
+HORIZONS = {"churn": 91, "value": 91, "purchase": 30, "vip": 364}
 
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?
@@ -51,12 +51,12 @@ def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -
     if warehouse.exists("scores.model_log"):
         trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log")}
     due = [shop.moment(day) for day in days if shop.moment(day).as_of not in trained]
-    return [Training(moment, plans_of(warehouse, moment)) for moment in due]
+    return [Training(moment, plans_of(warehouse, moment, shop.models)) for moment in due] if shop.models else []
 
 
-def plans_of(warehouse: Warehouse, moment: Moment) -> dict[str, Plan]:
+def plans_of(warehouse: Warehouse, moment: Moment, models: Sequence[str]) -> dict[str, Plan]:
     history = history_days(warehouse, moment.as_of)
-    return {model: plan(moment.as_of, history, horizon, aligned=True) for model, horizon in HORIZONS.items()}
+    return {model: plan(moment.as_of, history, HORIZONS[model], aligned=True) for model in models}
 
 
 def history_days(warehouse: Warehouse, as_of: datetime) -> int:

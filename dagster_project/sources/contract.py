@@ -37,7 +37,7 @@ class Column(Strict):
     at_least: float | None = None
     currency: bool = Field(False, description="an ISO currency that the shop's rates know")
     number_within: list[str] | None = Field(
-        None, description="counted from 1 in the extract's order among rows that agree in these columns, unless the extract states it: a key for tables without one"
+        None, description="counted from 1 in the extract's order among rows equal in these columns, where the extract does not state it"
     )
     pii: Literal["direct", "indirect", "sensitive", "none"] = "none"
     description: str = ""

@@ -36,7 +36,7 @@ order (`version_at`, its updated_at) decides which version is newer, so that a l
 
 {#
 The fact versions of a relation with the customer they belonged to: a version for each stay of its source record with a customer, and one
-without a customer for the time before the record was anybody's. A change of links is a new version of the fact.
+without a customer for each time in which the record was nobody's. A change of links is a new version of the fact.
 #}
 {% macro linked(relation) -%}
 (
@@ -52,24 +52,44 @@ without a customer for the time before the record was anybody's. A change of lin
             and facts.source_customer_id = links.source_customer_id
             and (links.valid_to is null or links.valid_to > facts.known_at)
             and (facts.superseded_at is null or links.valid_from < facts.superseded_at)
+    -- A record that has stays, but none at the fact's time: the gaps below have it.
+    where
+        links.customer_id is not null
+        or not exists (
+            select 1
+            from {{ source('identity', 'customer_links') }} as stays
+            where facts.source = stays.source and facts.source_customer_id = stays.source_customer_id
+        )
     union all
     select
         facts.* exclude (known_at, superseded_at),
         cast(null as varchar) as customer_id,
-        facts.known_at,
-        least(facts.superseded_at, firsts.linked_at) as superseded_at
+        greatest(facts.known_at, gaps.gap_from) as known_at,
+        least(facts.superseded_at, gaps.gap_to) as superseded_at
     from {{ relation }} as facts
     inner join (
         select
             source,
             source_customer_id,
-            min(valid_from) as linked_at
+            cast(null as timestamp) as gap_from,
+            min(valid_from) as gap_to
         from {{ source('identity', 'customer_links') }}
         group by source, source_customer_id
-    ) as firsts
-        on facts.source = firsts.source and facts.source_customer_id = firsts.source_customer_id
+        union all
+        select *
+        from (
+            select
+                source,
+                source_customer_id,
+                valid_to as gap_from,
+                lead(valid_from) over (partition by source, source_customer_id order by valid_from) as gap_to
+            from {{ source('identity', 'customer_links') }}
+        ) as ended
+        where gap_from is not null and (gap_to is null or gap_to > gap_from)
+    ) as gaps
+        on facts.source = gaps.source and facts.source_customer_id = gaps.source_customer_id
     where
-        firsts.linked_at > facts.known_at
-        and (facts.superseded_at is null or firsts.linked_at < facts.superseded_at)
+        (gaps.gap_to is null or gaps.gap_to > facts.known_at)
+        and (facts.superseded_at is null or gaps.gap_from is null or gaps.gap_from < facts.superseded_at)
 )
 {%- endmacro %}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from ml.recommendations.history import Bools, Floats, Ints
+from ml.recommendations.history import Bools, Floats, Ints, distinct
 from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
 from ml.recommendations.neighbours import (
     MAX_EASE_PRODUCTS,
@@ -30,6 +30,9 @@ SCORE_NAMES = (
 )  # fmt: skip
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
 COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
+
+
+DENSE_WIDTH = 20_000  # products up to which a chunk of cosines is cheaper as a full matrix
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,10 @@ class Candidates:
     product: Ints
     seen: Bools
     features: NDArray[np.float32]
+
+    def where(self, rows: Ints) -> Candidates:
+        """The rows at these positions."""
+        return Candidates(self.customer[rows], self.product[rows], self.seen[rows], self.features[rows])
 
 
 def prepare(
@@ -120,18 +127,22 @@ def gather(
     ease = _ease_scores(sources.ease, taste)
     by_habit = _ease_scores(sources.ease, sources.habit[customers])
     cosine = (recent @ sources.cosine).tocsr()
-    cosine.sort_indices()
+    dense_cosine = cosine.toarray() if width <= DENSE_WIDTH else None
+    if dense_cosine is None:
+        cosine.sort_indices()
     top = np.lexsort((np.arange(width), -sources.popular))
     top = top[allowed[top]][: breadth.popular]
     keys = np.concatenate(
         [
             _own(moment, customers, breadth.own),
-            _best_dense(ease, taste, sources.ease, breadth.ease, width, allowed),
-            _best_sparse(cosine, breadth.cosine, width),
+            _best_unseen(ease, taste, sources.ease, breadth.ease, width, allowed),
+            _best_sparse(cosine, breadth.cosine, width)
+            if dense_cosine is None
+            else _best_dense(dense_cosine, breadth.cosine, width),
             (np.arange(len(customers))[:, None] * width + top[None, :]).ravel(),
         ]
     )
-    keys = np.unique(keys)
+    keys = distinct(keys)
     keys = keys[allowed[keys % max(width, 1)]]
     row, product = np.divmod(keys, max(width, 1))
     seen, position = moment.find(customers[row], product)
@@ -142,7 +153,9 @@ def gather(
     features = facts(moment, customer, product)
     third = len(FEATURE_NAMES) - len(SCORE_NAMES)
     ease_score = _pick(ease, row, sources.ease.position[product])
-    cosine_score = _lookup(cosine, row, product, width)
+    cosine_score = (
+        _lookup(cosine, row, product, width) if dense_cosine is None else dense_cosine[row, product].astype(float)
+    )
     popular = sources.popular[product]
     habit = np.nan_to_num(features[:, 2].astype(float), nan=0.0)
     features[:, third:] = np.column_stack(
@@ -198,7 +211,7 @@ def _own(moment: Moment, customers: Ints, count: int) -> Ints:
     return np.asarray(row * moment.history.product_count + moment.pair_product[at])
 
 
-def _best_dense(
+def _best_unseen(
     scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int, allowed: Bools
 ) -> Ints:
     if scores.shape[1] == 0 or count == 0:
@@ -210,6 +223,17 @@ def _best_dense(
     count = min(count, hidden.shape[1])
     best = np.argpartition(-hidden, count - 1, axis=1)[:, :count]
     return (np.arange(len(scores))[:, None] * width + ease.kept[best]).ravel()
+
+
+def _best_dense(scores: NDArray[np.float32], count: int, width: int) -> Ints:
+    """Keys of the ``count`` largest positive values of each row."""
+    if not scores.size or count == 0:
+        return np.empty(0, dtype=np.int64)
+    count = min(count, scores.shape[1])
+    best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
+    row = np.arange(len(scores))[:, None]
+    keys = row * width + best
+    return np.asarray(keys[scores[row, best] > 0])
 
 
 def _best_sparse(scores: sparse.csr_matrix, count: int, width: int) -> Ints:
@@ -243,7 +267,10 @@ def _ranks(row: Ints, values: Floats) -> Floats:
     """Rank from 0 within each group, largest first; ties in the order of the rows (product)."""
     if not len(row):
         return np.empty(0)
-    order = np.lexsort((np.arange(len(row)), -values, row))
+    order = np.argsort(-values.astype(np.float32), kind="stable")
+    # Rows of a chunk fit into 16 bits, which numpy sorts by radix.
+    narrow = row.astype(np.int16) if row[-1] < 32_000 else row
+    order = order[np.argsort(narrow[order], kind="stable")]
     starts = np.flatnonzero(np.r_[True, np.diff(row) != 0])
     begin = np.repeat(starts, np.diff(np.r_[starts, len(row)]))
     ranks = np.empty(len(row))

@@ -87,7 +87,7 @@ class History:
 
     def pair_keys(self) -> Ints:
         """Sorted distinct ``customer * product_count + product`` of the events."""
-        return np.unique(self.customer * self.product_count + self.product)
+        return distinct(self.customer * self.product_count + self.product)
 
     def matrix(self, weights: Floats | None = None) -> sparse.csr_matrix:
         """Customers x products, float32; weights of the same pair add up, or ones without weights."""
@@ -156,6 +156,12 @@ def read_history(
         purchase=purchase[starts],
         quantity=np.add.reduceat(quantity, starts) if len(starts) else quantity,
     )
+
+
+def distinct(values: Ints) -> Ints:
+    """Sorted distinct values; sorting the sorted is cheap, numpy's hashing is not."""
+    ordered = np.sort(values, kind="stable")
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 
 def days_of(moments: pa.ChunkedArray) -> Floats:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recommendations.history import Floats, History, Ints
+from ml.recommendations.history import Floats, History, Ints, distinct
 
 HALF_LIVES = (1 / 3, 1.0, 4.0)
 PAIR_NAMES = (
@@ -67,7 +67,9 @@ def measure(history: History, day: float, horizon: float) -> Moment:
     target = known.target_events()
     product_count = max(known.product_count, 1)
     keys = known.customer * product_count + known.product
-    pair_keys, of_event = np.unique(keys, return_inverse=True)
+    # Events come sorted by customer and product: a new pair starts where the key changes.
+    starts_pair = np.r_[True, keys[1:] != keys[:-1]] if len(keys) else np.empty(0, dtype=bool)
+    pair_keys, of_event = keys[starts_pair], np.cumsum(starts_pair) - 1
     pair_customer, pair_product = np.divmod(pair_keys, product_count)
     is_target = known.target
     count = len(pair_keys)
@@ -169,7 +171,7 @@ def _product_statistics(
 def buyers_since(target: History, start: float) -> Floats:
     """Distinct customers per product from ``start`` on."""
     recent = target.days >= start
-    keys = np.unique(target.customer[recent] * max(target.product_count, 1) + target.product[recent])
+    keys = distinct(target.customer[recent] * max(target.product_count, 1) + target.product[recent])
     return np.asarray(np.bincount(keys % max(target.product_count, 1), minlength=target.product_count), dtype=float)
 
 

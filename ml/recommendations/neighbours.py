@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from ml.recommendations.history import History, Ints
+from ml.recommendations.history import History, Ints, distinct
 
 MAX_EASE_PRODUCTS = 10_000
 BASKET_LIMIT = 200
@@ -78,7 +78,7 @@ def _baskets(history: History, bucket: Ints, limit: int) -> sparse.csr_matrix:
     bucket = bucket - bucket.min()
     key = history.customer * (bucket.max() + 1) + bucket
     _, basket = np.unique(key, return_inverse=True)
-    pairs = np.unique(basket * history.product_count + history.product)
+    pairs = distinct(basket * history.product_count + history.product)
     rows, columns = np.divmod(pairs, history.product_count)
     starts = np.searchsorted(rows, rows, side="left")
     keep = np.arange(len(rows)) - starts < limit

@@ -148,7 +148,7 @@ def _chunk(
     known = customers[starts[customers + 1] > starts[customers]]
     made: dict[str, Rows] = {}
     for name, ranker in rankers.items():
-        rows = ranked(shelf, known, ranker, request.settings.breadth, allowed)
+        rows = ranked(shelf, known, ranker, request.settings, allowed)
         if name == "new_for_you":
             made[name] = _with_arrivals(shelf, rows, new_arrivals(shelf, known, allowed), request)
         else:

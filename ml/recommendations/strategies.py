@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from ml.recommendations.candidates import COLUMN, Breadth, Candidates, Sources, facts, gather
+from ml.recommendations.candidates import COLUMN, Candidates, Sources, facts, gather
 from ml.recommendations.catalogue import Catalogue
 from ml.recommendations.history import Bools, Floats, History, Ints
 from ml.recommendations.neighbours import order_matrix, top_per_row
-from ml.recommendations.ranker import Ranker
+from ml.recommendations.ranker import Ranker, Settings
 from ml.recommendations.rules import Rules, due_gap, is_due, just_bought
 
 TRENDING_POOL = 200
@@ -49,13 +49,14 @@ class Shelf:
     together: sparse.csr_matrix
 
 
-def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, breadth: Breadth, allowed: Bools) -> Rows:
+def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, allowed: Bools) -> Rows:
     """``for_you`` and ``new_for_you``: candidates in the ranker's order, the just bought left out."""
-    found = gather(shelf.sources, customers, breadth, ranker.new_only, allowed)
+    found = gather(shelf.sources, customers, settings.breadth_of(ranker.new_only), ranker.new_only, allowed)
+    found = found.where(np.flatnonzero(~just_bought(found.features, shelf.rules)))
+    found = ranker.shorten(found, settings.shortlist)
     score = ranker.score(found)
     score = expit(score) if ranker.models else score
-    keep = ~just_bought(found.features, shelf.rules)
-    return Rows(found.customer, found.product, score, _why(found, shelf.rules)).where(keep)
+    return Rows(found.customer, found.product, score, _why(found, shelf.rules))
 
 
 def _why(found: Candidates, rules: Rules) -> NDArray[np.str_]:

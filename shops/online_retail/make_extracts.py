@@ -1,7 +1,7 @@
 """Split UCI Online Retail into extracts: `python shops/online_retail/make_extracts.py ORIGINAL.parquet [FOLDER]`. Same file, same bytes.
 
-Rows and values stay as they came, in their order; only the file is cut: one history file, then one file for each of the last fourteen days, pulled at
-six in the morning after (Europe/London). A day without a line has a file without one, as a nightly pull would.
+Rows and values stay as they came, in their order; only the file is cut: one history file, then one file for each of the last fourteen days,
+pulled at six in the morning after (Europe/London). A day without a line has a file without one, as a nightly pull would.
 """
 
 import sys

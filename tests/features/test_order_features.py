@@ -50,7 +50,9 @@ def write_facts(store: Path) -> None:
         connection.executemany("insert into profile.fct_returns values (?, ?, ?, ?, ?, null)", [(*row, row[2]) for row in RETURNS])
         connection.execute(
             "create table profile.fct_order_items as select items.*, occurred_at, known_at, superseded_at from profile.fct_orders "
-            "join (select * from (values " + ", ".join(str(row) for row in ITEMS) + ") as given (order_item_id, order_id, buyer, product_id, quantity)) "
+            "join (select * from (values "
+            + ", ".join(str(row) for row in ITEMS)
+            + ") as given (order_item_id, order_id, buyer, product_id, quantity)) "
             "as items using (order_id)"
         )
         connection.execute("alter table profile.fct_order_items rename buyer to customer_id")

@@ -66,10 +66,15 @@ def test_two_clean_files_are_linked_one_to_one() -> None:
 
 def test_the_order_of_pairs_does_not_change_a_cluster() -> None:
     random = np.random.default_rng(7)
-    pairs = [(int(a), int(b), float(w)) for a, b, w in zip(*random.integers(0, 60, (2, 200)), random.integers(-3, 9, 200), strict=True) if a != b]
+    pairs = [
+        (int(a), int(b), float(w)) for a, b, w in zip(*random.integers(0, 60, (2, 200)), random.integers(-3, 9, 200), strict=True) if a != b
+    ]
     once = clusters(60, pairs)
     for _ in range(5):
-        shuffled = [pairs[number] if random.random() < 0.5 else (pairs[number][1], pairs[number][0], pairs[number][2]) for number in random.permutation(len(pairs))]
+        shuffled = [
+            pairs[number] if random.random() < 0.5 else (pairs[number][1], pairs[number][0], pairs[number][2])
+            for number in random.permutation(len(pairs))
+        ]
         assert clusters(60, shuffled) == once
 
 

@@ -71,7 +71,10 @@ def test_new_records_compared_alone_give_the_clusters_of_all_with_all(
     old = sample[0].slice(0, len(ids) - 20)
     before = resolve(old, model, default_country="AU")
     after = resolve(sample[0], model, default_country="AU", only_new=ids[-20:], known_edges=before.edges)
-    together = [{frozenset(record for record, cluster in clusters(found).items() if cluster == first) for first in set(clusters(found).values())} for found in (after, resolution)]
+    together = [
+        {frozenset(record for record, cluster in clusters(found).items() if cluster == first) for first in set(clusters(found).values())}
+        for found in (after, resolution)
+    ]
     # Term frequencies of the day before differ by a hair: a borderline pair may fall otherwise.
     assert len(together[0] ^ together[1]) <= 2
 
@@ -124,7 +127,11 @@ def household(people: int) -> tuple[pa.Table, dict[str, str]]:
     given = ["anna", "robert", "chloe", "stefan", "maria", "george", "yasmin", "victor", "helena", "oscar", "paula", "dmitri"]
     rows, true = [], {}
     for home in range(people // 2):
-        surname = "".join(random.choice(list("bcdfglmnprst"), 3)) + "".join(random.choice(list("aeiou"), 2)) + random.choice(["son", "man", "ley", "ski"])
+        surname = (
+            "".join(random.choice(list("bcdfglmnprst"), 3))
+            + "".join(random.choice(list("aeiou"), 2))
+            + random.choice(["son", "man", "ley", "ski"])
+        )
         shared = {
             "family_name": surname,
             "street": f"{random.integers(1, 200)} {random.choice(['mill', 'church', 'park', 'station'])} road",

@@ -21,7 +21,9 @@ def canonical(column: str, **fields: str) -> object:
 
 def records(*rows: dict[str, str]) -> pa.Table:
     names = sorted({name for row in rows for name in row})
-    return pa.table({"record_id": [str(number) for number in range(len(rows))], **{name: [row.get(name) for row in rows] for name in names}})
+    return pa.table(
+        {"record_id": [str(number) for number in range(len(rows))], **{name: [row.get(name) for row in rows] for name in names}}
+    )
 
 
 def links(table: pa.Table, **options: object) -> set[tuple[str, str, str]]:
@@ -138,4 +140,6 @@ def test_an_edge_is_known_when_its_later_record_is() -> None:
     days = [datetime.datetime(2026, 3, 2), datetime.datetime(2026, 3, 1)]
     table = pa.table({"record_id": ["late", "early"], "email": ["a@b.test"] * 2, "known_at": days})
     edges, _ = exact_edges(table)
-    assert edges.select(["record_a", "record_b", "known_at"]).to_pylist() == [{"record_a": "early", "record_b": "late", "known_at": days[0]}]
+    assert edges.select(["record_a", "record_b", "known_at"]).to_pylist() == [
+        {"record_a": "early", "record_b": "late", "known_at": days[0]}
+    ]

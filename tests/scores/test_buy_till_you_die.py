@@ -14,17 +14,14 @@ def drawn(customers: int = 800, seed: int = 3) -> tuple[np.ndarray, np.ndarray, 
         rate, dropout, mean = generator.gamma(0.8, 1 / 20), generator.beta(0.9, 3.0), 30 / generator.gamma(4.0, 0.25)
         age[customer] = round(generator.uniform(30, 300))
         day = 0.0
-        while generator.random() > dropout:
-            day += generator.exponential(1 / rate)
-            if day >= age[customer]:
-                break
+        while (day := day + generator.exponential(1 / rate)) < age[customer]:
             frequency[customer] += 1
-            recency[customer] = np.ceil(day)
+            recency[customer] = day
+            if generator.random() < dropout:
+                break
         if frequency[customer]:
             value[customer] = generator.gamma(5.0 * frequency[customer], mean / (5.0 * frequency[customer]))
-    return frequency, np.minimum(recency, age), age, value
-
-
+    return frequency, recency, age, value
 
 
 def test_predictions_equal_those_of_lifetimes() -> None:
@@ -33,7 +30,9 @@ def test_predictions_equal_those_of_lifetimes() -> None:
     purchasing, spending = Purchasing(0.8, 20.0, 0.9, 3.0), Spending(5.0, 4.0, 30.0)
     theirs = lifetimes.BetaGeoFitter()
     theirs.params_ = {"r": 0.8, "alpha": 20.0, "a": 0.9, "b": 3.0}
-    np.testing.assert_allclose(purchasing.p_alive(frequency, recency, age), theirs.conditional_probability_alive(frequency, recency, age), atol=1e-9)
+    np.testing.assert_allclose(
+        purchasing.p_alive(frequency, recency, age), theirs.conditional_probability_alive(frequency, recency, age), atol=1e-9
+    )
     np.testing.assert_allclose(
         purchasing.purchases_expected(frequency, recency, age, 60.0),
         theirs.conditional_expected_number_of_purchases_up_to_time(60.0, frequency, recency, age),
@@ -41,7 +40,9 @@ def test_predictions_equal_those_of_lifetimes() -> None:
     )
     values = lifetimes.GammaGammaFitter()
     values.params_ = {"p": 5.0, "q": 4.0, "v": 30.0}
-    np.testing.assert_allclose(spending.value_expected(frequency, value), values.conditional_expected_average_profit(frequency, value), atol=1e-9)
+    np.testing.assert_allclose(
+        spending.value_expected(frequency, value), values.conditional_expected_average_profit(frequency, value), atol=1e-9
+    )
 
 
 def test_the_fit_is_no_less_likely_than_that_of_lifetimes() -> None:

@@ -18,6 +18,7 @@ from benchmarks import scores as benchmark
 from benchmarks.transactions import Columns, build_features, load_transactions
 from ml import customer_scores
 from ml.abstention import Abstained
+from ml.churn import ChurnModel
 from ml.customer_scores import Baseline, Plan, Trained, measure, plan, score, train
 from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
 from ml.promotion import judge_churn, judge_value
@@ -27,6 +28,7 @@ from ml.signals import feature_columns, numbers
 from ml.snapshots import of_day
 from ml.store import RefusedArtifact, load, save
 from ml.validation import auc, log_loss
+from ml.value import ValueModel
 
 START = datetime(2023, 1, 1)
 AS_OF = START + timedelta(days=280)
@@ -34,7 +36,7 @@ HORIZON = 60
 
 
 def made_up_transactions(customers: int, seed: int = 5) -> pa.Table:
-    """Purchases of 400 days: each customer with a pace, a level of spend, a first day and a day of dropping out."""
+    """Purchases of 400 days: each customer with a steady pace, a level of spend, a first day and a day of dropping out."""
     generator = np.random.default_rng(seed)
     rows: list[tuple[str, datetime, float]] = []
     for number in range(customers):
@@ -43,7 +45,7 @@ def made_up_transactions(customers: int, seed: int = 5) -> pa.Table:
         day = first
         while day < min(400.0, first + life):
             rows.append((f"c{number:05d}", START + timedelta(days=day), round(float(np.exp(level + generator.normal(0, 0.5))), 2)))
-            day += generator.gamma(2.0, pace / 2.0)
+            day += generator.gamma(8.0, pace / 8.0)
     names = ("customer", "at", "amount")
     return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
 
@@ -69,7 +71,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     planned = plan(AS_OF, 280, HORIZON)
     snapshots, labels = build_features(folder / "warehouse.duckdb", AS_OF, planned.days, planned.label_horizons)
     today = of_day(snapshots, AS_OF)
-    after = transactions.filter(pc.and_(pc.greater_equal(transactions["at"], AS_OF), pc.less(transactions["at"], AS_OF + timedelta(days=HORIZON))))
+    after = transactions.filter(
+        pc.and_(pc.greater_equal(transactions["at"], AS_OF), pc.less(transactions["at"], AS_OF + timedelta(days=HORIZON)))
+    )
     came = set(after["customer"].to_pylist())
     churned = np.array([customer not in came for customer in today["customer_id"].to_pylist()], dtype=np.float64)
     yield Shop(planned, snapshots, labels, today, churned, folder / "transactions.parquet")
@@ -81,7 +85,9 @@ def trained(shop: Shop) -> dict[str, Trained]:
     churn = train("churn", shop.planned, shop.snapshots, shop.labels)
     value = train("value", shop.planned, shop.snapshots, shop.labels, churn=churn)
     assert isinstance(churn, Trained)
+    assert isinstance(churn.model, ChurnModel), churn.verdict
     assert isinstance(value, Trained)
+    assert isinstance(value.model, ValueModel), value.verdict
     return {"churn": churn, "value": value}
 
 
@@ -92,7 +98,10 @@ def unrounded(trained: Trained, day: customer_scores.Day, features: pa.Table) ->
 
 def test_churn_orders_and_calibrates_people_it_has_not_seen(shop: Shop, trained: dict[str, Trained]) -> None:
     probability = score(trained["churn"], measure(trained["churn"], shop.today), shop.today)["churn_probability"].to_numpy()
-    assert auc(shop.churned, probability) > 0.75
+    base = Trained("churn", AS_OF, Baseline(HORIZON, feature_columns(shop.snapshots)), None)
+    usual = score(base, measure(base, shop.today), shop.today)["churn_probability"].to_numpy()
+    assert auc(shop.churned, probability) > auc(shop.churned, usual)
+    assert log_loss(shop.churned, probability) < log_loss(shop.churned, usual)
     assert log_loss(shop.churned, probability) < log_loss(shop.churned, np.full(len(probability), shop.churned.mean()))
 
 
@@ -174,7 +183,9 @@ def test_the_baseline_stays_when_the_challenger_loses_the_back_test(shop: Shop, 
 
     def taught_wrongly(name: str, snapshots: pa.Table, labels: pa.Table, *rest: object, **more: object) -> object:
         shuffled = pa.array(np.random.default_rng(0).permutation(labels["orders_count"].to_numpy()))
-        return real(name, snapshots, labels.set_column(labels.schema.get_field_index("orders_count"), "orders_count", shuffled), *rest, **more)
+        return real(
+            name, snapshots, labels.set_column(labels.schema.get_field_index("orders_count"), "orders_count", shuffled), *rest, **more
+        )
 
     monkeypatch.setattr(customer_scores, "_fit", taught_wrongly)
     found = train("churn", shop.planned, shop.snapshots, shop.labels)
@@ -244,12 +255,28 @@ def test_mlflow_mirrors_champions_and_gives_back_the_model(shop: Shop, trained: 
     registry.point("churn", second.version)
     assert registry.by_alias("churn", CHAMPION) == second
     again = registry.fetch(second)
-    np.testing.assert_array_equal(unrounded(again, measure(again, shop.today), shop.today)[:5], unrounded(trained["churn"], measure(trained["churn"], shop.today), shop.today)[:5])
+    np.testing.assert_array_equal(
+        unrounded(again, measure(again, shop.today), shop.today)[:5],
+        unrounded(trained["churn"], measure(trained["churn"], shop.today), shop.today)[:5],
+    )
 
 
 def test_the_benchmark_abstains_on_forty_customers_and_says_so_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pq.write_table(made_up_transactions(40), tmp_path / "few.parquet")
-    arguments = [str(tmp_path / "few.parquet"), "--customer", "customer", "--at", "at", "--amount", "amount", "--cut", "2023-10-01", "--horizon", "60", "--json"]
+    arguments = [
+        str(tmp_path / "few.parquet"),
+        "--customer",
+        "customer",
+        "--at",
+        "at",
+        "--amount",
+        "amount",
+        "--cut",
+        "2023-10-01",
+        "--horizon",
+        "60",
+        "--json",
+    ]
     assert benchmark.main(arguments) == 0
     printed = json.loads(capsys.readouterr().out)
     assert "a model needs 300" in printed["abstained"]

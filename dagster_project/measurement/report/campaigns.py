@@ -51,7 +51,7 @@ class Campaign:
 
 @dataclass(frozen=True)
 class FeedWritten:
-    """A feed of the day: its rows per destination (None where it was not written), and how many lost their consent between decision and delivery."""
+    """A feed of the day: its rows per destination (None where it was not written), and how many people lost consent after the decision."""
 
     name: str
     rows: tuple[int | None, ...]

@@ -22,7 +22,10 @@ select channel, purpose, count(*) filter (where is_permitted), count(*) filter (
 from profile.customer_permissions semi join profile.current_customers using (as_of, customer_id)
 where as_of = $as_of group by channel, purpose order by channel, purpose
 """
-SUPPRESSED = "select channel, reason, count(*) from profile.customer_suppressions where as_of = $as_of group by all order by count(*) desc, channel, reason"
+SUPPRESSED = """
+select channel, reason, count(*) from profile.customer_suppressions
+where as_of = $as_of group by all order by count(*) desc, channel, reason
+"""
 DAYS_SHOWN = 42
 
 
@@ -68,6 +71,15 @@ class Customers:
     fields: tuple[tuple[str, int], ...]
     purposes: tuple[Purpose, ...]
     suppressed: tuple[tuple[str, str, int], ...]
+
+    @property
+    def systems(self) -> list[str]:
+        """The systems that know people."""
+        return sorted({pair.source for pair in self.pairs})
+
+    @property
+    def matches(self) -> dict[tuple[str, str], Pair]:
+        return {(pair.source, pair.other): pair for pair in self.pairs}
 
 
 def read_customers(reading: Reading) -> Customers:

@@ -4,26 +4,27 @@ from dataclasses import dataclass
 
 from dagster_project.measurement.report.reading import Reading
 
-# Label, what is counted, in words, and the count.
+LEDGER = "from sources.load_ledger where extracted_at <= $known_by"
+# Label, unit, what is counted in words, and the count.
 STEPS = (
-    ("Source rows in", "rows", "every row of every extract so far", "select sum(rows_in) from sources.load_ledger where extracted_at <= $known_by"),
-    (
-        "Loaded",
-        "rows",
-        "neither seen before nor refused",
-        "select sum(rows_loaded) from sources.load_ledger where extracted_at <= $known_by",
-    ),
+    ("Source rows in", "rows", "every row of every extract so far", f"select sum(rows_in) {LEDGER}"),
+    ("Loaded", "rows", "neither seen before nor refused", f"select sum(rows_loaded) {LEDGER}"),
     (
         "Customer records",
         "records",
         "people as each system knows them",
         "select count(*) from identity.customer_links where valid_from <= $known_by and (valid_to is null or valid_to > $known_by)",
     ),
-    ("Customers", "people", "records that are one person, taken together", "select count(*) from profile.current_customers where as_of = $as_of"),
+    (
+        "Customers",
+        "people",
+        "records that are one person, taken together",
+        "select count(*) from profile.current_customers where as_of = $as_of",
+    ),
     (
         "May be written to",
         "people",
-        "consent to e-mail marketing, not suppressed, a valid address",
+        "consent to e-mail marketing, not suppressed, reachable",
         "select count(*) from campaigns.mailable_customers where as_of = $as_of",
     ),
     (

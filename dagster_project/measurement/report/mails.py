@@ -15,7 +15,9 @@ SHOWN = 6
 KINDS = """
 select
     content.campaign, content.step, coalesce(decisions.variant, ''), coalesce(customers.language, ''), customers.first_name is not null,
-    max(content.as_of), max_by(content.customer_id, (content.as_of, content.customer_id)), max_by(content.path, (content.as_of, content.customer_id))
+    max(content.as_of),
+    max_by(content.customer_id, (content.as_of, content.customer_id)),
+    max_by(content.path, (content.as_of, content.customer_id))
 from campaigns.campaign_content as content
 left join campaigns.campaign_decisions as decisions using (as_of, campaign, step, customer_id)
 left join (select customer_id, language, first_name from profile.current_customers where as_of = $as_of) as customers using (customer_id)
@@ -88,5 +90,6 @@ def _rendered(reading: Reading, kind: Kind) -> Mail:
     columns = ["subject", "preheader", "html"]
     found = pq.read_table(reading.store / kind.path, columns=columns, filters=[("customer_id", "=", kind.customer_id)]).to_pylist()[0]
     language = re.search(r'<html[^>]*\blang="([^"]+)"', found["html"])
-    light, dark = (preview_html(found["html"], scheme).replace("</head>", INERT, 1) for scheme in ("light", "dark"))
+    light = preview_html(found["html"], "light").replace("</head>", INERT, 1)
+    dark = preview_html(found["html"], "dark").replace("</head>", INERT, 1)
     return Mail(kind, language.group(1) if language else kind.language, found["subject"], found["preheader"], light, dark)

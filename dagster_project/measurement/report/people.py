@@ -1,7 +1,7 @@
 """Why did this person get that, or not: everybody's state on the day, found by e-mail address or customer id.
 
-Addresses are not in the file: a person is filed under the first 16 hex digits of SHA-256(salt + address in lower case), and the page hashes what
-is typed. That makes a lookup, not anonymity: whoever has the file can test whether an address they know is in it.
+Addresses are not in the file: a person is filed under the first 16 hex digits of SHA-256(salt + address in lower case), and the page hashes
+what is typed. That makes a lookup, not anonymity: whoever has the file can test whether an address they know is in it.
 """
 
 import hashlib
@@ -9,7 +9,8 @@ import hmac
 import json
 from collections import defaultdict
 from collections.abc import Hashable
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from dagster_project.measurement.report.reading import Reading
@@ -38,7 +39,9 @@ RECORDS = """
 select customer_id, source, rule, count(*), min(match_probability) from identity.customer_links
 where valid_from <= $known_by and (valid_to is null or valid_to > $known_by) group by all order by all
 """
-PERMISSIONS = "select customer_id, channel, purpose, is_permitted, since from profile.customer_permissions where as_of = $as_of order by all"
+PERMISSIONS = """
+select customer_id, channel, purpose, is_permitted, since from profile.customer_permissions where as_of = $as_of order by all
+"""
 SUPPRESSIONS = "select customer_id, channel, reason from profile.customer_suppressions where as_of = $as_of order by all"
 SEGMENTS = """
 select members.customer_id, members.segment, max(stays.entered_at) from segments.customer_segments as members
@@ -48,7 +51,16 @@ where members.as_of = $as_of group by all order by all
 """
 DECISIONS = """
 select customer_id, campaign, step, decision, reason, coalesce(variant, '') as variant, min(decided_at), max(decided_at), count(*)
-from measurement.report_decisions where as_of = $as_of group by all order by customer_id, max(decided_at) desc, campaign, step, decision, reason, variant
+from measurement.report_decisions where as_of = $as_of group by all
+order by customer_id, max(decided_at) desc, campaign, step, decision, reason, variant
+"""
+RECOMMENDED = """
+select recommended.customer_id, coalesce(products.title, recommended.product_id), coalesce(recommended.reason, '')
+from scores.customer_recommendations as recommended
+left join (select product_id, max(title) as title from profile.dim_products where superseded_at is null group by product_id) as products
+    using (product_id)
+where recommended.as_of = $as_of and recommended.strategy = 'for_you' and recommended.rank <= 3
+order by recommended.customer_id, recommended.rank
 """
 PLANNED = "select distinct campaign from campaigns.campaign_steps order by campaign"
 EXAMPLES = """
@@ -83,8 +95,8 @@ def filed_under(salt: str, address: str) -> str:
 def read_people(reading: Reading) -> dict[str, Any] | None:
     """What the page's search reads, as JSON will have it; None for a shop with more than SEARCHABLE customers.
 
-    `people` has a row per customer: [filed under, customer id, address state, country, language, first seen, completeness, records, permissions,
-    suppressions, segments, decisions, scores]; texts and days in it are places in `words`.
+    `people` has a row per customer: [filed under, customer id, address state, country, language, first seen, completeness, records,
+    permissions, suppressions, segments, decisions, scores, recommendations]; texts and days in it are places in `words`.
     """
     if reading.number("select count(*) from profile.current_customers where as_of = $as_of") > SEARCHABLE:
         return None
@@ -102,6 +114,9 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
         decisions = _by_customer(
             (row[0], [*(words(text) for text in row[1:6]), day(row[6]), day(row[7]), row[8]]) for row in reading.rows(DECISIONS)
         )
+    recommended: dict[str, list[list[Any]]] = {}
+    if reading.has("scores.customer_recommendations"):
+        recommended = _by_customer((row[0], [words(row[1]), words(row[2])]) for row in reading.rows(RECOMMENDED))
     score_names, scores = _scores(reading)
     people = [
         [
@@ -118,6 +133,7 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
             segments.get(customer, []),
             decisions.get(customer, []),
             scores.get(customer, []),
+            recommended.get(customer, []),
         ]
         for customer, email, status, country, language, first_seen_at, completeness in reading.rows(CUSTOMERS)
     ]
@@ -161,6 +177,8 @@ def _scores(reading: Reading) -> tuple[list[str], dict[str, list[Any]]]:
 
 
 def _readable(value: Any) -> Any:
-    if value is None or isinstance(value, int | str):
-        return value
-    return value.date().isoformat() if isinstance(value, datetime) else str(value) if hasattr(value, "isoformat") else round(float(value), 3)
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return round(float(value), 3) if isinstance(value, float | Decimal) else value

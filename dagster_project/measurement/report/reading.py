@@ -19,7 +19,7 @@ from dagster_project.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Reading:
-    """The newest built day of a store. `days` are the built moments (UTC), oldest first; `store` is the folder that paths are relative to."""
+    """The newest built day of a store. `days` are the built moments (UTC), oldest first; paths in tables are relative to `store`."""
 
     connection: duckdb.DuckDBPyConnection
     shop: Shop

@@ -6,11 +6,13 @@ from decimal import Decimal
 from dagster_project.measurement.report.reading import Reading
 
 TABLE = "measurement.campaign_results"
+# The interval takes means for normal; with fewer people that is not so, purchases being rare and large.
+ENOUGH_HELD_OUT = 30
 
 
 @dataclass(frozen=True)
 class Result:
-    """One arm of a campaign; None where the store does not know. `lift` is revenue per person against the holdout, in the shop's currency."""
+    """One arm of a campaign; None where the store does not know. `lift` is revenue per person less the holdout's, in the shop's money."""
 
     campaign: str
     step: str
@@ -33,13 +35,15 @@ class Result:
         return None not in (self.lift, self.lift_low, self.lift_high)
 
     @property
-    def verdict(self) -> str:
-        """What the interval says, in a word."""
+    def verdict(self) -> tuple[str, str]:
+        """What the interval says, and its tone. It holds for many people: of few held out, one order more or less would turn it."""
         if self.lift_low is None or self.lift_high is None:
-            return "no holdout to compare with"
+            return "no holdout to compare with", "calm"
+        if self.holdout is not None and self.holdout < ENOUGH_HELD_OUT:
+            return f"only {self.holdout} held out, too few to tell", "calm"
         if self.lift_low > 0:
-            return "more than without the mail"
-        return "less than without the mail" if self.lift_high < 0 else "cannot be told from no effect"
+            return "more than without the mail", "good"
+        return ("less than without the mail", "bad") if self.lift_high < 0 else ("cannot be told from no effect", "calm")
 
 
 def read_results(reading: Reading) -> tuple[Result, ...]:

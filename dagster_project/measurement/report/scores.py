@@ -22,6 +22,8 @@ SCORES = {
     "click_probability": ("Click", "probability of clicking the next mail", "probability"),
 }
 BINS = 20
+# How measures end of which less is better.
+LESS_IS_BETTER = ("loss", "brier", "mae")
 MODELS = "select model, trained_as_of, status, coalesce(reason, '') from scores.daily_models where as_of = $as_of order by model"
 LOG = """
 select model, trained_as_of, promoted, cast(to_json(metrics) as varchar) from scores.model_log
@@ -54,6 +56,32 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Gain:
+    """By how much a back-test measure differs from the champion's or the baseline's (estimate, with the ends of its interval)."""
+
+    name: str
+    estimate: float
+    low: float
+    high: float
+
+    @property
+    def tone(self) -> str:
+        """`good` or `bad` when the interval leaves out no difference; of losses and errors, less is better."""
+        better = -1 if self.name.endswith(LESS_IS_BETTER) else 1
+        ends = sorted((better * self.low, better * self.high))
+        return "good" if ends[0] > 0 else "bad" if ends[1] < 0 else "calm"
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What a log entry's metrics say: plain numbers, gains, curves."""
+
+    numbers: tuple[tuple[str, float], ...] = ()
+    gains: tuple[Gain, ...] = ()
+    curves: tuple[Curve, ...] = ()
+
+
+@dataclass(frozen=True)
 class Model:
     """A model on the day: whether it scored or abstained and why, with the newest log entry's measures."""
 
@@ -62,25 +90,28 @@ class Model:
     trained_as_of: datetime | None
     reason: str
     is_promoted: bool | None
-    metrics: tuple[tuple[str, float], ...]
-    curves: tuple[Curve, ...]
+    measures: Measures
 
     @property
     def drawn(self) -> list[tuple[str, tuple[tuple[float, float], ...]]]:
-        return [(curve.name, curve.points) for curve in self.curves]
+        return [(curve.name, curve.points) for curve in self.measures.curves]
 
 
 @dataclass(frozen=True)
 class Scores:
+    """`absent` names the scores that the store has a column for and no value of on this day."""
+
     spreads: tuple[Spread, ...]
+    absent: tuple[str, ...]
     models: tuple[Model, ...]
 
 
 def read_scores(reading: Reading) -> Scores:
     """The scores of the day; empty where the store has none."""
-    columns = reading.columns(TABLE)
-    spreads = [_spread(reading, column) for column in SCORES if column in columns]
-    return Scores(tuple(spread for spread in spreads if spread), _models(reading))
+    have = set(reading.columns(TABLE))
+    spreads = {column: _spread(reading, column) for column in SCORES if column in have}
+    absent = tuple(SCORES[column][0] for column, spread in spreads.items() if spread is None)
+    return Scores(tuple(spread for spread in spreads.values() if spread), absent, _models(reading))
 
 
 def spread(column: str, values: np.ndarray[Any, np.dtype[np.float64]], abstained: int) -> Spread:
@@ -89,29 +120,32 @@ def spread(column: str, values: np.ndarray[Any, np.dtype[np.float64]], abstained
     low = 0.0 if unit == "probability" else float(min(values.min(), 0.0))
     high = 1.0 if unit == "probability" else float(np.quantile(values, 0.98)) or 1.0
     counts, _ = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high if high > low else low + 1.0))
-    return Spread(column, name, meaning, unit, len(values), abstained, float(np.median(values)), low, high, tuple(int(count) for count in counts))
+    median = float(np.median(values))
+    return Spread(column, name, meaning, unit, len(values), abstained, median, low, high, tuple(int(count) for count in counts))
 
 
-def metrics_of(text: str | None) -> tuple[tuple[tuple[str, float], ...], tuple[Curve, ...]]:
-    """The numbers and the curves in a log entry's metrics (JSON): a number is a measure, a list of pairs a curve, an object's names are joined."""
+def measures_of(text: str | None) -> Measures:
+    """The measures in a log entry's metrics (JSON): a number is one, three numbers are a gain with its ends, a list of pairs is a curve.
+    The names of nested objects are joined."""
     numbers: list[tuple[str, float]] = []
+    gains: list[Gain] = []
     curves: list[Curve] = []
 
     def walk(name: str, value: object) -> None:
-        if isinstance(value, str) and value[:1] in "{[":
+        if isinstance(value, str) and value[:1] in ("{", "["):
             value = json.loads(value)
-        if isinstance(value, bool) or value is None:
-            return
-        if isinstance(value, int | float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             numbers.append((name, float(value)))
         elif isinstance(value, Mapping):
             for key in sorted(value):
                 walk(f"{name} {key}".strip(), value[key])
+        elif isinstance(value, list) and len(value) == 3 and all(isinstance(end, int | float) for end in value):
+            gains.append(Gain(name, *map(float, value)))
         elif isinstance(value, list) and value and all(isinstance(pair, list) and len(pair) == 2 for pair in value):
             curves.append(Curve(name, tuple((float(x), float(y)) for x, y in value)))
 
     walk("", json.loads(text) if text else None)
-    return tuple(numbers), tuple(curves)
+    return Measures(tuple(numbers), tuple(gains), tuple(curve for curve in curves if is_rising(curve)))
 
 
 def is_rising(curve: Curve) -> bool:
@@ -134,6 +168,5 @@ def _models(reading: Reading) -> tuple[Model, ...]:
     models = []
     for name, trained_as_of, status, reason in daily or [(name, entry[0], "trained", "") for name, entry in logged.items()]:
         _, promoted, text = logged.get(name, (None, None, None))
-        numbers, curves = metrics_of(text)
-        models.append(Model(name, status, trained_as_of, reason, promoted, numbers, tuple(curve for curve in curves if is_rising(curve))))
+        models.append(Model(name, status, trained_as_of, reason, promoted, measures_of(text)))
     return tuple(models)

@@ -70,7 +70,7 @@ class Sources:
 def read_sources(reading: Reading) -> Sources:
     """What came in by the day's `known_by`, and the guards of the day."""
     return Sources(
-        tuple(SourceTable(*map(str, row[:2]), *map(int, row[2:])) for row in reading.rows(TABLES)),
+        tuple(SourceTable(row[0], row[1], *(int(number) for number in row[2:])) for row in reading.rows(TABLES)),
         tuple(Refusal(*row) for row in reading.rows(REFUSED)),
         tuple(Guard(name, is_red, message, accepted is not None) for name, is_red, message, accepted in reading.rows(GUARDS)),
     )

@@ -16,8 +16,9 @@ def share(part: float, whole: float) -> str:
     if not whole:
         return "–"
     percent = 100 * part / whole
-    is_plain = part == 0 or part == whole or 10 <= percent < 99
-    return f"{percent:.0f} %" if is_plain else f"{percent:.1f} %" if percent >= 0.1 else "< 0.1 %"
+    if part in (0, whole) or 10 <= percent < 99:
+        return f"{percent:.0f} %"
+    return "< 0.1 %" if percent < 0.1 else "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
 
 
 def money(amount: float | None, currency: str, decimals: int = 2) -> str:
@@ -29,10 +30,19 @@ def signed(amount: float | None, currency: str) -> str:
     return "–" if amount is None else f"{'+' if amount > 0 else ''}{money(amount, currency)}"
 
 
+ACRONYMS = frozenset({"auc", "clv", "mae", "pr", "sms", "vip"})
+
+
 def title(name: str) -> str:
-    """win_back → Win back."""
-    words = name.replace("_", " ").strip()
+    """win_back → Win back; churn_auc → Churn AUC."""
+    words = " ".join(word.upper() if word in ACRONYMS else word for word in name.replace("_", " ").split())
     return words[:1].upper() + words[1:]
+
+
+def sentence(text: str) -> str:
+    """A reason as a sentence of its own."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
 
 
 def moment_in_words(moment: Moment, zone: str) -> tuple[str, str]:

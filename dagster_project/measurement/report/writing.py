@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from dagster_project.files import write_whole
 from dagster_project.measurement.report import drawing, wording
@@ -44,10 +43,12 @@ def page_of(reading: Reading) -> str:
     """The whole page."""
     day, known_until = wording.moment_in_words(reading.moment, reading.shop.zone)
     people = read_people(reading)
-    environment = Environment(loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    loader = FileSystemLoader(PAGE)
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "count": wording.count,
         "title_of": wording.title,
+        "sentence": wording.sentence,
         "day": wording.day_in_words,
         "day_ended": lambda instant: wording.day_in_words(day_of(instant, reading.shop.zone)),
     }
@@ -65,7 +66,7 @@ def page_of(reading: Reading) -> str:
         "exports": read_exports(reading),
         "mails": read_mails(reading),
         "results": read_results(reading),
-        "people": Markup(as_script(people)) if people else None,
+        "people": as_script(people) if people else None,
         "examples": read_examples(reading),
         "searchable": SEARCHABLE,
         "draw": drawing,
@@ -73,7 +74,7 @@ def page_of(reading: Reading) -> str:
         "share": wording.share,
         "money": wording.money,
         "signed": wording.signed,
-        "style": Markup((PAGE / "report.css").read_text()),
-        "script": Markup((PAGE / "search.js").read_text()),
+        "style": (PAGE / "report.css").read_text(),
+        "script": (PAGE / "search.js").read_text(),
     }
     return environment.get_template("index.html.j2").render(context)

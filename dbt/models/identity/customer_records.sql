@@ -17,18 +17,13 @@ reviews as (
     select * from {{ all_sources('reviews') }}
 ),
 
--- An order or a cart names its customer before, or without, the customer's own extract: a guest has no other record. The till's cards have one.
+-- An order or a cart names its customer before, or without, the customer's own extract: a guest has no other record.
 named as (
-    select source, source_customer_id, occurred_at, known_at, guest_email as email, cast(null as varchar) as phone, true as is_person
+    select source, source_customer_id, occurred_at, known_at, guest_email as email, cast(null as varchar) as phone
     from orders
-    where source <> 'pos'
     union all
-    select source, source_customer_id, occurred_at, known_at, guest_email as email, guest_phone as phone, true as is_person
+    select source, source_customer_id, occurred_at, known_at, guest_email as email, guest_phone as phone
     from carts
-    -- A review is somebody's only where the address is a customer's.
-    union all
-    select source, source_customer_id, occurred_at, known_at, guest_email as email, cast(null as varchar) as phone, false as is_person
-    from reviews
 ),
 
 mentioned as (
@@ -40,9 +35,23 @@ mentioned as (
         cast('1900-01-01' as timestamp) as version_at,
         0 as version_number,
         min(email) as email,
-        min(phone) as phone,
-        bool_or(is_person) as is_person
+        min(phone) as phone
     from named
+    where source_customer_id is not null
+    group by source, source_customer_id
+),
+
+reviewers as (
+    select
+        source,
+        source_customer_id,
+        min(occurred_at) as created_at,
+        min(known_at) as known_at,
+        min(occurred_at) as version_at,
+        0 as version_number,
+        min(reviewer_email) as email,
+        false as is_person
+    from reviews
     where source_customer_id is not null
     group by source, source_customer_id
 ),
@@ -51,6 +60,8 @@ records as (
     select * from stated
     union all by name
     select * from mentioned
+    union all by name
+    select * from reviewers
 ),
 
 versions as (

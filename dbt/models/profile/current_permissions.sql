@@ -2,15 +2,31 @@
 {{ config(materialized='view') }}
 with
 
+standing as (
+    select * from {{ ref('fct_consents') }} where superseded_at is null
+),
+
+-- What the shop keeps a consent log of: there no other system can grant, though each can take back.
+logged as (
+    select distinct
+        channel,
+        purpose
+    from standing
+    where is_logged
+),
+
 statements as (
     select
-        *,
+        standing.*,
         row_number() over (
-            partition by customer_id, channel, purpose
-            order by is_soft_opt_in, occurred_at desc, state desc, known_at desc, consent_id desc
+            partition by standing.customer_id, standing.channel, standing.purpose
+            order by standing.is_soft_opt_in, standing.occurred_at desc, standing.state desc, standing.known_at desc, standing.consent_id desc
         ) as recency
-    from {{ ref('fct_consents') }}
-    where superseded_at is null and customer_id is not null
+    from standing
+    left join logged on standing.channel = logged.channel and standing.purpose = logged.purpose
+    where
+        standing.customer_id is not null
+        and (standing.state = 'withdrawn' or standing.is_logged or logged.purpose is null)
 ),
 
 suppressed as (

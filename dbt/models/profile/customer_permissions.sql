@@ -6,6 +6,24 @@ statements as (
     select * from {{ known_anytime(ref('fct_consents')) }} as statements
 ),
 
+-- What the shop keeps a consent log of: there no other system can grant, though each can take back.
+logged as (
+    select distinct
+        as_of,
+        channel,
+        purpose
+    from statements
+    where is_logged
+),
+
+counted as (
+    select statements.*
+    from statements
+    left join logged
+        on statements.as_of = logged.as_of and statements.channel = logged.channel and statements.purpose = logged.purpose
+    where statements.state = 'withdrawn' or statements.is_logged or logged.purpose is null
+),
+
 -- A grant counts from when it was given, a withdrawal from when it is known. The newest statement holds; of two at once, the withdrawal.
 -- A soft opt-in is no statement of the customer's: any of those goes before it.
 newest as (
@@ -15,7 +33,7 @@ newest as (
             partition by as_of, customer_id, channel, purpose
             order by is_soft_opt_in, occurred_at desc, state desc, known_at desc, consent_id desc
         ) as recency
-    from statements
+    from counted
     where customer_id is not null and (state = 'withdrawn' or occurred_at < as_of)
 )
 

@@ -40,10 +40,16 @@ merged as (
         {{ newest('membership_tier') }},
         {{ newest('interests') }},
         {{ newest('preferences') }},
+        {{ newest('household_size') }},
+        {{ newest('has_children') }},
+        {{ newest('urbanity') }},
+        {{ newest('income_band') }},
+        {{ newest('personal_values') }},
+        {{ newest('social_activity') }},
         min_by(signup_source, concat_ws('|', strftime(created_at, '%Y%m%d%H%M%S%f'), source, source_customer_id))
             filter (where signup_source is not null) as signup_source,
-        min(created_at) as first_seen_at,
-        max(case when version_at > timestamp '1900-01-01' then version_at else created_at end) as last_seen_at
+        min(created_at) filter (where is_person) as first_seen_at,
+        max(case when version_at > timestamp '1900-01-01' then version_at else created_at end) filter (where is_person) as last_seen_at
     from moments
     inner join records
         on
@@ -71,6 +77,12 @@ select
     merged.signup_source,
     merged.interests,
     merged.preferences,
+    merged.household_size,
+    merged.has_children,
+    merged.urbanity,
+    merged.income_band,
+    merged.personal_values,
+    merged.social_activity,
     merged.first_seen_at,
     merged.last_seen_at,
     coalesce(points.status, 'missing') as email_status,

@@ -32,5 +32,6 @@ select
     purpose,
     state,
     evidence,
-    is_soft_opt_in
+    is_soft_opt_in,
+    source in ('{{ var('consent_logs') | join("', '") }}') as is_logged
 from linked

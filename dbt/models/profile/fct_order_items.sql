@@ -25,18 +25,24 @@ lines as (
 
 linked as (
     select * from {{ linked('lines') }} as facts
+),
+
+-- A till knows its wares by sku alone.
+skus as (
+    select * from {{ ref('int_skus') }}
 )
 
 select
-    order_item_id,
-    order_id,
-    source,
-    customer_id,
-    occurred_at,
-    known_at,
-    superseded_at,
-    product_id,
-    quantity,
-    unit_price,
-    cast(net_amount as decimal(18, 2)) as net_amount
+    linked.order_item_id,
+    linked.order_id,
+    linked.source,
+    linked.customer_id,
+    linked.occurred_at,
+    linked.known_at,
+    linked.superseded_at,
+    coalesce(linked.product_id, skus.product_id) as product_id,
+    linked.quantity,
+    linked.unit_price,
+    cast(linked.net_amount as decimal(18, 2)) as net_amount
 from linked
+left join skus on linked.product_id is null and linked.sku = skus.sku and skus.known_at <= linked.known_at

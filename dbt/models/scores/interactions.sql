@@ -21,8 +21,22 @@ bought as (
     where quantity > 0
 ),
 
+viewed as (
+    select
+        as_of,
+        customer_id,
+        product_id,
+        occurred_at,
+        'view' as kind,
+        1 as quantity
+    from {{ known(ref('fct_web_events')) }} as events
+    where event = 'view_item'
+),
+
 interactions as (
     select * from bought
+    union all
+    select * from viewed
 )
 
 select

@@ -11,8 +11,8 @@ reviews as (
 select
     'shopify' as source,
     id as review_id,
-    concat('guest:', md5(lower(trim(customer_email)))) as source_customer_id,
-    nullif(trim(customer_email), '') as guest_email,
+    concat('reviewer:', md5(lower(trim(customer_email)))) as source_customer_id,
+    nullif(trim(customer_email), '') as reviewer_email,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
     _known_at as version_at,

@@ -1,0 +1,237 @@
+"""The same rows as each tool imports them, to the byte; what a tool would refuse, run or cut is not in its file."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dagster_project.campaigns.campaign import load_campaigns
+from dagster_project.campaigns.escaping import guard
+from dagster_project.campaigns.offers import offer_for
+from dagster_project.delivery.destinations import DESTINATIONS, Destination, destination_named
+from dagster_project.delivery.dialects import harmless_within, merge_tags
+from dagster_project.delivery.exports import Feed, write_export
+from dagster_project.settings import TEMPLATES
+from dagster_project.shop import load_shop
+
+NAMES = ("external_id", "email", "phone_e164", "first_name", "last_name", "city", "segments", "clv_365d_amount")
+PEOPLE = [
+    ("c1", "anna@example.org", "+4930100", "Änne", "O'Neil", "Köln", "loyal;new", 12.5),
+    ("c2", "bert@example.org", "+4930100", "{{ 7*7 }}", '*|LNAME|* "B", jr', "Bonn\nBeuel", None, None),
+    ("c3", None, "+4930103", "Cleo", None, None, "new", None),
+    ("c4", "ANNA@example.org", None, "Anna", "Zwei", None, None, None),
+    ("c5", "jürgen@example.org", None, "=1+1", "@sum", None, None, -3.0),
+]
+GOLDEN = {
+    "generic": (
+        "external_id,email,phone_e164,first_name,last_name,city,segments,clv_365d_amount\n"
+        "c1,anna@example.org,+4930100,Änne,O'Neil,Köln,loyal;new,12.5\n"
+        'c2,bert@example.org,+4930100,{{ 7*7 }},"*|LNAME|* ""B"", jr",Bonn Beuel,,\n'
+        "c3,,+4930103,Cleo,,,new,\n"
+        "c4,ANNA@example.org,,Anna,Zwei,,,\n"
+        "c5,jürgen@example.org,,=1+1,@sum,,,-3.0\n"
+    ),
+    "spreadsheet": (
+        "\ufeffexternal_id,email,phone_e164,first_name,last_name,city,segments,clv_365d_amount\r\n"
+        "c1,anna@example.org,'+4930100,Änne,O'Neil,Köln,loyal;new,12.5\r\n"
+        "c2,bert@example.org,'+4930100,{{ 7*7 }},\"*|LNAME|* \"\"B\"\", jr\",Bonn Beuel,,\r\n"
+        "c3,,'+4930103,Cleo,,,new,\r\n"
+        "c4,ANNA@example.org,,Anna,Zwei,,,\r\n"
+        "c5,jürgen@example.org,,'=1+1,'@sum,,,-3.0\r\n"
+    ),
+    "klaviyo": (
+        "Email,Phone Number,External ID,First Name,Last Name,City,segments,clv_365d_amount\n"
+        "anna@example.org,+4930100,c1,Änne,O'Neil,Köln,loyal;new,12.5\n"
+        'bert@example.org,,c2,{\u200c{\u200c 7*7 }\u200c}\u200c,"*\u200c|LNAME|\u200c* ""B"", jr",Bonn Beuel,,\n'
+        "jürgen@example.org,,c5,=1+1,@sum,,,-3.0\n"
+    ),
+    "mailchimp": (
+        "Email Address,FNAME,LNAME,EXTID,PHONE,CITY,SEGMENTS,CLV_365D_A,TAGS\n"
+        'anna@example.org,Änne,O\'Neil,c1,+4930100,Köln,loyal;new,12.5,"loyal,new"\n'
+        'bert@example.org,{\u200c{\u200c 7*7 }\u200c}\u200c,"*\u200c|LNAME|\u200c* ""B"", jr",c2,+4930100,Bonn Beuel,,,\n'
+    ),
+}
+# What opens or closes a tag in one of the tools' languages.
+TAG = re.compile(r"\{\{|\}\}|\{%|\*\||\|\*|%%|<%")
+
+
+def table(rows: list[tuple[Any, ...]]) -> pa.Table:
+    return pa.Table.from_pylist([dict(zip(NAMES, row, strict=True)) for row in rows])
+
+
+def feed(people: list[tuple[Any, ...]] = PEOPLE, day: int = 5, **more: Any) -> Feed:
+    given = {"name": "profiles", "kind": "profile feed", "description": "Everybody.", "key": "external_id", "totals": {"in": len(people)}}
+    return Feed(**{**given, "as_of": datetime(2026, 3, day, 23), "rows": table(people), **more})
+
+
+def written(root: Path, destination: Destination, what: Feed, base: Path | None = None) -> Path:
+    run = write_export(root, destination, what, base, moves_latest=True)
+    return root / destination.name / what.name / run.run
+
+
+def files(run: Path, kind: str) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(run.glob(f"*__{kind}__*"))]
+
+
+def manifest(run: Path) -> dict[str, Any]:
+    return json.loads((run / "manifest.json").read_text())
+
+
+def cells(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def klaviyo_refuses(content: bytes) -> set[str]:
+    """What Klaviyo's importer, or its template engine, would trip over."""
+    rows = cells(content)
+    header = list(rows[0])
+    addresses = [row.get("Email", "").lower() for row in rows]
+    numbers = [row["Phone Number"] for row in rows if row.get("Phone Number")]
+    return {
+        *({"the first column identifies nobody"} if header[0] not in ("Email", "Email Address", "Phone Number") else ()),
+        *({"an address is missing"} if not all(addresses) else ()),
+        *({"an address comes twice"} if len(set(addresses)) < len(addresses) else ()),
+        *({"a number comes twice"} if len(set(numbers)) < len(numbers) else ()),
+        *({"a tag runs"} if TAG.search(content.decode()) else ()),
+    }
+
+
+def mailchimp_refuses(content: bytes) -> set[str]:
+    rows = cells(content)
+    tags = [name for name in rows[0] if name != "Email Address"]
+    addresses = [row.get("Email Address", "") for row in rows]
+    return {
+        *({"no e-mail column"} if "Email Address" not in rows[0] else ()),
+        *({"a merge tag is none"} if not all(re.fullmatch(r"[A-Z0-9_]{1,10}", tag) for tag in tags) else ()),
+        *({"an address is missing"} if not all(addresses) else ()),
+        *({"letters beyond ASCII before the @"} if not all(one.rpartition("@")[0].isascii() for one in addresses) else ()),
+        *({"a text is cut"} if any(len(value.encode()) > 255 for row in rows for value in row.values()) else ()),
+        *({"a tag runs"} if TAG.search(content.decode()) else ()),
+    }
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_each_tool_gets_its_own_bytes(name: str, tmp_path: Path) -> None:
+    assert files(written(tmp_path, DESTINATIONS[name], feed()), "full") == [GOLDEN[name].encode()]
+
+
+def test_the_tools_rules_hold_in_their_files_and_are_broken_in_the_plain_one(tmp_path: Path) -> None:
+    long = [("c6", "fay@example.org", None, "F", "é" * 200, "{{" * 90, None, None)]
+    (klaviyo,) = files(written(tmp_path, DESTINATIONS["klaviyo"], feed(PEOPLE + long)), "full")
+    (mailchimp,) = files(written(tmp_path, DESTINATIONS["mailchimp"], feed(PEOPLE + long)), "full")
+    assert (klaviyo_refuses(klaviyo), mailchimp_refuses(mailchimp)) == (set(), set())
+    # The control: under the tool's names but by nobody's rules, the same rows break every one of them.
+    for name, refuses, mistakes in (("klaviyo", klaviyo_refuses, 4), ("mailchimp", mailchimp_refuses, 4)):
+        careless = replace(DESTINATIONS[name], name="careless", identified_by=None, text=None, numbers_once=False)
+        (content,) = files(written(tmp_path, careless, feed(PEOPLE + long)), "full")
+        assert len(refuses(content)) == mistakes
+    (generic,) = files(written(tmp_path, DESTINATIONS["generic"], feed()), "full")
+    assert "the first column identifies nobody" in klaviyo_refuses(generic)
+    assert {"no e-mail column", "a merge tag is none"} <= mailchimp_refuses(generic)
+
+
+def test_who_cannot_be_taken_is_counted_and_named(tmp_path: Path) -> None:
+    stated = manifest(written(tmp_path, DESTINATIONS["mailchimp"], feed()))
+    assert stated["refused"] == [
+        {"customer_id": "c3", "reason": "no address"},
+        {"customer_id": "c4", "reason": "the address is in the file already"},
+        {"customer_id": "c5", "reason": "the tool takes only ASCII before the @"},
+    ]
+    assert sum(count for reason, count in stated["totals"].items() if reason.startswith("refused by mailchimp")) == 3
+    assert stated["totals"]["in"] == stated["files"][0]["rows"] + 3
+
+
+def test_a_shop_without_addresses_gives_a_tool_that_needs_them_nothing(tmp_path: Path) -> None:
+    stated = manifest(written(tmp_path, DESTINATIONS["klaviyo"], feed(rows=table(PEOPLE).drop_columns(["email"]))))
+    assert stated["totals"] == {"in": 5, "refused by klaviyo: the shop does not hold the address": 5}
+    assert stated["files"][0]["rows"] == 0
+
+
+def test_mailchimp_is_told_whom_to_untag_and_klaviyo_that_a_file_cannot(tmp_path: Path) -> None:
+    label = {"name": "segment_loyal", "label": "loyal"}
+    for name in ("mailchimp", "klaviyo"):
+        first = written(tmp_path, DESTINATIONS[name], feed(**label))
+        second = written(tmp_path, DESTINATIONS[name], feed(PEOPLE[1:], day=6, **label), base=first)
+        if name == "mailchimp":
+            # Anna's own row is gone; the other account with her address is taken now.
+            assert files(second, "removed") == [b"Email Address,TAGS\nanna@example.org,loyal\n"]
+            assert cells(files(second, "added")[0])[0]["TAGS"] == "loyal"
+        else:
+            assert files(second, "removed") == []
+            assert manifest(second)["left"] == ["c1"]
+            assert "takes nobody off a list" in (second / "README.html").read_text()
+
+
+def test_a_file_too_long_for_a_tool_comes_in_parts_that_together_are_the_whole(tmp_path: Path) -> None:
+    people = [(f"c{n:04d}", f"p{n}@example.org", None, "Ä" * (n % 7), None, None, None, None) for n in range(200)]
+    klaviyo = DESTINATIONS["klaviyo"]
+    (whole,) = files(written(tmp_path / "whole", klaviyo, feed(people)), "full")
+    small = replace(klaviyo, max_bytes=2000)
+    run = written(tmp_path / "parts", small, feed(people))
+    parts = files(run, "full")
+    header, rows = whole.split(b"\n", 1)
+    assert len(parts) > 3
+    assert all(len(part) <= 2000 and part.startswith(header + b"\n") for part in parts)
+    assert b"".join(part.split(b"\n", 1)[1] for part in parts) == rows
+    assert sorted(path.name[-9:] for path in run.glob("*__full__*"))[:2] == ["p0001.csv", "p0002.csv"]
+    assert sum(file["rows"] for file in manifest(run)["files"]) == 200
+    second = written(tmp_path / "parts", small, feed(people[1:], day=6), base=run)
+    assert [len(cells(part)) for part in files(second, "added") + files(second, "changed")] == [0, 0]
+    assert manifest(second)["left"] == ["c0000"]
+
+
+def test_a_compressed_file_is_the_same_bytes_again_and_a_base_for_the_next(tmp_path: Path) -> None:
+    zipped = replace(DESTINATIONS["generic"], compressed=True)
+    run, again = written(tmp_path / "a", zipped, feed()), written(tmp_path / "b", zipped, feed())
+    assert files(run, "full") == files(again, "full")
+    assert gzip.decompress(files(run, "full")[0]) == GOLDEN["generic"].encode()
+    second = written(tmp_path / "a", zipped, feed(PEOPLE[:4], day=6), base=run)
+    assert gzip.decompress(files(second, "removed")[0]) == b"external_id\nc5\n"
+
+
+@pytest.mark.parametrize("text", ["{" * 300, "é" * 127 + "{{ x }}" * 9, "a" * 254 + "{", "*|" * 200, "a" * 253 + "%x", "kurz", "🙂" * 100])
+def test_a_text_cut_to_a_tools_length_still_cannot_run(text: str) -> None:
+    cut = harmless_within(text, 255)
+    assert len(cut.encode()) <= 255
+    assert guard(cut) == cut
+
+
+def test_merge_tags_are_short_and_told_apart() -> None:
+    tags = merge_tags(["email", "clv_365d_amount", "clv_365d_amount_low", "date", "größe"], {"email": "Email Address"})
+    assert tags == {"email": "Email Address", "clv_365d_amount": "CLV_365D_A", "clv_365d_amount_low": "CLV_365D_2", "date": "DATE_2", "größe": "GR__E"}
+
+
+def test_an_unknown_destination_is_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"no destination 'klavio'; shop.yaml may name generic, .*klaviyo"):
+        destination_named("klavio")
+
+
+@pytest.mark.whole
+def test_the_shop_gets_a_code_for_each_mail_that_shows_one_and_no_other(backfilled, rows) -> None:
+    shop = load_shop(backfilled.shop_folder)
+    root = backfilled.store / "exports" / "shop" / "codes_win_back"
+    mailed = rows(
+        backfilled,
+        "select customer_id, as_of from campaigns.campaign_decisions where step = 'offer' and decision = 'send' order by customer_id",
+    )
+    (campaign,) = [one for one in load_campaigns(TEMPLATES / "campaigns") if one.slug == "win_back"]
+    expected = {
+        offer_for(campaign, customer, shop_day, shop.key)["code"]
+        for customer, as_of in mailed
+        for shop_day in [day for day in shop.days() if shop.moment(day).as_of == as_of]
+    }
+    codes = [row for run in sorted(root.glob("run=*")) for row in cells(files(run, "full")[0])]
+    assert expected
+    assert {row["code"] for row in codes} == expected
+    assert len(codes) == len(expected)
+    assert {(row["percent"], row["usage_limit"]) for row in codes} == {("15", "1")}
+    assert all(row["starts_at"] < row["ends_at"] and row["ends_at"].endswith(("T22:00:00Z", "T23:00:00Z")) for row in codes)
+

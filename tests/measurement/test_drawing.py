@@ -1,0 +1,118 @@
+"""Drawing and choosing, without a store: texts are escaped, parts add up, six mails are unlike one another."""
+
+from datetime import datetime
+from xml.etree import ElementTree
+
+import pytest
+
+from dagster_project.measurement.report import drawing, wording
+from dagster_project.measurement.report.mails import Kind, diverse
+from dagster_project.measurement.report.people import as_script
+from dagster_project.measurement.report.results import Result
+from dagster_project.measurement.report.scores import measures_of
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        drawing.bar([drawing.Part(1, HOSTILE, "main")]),
+        drawing.sparkline([1, 2, 3], HOSTILE),
+        drawing.columns([1, 0, 3], [HOSTILE, "b"], HOSTILE, [HOSTILE] * 3, (0.5, HOSTILE)),
+        drawing.lines([(HOSTILE, [(0, 0), (1, 1)])], HOSTILE, HOSTILE, HOSTILE),
+        drawing.interval(-1, 0, 1, (-2, 2), "calm", HOSTILE),
+    ],
+    ids=["bar", "sparkline", "columns", "lines", "interval"],
+)
+def test_whatever_a_label_says_it_stays_a_text(drawn: str) -> None:
+    root = ElementTree.fromstring(drawn)
+    assert not list(root.iter("script"))
+    assert root.attrib["aria-label"]
+
+
+def test_the_parts_of_a_bar_lie_side_by_side_and_fill_it() -> None:
+    root = ElementTree.fromstring(drawing.bar([drawing.Part(30, "a", "good"), drawing.Part(0, "b", "wait"), drawing.Part(70, "c", "bad")]))
+    assert [(rect.attrib["class"], rect.attrib["x"], rect.attrib["width"]) for rect in root.iter("rect")] == [
+        ("good", "0.00%", "30.00%"),
+        ("bad", "30.00%", "70.00%"),
+    ]
+
+
+def test_empty_and_flat_numbers_are_drawn_too() -> None:
+    assert drawing.sparkline([], "nothing") == ""
+    assert 'cy="15.0"' in drawing.sparkline([5, 5, 5], "always five")
+    ElementTree.fromstring(drawing.columns([0, 0], ["a", "b"], "none"))
+    ElementTree.fromstring(drawing.bar([]))
+
+
+def test_an_interval_shows_no_effect_where_it_is() -> None:
+    root = ElementTree.fromstring(drawing.interval(1, 2, 3, (-4, 4), "good", "more"))
+    zero, reach = root.findall("line")
+    assert (zero.attrib["x1"], reach.attrib["x1"], reach.attrib["x2"]) == ("50.00%", "62.50%", "87.50%")
+
+
+def test_a_script_cannot_end_within_the_data() -> None:
+    assert "</script" not in as_script({"name": "</script><b>"})
+
+
+def test_the_mails_shown_are_unlike_one_another() -> None:
+    def kind(campaign: str, language: str, has_name: bool, day: int) -> Kind:
+        return Kind(campaign, "one", "a", language, has_name, datetime(2026, 3, day), f"c{day}", "")
+
+    many = [kind("win_back", "de", True, day) for day in range(1, 9)]
+    rare = [kind("cart", "en", False, 1), kind("win_back", "fr", True, 1)]
+    chosen = diverse(many + rare, 3)
+    assert set(rare) < set(chosen)
+    assert diverse(rare + many[::-1], 3) == chosen, "whatever order they come in"
+    assert next(one for one in chosen if one.language == "de").as_of == datetime(2026, 3, 8), "the newest of its kind"
+
+
+def test_metrics_are_read_whatever_their_shape() -> None:
+    measures = measures_of(
+        '{"auc": 0.8, "ok": true, "test": {"loss": [-0.2, -0.3, -0.1]}, "curve": [[0, 0], [1, 1]], "jagged": [[1, 0], [0, 1]]}'
+    )
+    assert measures.numbers == (("auc", 0.8),)
+    assert [(gain.name, gain.tone) for gain in measures.gains] == [("test loss", "good")]
+    assert [curve.name for curve in measures.curves] == ["curve"]
+    assert measures_of(None) == measures_of("{}")
+
+
+@pytest.mark.parametrize(
+    ("holdout", "low", "high", "verdict"),
+    [
+        (200, 0.5, 2.0, "more than without the mail"),
+        (200, -2.0, -0.5, "less than without the mail"),
+        (200, -1.0, 1.0, "cannot be told from no effect"),
+        (8, -2.0, -0.5, "only 8 held out, too few to tell"),
+        (None, None, None, "no holdout to compare with"),
+    ],
+)
+def test_a_lift_is_called_an_effect_only_when_it_is_one(holdout: int | None, low: float | None, high: float | None, verdict: str) -> None:
+    unknown = {
+        "delivered": None,
+        "opens": None,
+        "clicks": None,
+        "conversions": 1,
+        "revenue": None,
+        "cost": None,
+        "holdout_conversions": None,
+    }
+    result = Result("c", "s", "a", sent=1000, holdout=holdout, lift=low, lift_low=low, lift_high=high, **unknown)
+    assert result.verdict[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "said"),
+    [
+        (0, 10, "0 %"),
+        (10, 10, "100 %"),
+        (998, 1000, "99.8 %"),
+        (1, 3, "33 %"),
+        (1, 100_000, "< 0.1 %"),
+        (99_999, 100_000, "> 99.9 %"),
+        (0, 0, "–"),
+    ],
+)
+def test_a_share_never_rounds_to_all_or_nothing(part: int, whole: int, said: str) -> None:
+    assert wording.share(part, whole) == said

@@ -1,0 +1,148 @@
+"""A real shop's invoices: what the store says equals plain SQL over the files, and buyers may be written to because they bought."""
+
+import csv
+import io
+import json
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.settings import SHOPS
+
+pytestmark = pytest.mark.whole
+
+SHOP = SHOPS / "online_retail"
+LINES = str(SHOP / "extracts" / "online_retail" / "lines" / "*.parquet")
+AMOUNT = "cast(Quantity as decimal(18, 0)) * cast(UnitPrice as decimal(18, 4))"
+
+
+@pytest.fixture(scope="session")
+def retail(small_settings, build):
+    """The shop's last day."""
+    return build(small_settings(SHOP), [date(2011, 8, 31)])
+
+
+def plain(sql: str) -> tuple[object, ...]:
+    with duckdb.connect() as connection:
+        row = connection.execute(sql.replace("lines", f"'{LINES}'")).fetchone()
+    assert row is not None
+    return row
+
+
+def exported(settings, feed: str, kind: str = "full") -> tuple[list[dict[str, str]], dict[str, object]]:
+    root = settings.store / "exports" / "generic" / feed
+    run = root / json.loads((root / "latest.json").read_text())["run"]
+    (path,) = run.glob(f"*__{kind}__*")
+    return list(csv.DictReader(io.StringIO(path.read_text(), newline=""))), json.loads((run / "manifest.json").read_text())
+
+
+def test_net_revenue_customers_and_invoices_equal_plain_sql_over_the_files(retail, rows) -> None:
+    net, customers, invoices = plain(f"select sum({AMOUNT}), count(distinct CustomerID), count(distinct InvoiceNo) from lines")
+    ((sold, orders),) = rows(retail, "select sum(net_amount), count(distinct order_id) from profile.fct_orders where superseded_at is null")
+    ((returned, credits),) = rows(
+        retail, "select sum(net_amount), count(distinct split_part(return_id, ':', 1)) from profile.fct_returns where superseded_at is null"
+    )
+    ((known,),) = rows(retail, "select count(distinct customer_id) from profile.dim_customers where valid_to is null")
+    assert sold - returned == round(net, 2)
+    assert (known, orders + credits) == (customers, invoices)
+
+
+def test_every_line_is_there_once_also_those_that_repeat_another(retail, rows) -> None:
+    lines, different, worth = plain(
+        f"select count(*), (select count(*) from (select distinct * from lines)), sum({AMOUNT}) - (select sum({AMOUNT}) from (select distinct * from lines)) from lines"
+    )
+    ((items,),) = rows(retail, "select count(*) from profile.fct_order_items where superseded_at is null")
+    ((returns,),) = rows(retail, "select count(*) from profile.fct_returns where superseded_at is null")
+    assert items + returns == lines
+    # Without the repetitions the comparison above would fail by this much.
+    assert (lines - different, worth) == (2483, Decimal("11736.2000"))
+    assert rows(retail, "select sum(rows_in), sum(rows_loaded), sum(rows_quarantined) from sources.load_ledger") == [(lines, lines, 0)]
+
+
+def test_each_customers_net_and_each_days_returns_equal_plain_sql(retail, rows) -> None:
+    with duckdb.connect() as connection:
+        expected = connection.execute(
+            f"select CustomerID::varchar, round(sum({AMOUNT}), 2) from '{LINES}' where CustomerID is not null group by 1 order by 1"
+        ).fetchall()
+        days = connection.execute(
+            f"select InvoiceDate::date, round(-sum({AMOUNT}), 2) from '{LINES}' where InvoiceNo[1] in ('A', 'C') group by 1 order by 1"
+        ).fetchall()
+    sums = """
+    with movements as (
+        select customer_id, net_amount from profile.fct_orders where superseded_at is null
+        union all
+        select customer_id, -net_amount from profile.fct_returns where superseded_at is null
+    )
+    select links.source_customer_id, sum(net_amount)
+    from movements inner join identity.customer_links as links using (customer_id) where valid_to is null group by 1 order by 1
+    """
+    assert rows(retail, sums) == expected
+    by_day = """
+    select (occurred_at at time zone 'UTC' at time zone 'Europe/London')::date, sum(net_amount)
+    from profile.fct_returns where superseded_at is null and kind <> 'write-off' group by 1 order by 1
+    """
+    assert rows(retail, by_day) == days
+
+
+def test_lines_without_a_customer_stay_and_are_nobodys(retail, rows) -> None:
+    anonymous, net = plain(f"select count(*), round(sum({AMOUNT}), 2) from lines where CustomerID is null")
+    ((items, sold),) = rows(
+        retail, "select count(*), sum(net_amount) from profile.fct_order_items where superseded_at is null and customer_id is null"
+    )
+    ((returns, returned),) = rows(
+        retail, "select count(*), sum(net_amount) from profile.fct_returns where superseded_at is null and customer_id is null"
+    )
+    assert (items + returns, sold - returned) == (anonymous, net)
+
+
+def test_an_article_has_the_last_price_it_was_sold_at_and_no_stock(retail, rows) -> None:
+    title, price = plain(
+        "select max_by(Description, InvoiceDate), max_by(UnitPrice, InvoiceDate) from lines "
+        "where upper(StockCode) = '22423' and UnitPrice > 0 and Quantity > 0"
+    )
+    found = rows(retail, "select title, price, stock, status from profile.dim_products where product_id = '22423' and superseded_at is null")
+    assert found == [(str(title).strip(), Decimal(str(price)), None, "active")]
+    notes = "select count(*) from profile.dim_products where lower(title) in ('damaged', 'check', 'found', '?', 'wet', 'lost')"
+    assert rows(retail, notes) == [(0,)]
+
+
+def test_buyers_are_opted_in_by_their_first_purchase_and_those_who_only_gave_back_are_not(retail, rows) -> None:
+    (buyers,) = plain(
+        f"""select count(*) from (
+            select distinct CustomerID from (
+                select CustomerID, InvoiceNo from lines where CustomerID is not null and Quantity > 0 and InvoiceNo not like 'C%'
+                group by all having sum({AMOUNT}) > 0
+            )
+        )"""
+    )
+    assert rows(retail, "select purpose, count(*) from profile.customer_permissions where is_permitted group by 1 order by 1") == [
+        ("marketing", buyers),
+        ("profiling", buyers),
+    ]
+    first = "select min_by(order_id, occurred_at) from profile.fct_orders where customer_id = permissions.customer_id"
+    ((evidence, order),) = rows(
+        retail,
+        f"select evidence, ({first}) from profile.customer_permissions as permissions where purpose = 'marketing' order by since, customer_id limit 1",
+    )
+    assert f"order {order};" in evidence
+    assert "untick to refuse" in evidence
+
+
+def test_exports_carry_the_ids_that_the_tool_knows_and_no_address(retail) -> None:
+    profiles, stated = exported(retail, "profiles")
+    assert profiles
+    assert "email" not in profiles[0]
+    assert all(row["external_id"] and row["source_ids"].startswith("online_retail:") for row in profiles)
+    mails, stated = exported(retail, "win_back")
+    assert len(mails) == stated["totals"]["sent to"] > 1000
+    assert "email" not in mails[0]
+
+
+def test_the_history_is_split_where_its_name_says(retail, rows) -> None:
+    late = "select count(*) from sources.online_retail__lines where invoice_date >= '2011-08-18' and _is_history"
+    assert rows(retail, late) == [(0,)]
+    assert rows(retail, "select count(*) from sources.load_ledger where rows_in = 0") == [(3,)]
+    assert sum(path.stat().st_size for path in Path(SHOP).rglob("*") if path.is_file()) < 2_000_000
