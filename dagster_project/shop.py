@@ -64,8 +64,9 @@ class Shop(Strict):
     address_held_by: Literal["shop", "tool"] = "shop"
     soft_opt_in: SoftOptIn | None = None
     holdout: float = Field(0.05, description="share of customers who get no campaign at all")
-    models: list[str] = Field(["churn", "value", "purchase", "vip"], description="the score models to train, none to score nobody")
+    models: list[str] = Field(["churn", "value", "purchase", "vip", "first_purchase"], description="the score models to train, none to score nobody")
     campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
+    cost_per_mail: float = Field(0.002, description="what a mail costs where its campaign does not say")
     cap: Cap = Cap()
     quiet_hours: tuple[int, int] = (21, 8)
     send_hour: int = 10

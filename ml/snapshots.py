@@ -20,7 +20,7 @@ SNAPSHOTS = 4
 SPACING_DAYS = 7
 SHORTEST_HORIZON_DAYS = 14
 # More rows than this change no metric in the third digit and cost minutes (docs/scores.md shows the curve).
-MAX_ROWS = 60_000
+MAX_ROWS = 30_000
 MIN_SNAPSHOT_CUSTOMERS = 100
 
 

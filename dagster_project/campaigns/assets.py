@@ -13,7 +13,7 @@ from dagster_project.campaigns.brand import Brand, load_brand
 from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.offers import offer_for
-from dagster_project.campaigns.personal import recommended, trending
+from dagster_project.campaigns.personal import cart_row, recommended, trending
 from dagster_project.campaigns.plan import campaign_plan
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
@@ -102,6 +102,7 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         row["offer"] = offer_for(campaign, row["customer_id"], day, key)
+        row["cart"] = cart_row(row, store.shop.currency)
         row["recommendations"] = products.get(row["customer_id"], [])
         groups[row["variant"], campaign.language_for(row["language"])].append(row)
     mails = pa.concat_tables(

@@ -1,5 +1,6 @@
 """What a mail shows of a customer's own: products recommended to them, as merge rows (`merge_fields.ProductRow`)."""
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -31,6 +32,24 @@ def product_row(row: Mapping[str, Any], currency: str) -> dict[str, Any]:
         "url": f"products/{row['handle']}" if row["handle"] else None,
         "reason": row.get("strategy"),
     }
+
+
+def cart_row(row: Mapping[str, Any], currency: str) -> dict[str, Any] | None:
+    """The cart that a journey began with (`merge_fields.CartRow`), from the source's own lines; None where it began otherwise."""
+    if not row["cart_items"]:
+        return None
+    lines = json.loads(row["cart_items"])
+    items = [
+        {
+            "product_id": str(line.get("product_id") or line.get("sku") or ""),
+            "title": line.get("title"),
+            "price": line.get("price"),
+            "currency": currency,
+            "quantity": line.get("quantity"),
+        }
+        for line in lines
+    ]
+    return {"items": items, "url": row["cart_url"], "total": row["cart_total"], "currency": currency}
 
 
 def recommended(

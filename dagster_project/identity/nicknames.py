@@ -242,7 +242,7 @@ zoe: zoey
 
 def nicknames() -> list[tuple[str, str]]:
     """Return (form, full name) pairs, sorted; both lower case and without accents. A full name does not list itself."""
-    pairs = set()
+    pairs: set[tuple[str, str]] = set()
     for line in _NAMES.strip().splitlines():
         full, forms = line.split(": ")
         pairs.update((form, full) for form in forms.split() if form != full)

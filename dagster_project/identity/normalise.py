@@ -260,7 +260,9 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
                     when family_text is null then full_text
                 end
             ) as given_found,
-            coalesce(family_text, case when full_text like '% %' then regexp_extract(full_text, '({particle}\\S+)$', 1) end) as family_found,
+            coalesce(
+                family_text, case when full_text like '% %' then regexp_extract(full_text, '({particle}\\S+)$', 1) end
+            ) as family_found,
             split_part(email_raw, '@', -1) as domain,
             regexp_replace(email_raw, '@[^@]*$', '') as mailbox,
             string_split(trim({street}), ' ') as street_words,

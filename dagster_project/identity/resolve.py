@@ -17,6 +17,7 @@ from dagster_project.identity.rules import RULES, Rule, find_edges
 from dagster_project.identity.splink_model import KEEP_WEIGHT, weigh
 
 MODEL_RULE = "model"
+NO_CONSTRAINTS = Constraints()
 # Pairs kept apart are listed for a person from this weight on: a relative weighs less, a typo too many weighs more.
 REVIEW_WEIGHT = KEEP_WEIGHT
 
@@ -40,7 +41,7 @@ def resolve(
     records: pa.Table,
     model: str | None,
     rules: tuple[Rule, ...] = RULES,
-    constraints: Constraints = Constraints(),
+    constraints: Constraints = NO_CONSTRAINTS,
     *,
     only_new: list[str] | None = None,
     known_edges: pa.Table | None = None,

@@ -21,18 +21,17 @@ import pyarrow as pa
 
 from dagster_project.identity import comparisons
 from dagster_project.identity.blocking import write_pairs
-from dagster_project.identity.estimation import MISSING, Block, Parameters, Patterns, estimate, match_share, namesake_u
+from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, match_share, namesake_u
 from dagster_project.identity.normalise import normalise
+from dagster_project.identity.patterns import count_patterns, known_columns, write_block, write_random_pairs
 
-RANDOM_PAIRS = 1_000_000
-BLOCK_PAIRS = 100_000
 SAMPLED_PAIRS = 100_000
-SEED = 20_260_101
 # Pairs below this weight are dropped at once: clustering keeps pairs from -2 and review starts there too.
 KEEP_WEIGHT = -2.0
 
 # Where m is estimated, in this order: the first whose columns are known, each without the comparisons it decides; after two only
-# what is still open. Which pairs are matches is judged, where it can be, by what is a person's own and not a household's. Phone and address come last: their blocks are full of families, who agree on names and places without being one person.
+# what is still open. Which pairs are matches is judged, where it can be, by what is a person's own and not a household's. Phone and
+# address come last: their blocks are full of families, who agree on names and places without being one person.
 TRAINING_BLOCKS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("given || ' ' || family", ("given", "family"), ("given_name", "family_name")),
     ("birth_date", ("birth_date",), ("birth_date",)),
@@ -54,18 +53,6 @@ HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
 
 logging.getLogger("splink").setLevel(logging.ERROR)
-
-
-def known_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
-    """The columns of `normalised` in which at least two records carry a value and not all the same one."""
-    names = [
-        row[0]
-        for row in con.execute("describe normalised").fetchall()
-        if row[0] not in ("record_id", "known_at", "source", "position", "given_roots")
-    ]
-    counts = con.execute("select " + ", ".join(f"count({name}), count(distinct {name})" for name in names) + " from normalised").fetchone()
-    assert counts is not None
-    return {name for name, filled, values in zip(names, counts[::2], counts[1::2], strict=True) if filled > 1 and values > 1}
 
 
 def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
@@ -95,83 +82,6 @@ def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
     }
 
 
-def _level_sql(comparison: dict[str, Any]) -> str:
-    """SQL over columns `<name>_l`, `<name>_r`: MISSING, or the level counted from 0 = different up to the best."""
-    levels = comparison["comparison_levels"]
-    cases = []
-    for number, level in enumerate(levels):
-        value = MISSING if level.get("is_null_level") else len(levels) - 1 - number
-        cases.append(f"else {value}" if level["sql_condition"] == "ELSE" else f"when {level['sql_condition']} then {value}")
-    return f"case {' '.join(cases)} end"
-
-
-def _patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs: str) -> Patterns:
-    """Count the comparison patterns of the pairs in table `pairs` (left_position, right_position)."""
-    names = [comparison["output_column_name"] for comparison in model["comparisons"]]
-    levels = ", ".join(f"{_level_sql(comparison)} as {comparison['output_column_name']}" for comparison in model["comparisons"])
-    sides = [
-        row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ("record_id", "known_at", "source", "position")
-    ]
-    left = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in sides)
-    rows = con.execute(
-        f"""
-        with
-        sides as (
-            select {left} from {pairs} as pairs
-            inner join normalised as l on pairs.left_position = l.position
-            inner join normalised as r on pairs.right_position = r.position
-        ),
-        levelled as (select {levels} from sides)
-        select {", ".join(names)}, count(*) as pairs from levelled group by all order by all
-        """
-    ).fetchnumpy()
-    return Patterns(
-        np.stack([np.asarray(rows[name], dtype=np.int64) for name in names], axis=1),
-        np.asarray(rows["pairs"], dtype=np.float64),
-    )
-
-
-def _write_random_pairs(con: duckdb.DuckDBPyConnection, across_sources: bool) -> None:
-    """Temp table `random_pairs`: every pair of a small file, else RANDOM_PAIRS drawn with a fixed seed."""
-    records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    if records * (records - 1) // 2 <= RANDOM_PAIRS:
-        left, right = np.triu_indices(records, 1)
-    else:
-        left, right = np.random.default_rng(SEED).integers(0, records, size=(2, RANDOM_PAIRS))
-    con.register("drawn", pa.table({"left_position": left.astype(np.int64), "right_position": right.astype(np.int64)}))
-    different = "and l.source <> r.source" if across_sources else ""
-    con.execute(
-        f"""
-        create or replace temp table random_pairs as
-        select drawn.* from drawn
-        inner join normalised as l on drawn.left_position = l.position
-        inner join normalised as r on drawn.right_position = r.position {different}
-        where drawn.left_position <> drawn.right_position
-        """
-    )
-    con.unregister("drawn")
-
-
-def _write_block(con: duckdb.DuckDBPyConnection, key: str, across_sources: bool) -> None:
-    """Temp table `block_pairs`: pairs that agree on `key`, values drawn by their hash until BLOCK_PAIRS are reached."""
-    different = "and l.source <> r.source" if across_sources else ""
-    con.execute(
-        f"""
-        create or replace temp table block_pairs as
-        with
-        valued as (select position, source, {key} as value from normalised),
-        counted as (
-            select value, count(*) * (count(*) - 1) // 2 as cost from valued where value is not null group by value having count(*) between 2 and 2000
-        ),
-        drawn as (select value, sum(cost) over (order by md5(value), value) as total from counted),
-        kept as (select valued.* from valued inner join drawn on valued.value = drawn.value where drawn.total <= {BLOCK_PAIRS})
-        select l.position as left_position, r.position as right_position
-        from kept as l
-        inner join kept as r on l.value = r.value and l.position < r.position {different}
-        """
-    )
-
-
 def train(records: pa.Table, default_country: str = "GB", across_sources: bool = False) -> str:
     """Train a model on `records` (see `normalise`) without labels and return it as JSON.
 
@@ -185,8 +95,8 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         if not model["comparisons"]:
             raise ValueError("nothing to compare: no role has two different values")
         names = [comparison["output_column_name"] for comparison in model["comparisons"]]
-        _write_random_pairs(con, across_sources)
-        random = _patterns(con, model, "random_pairs")
+        write_random_pairs(con, across_sources)
+        random = count_patterns(con, model, "random_pairs")
         blocks: list[Block] = []
         own = np.array([name in (*HOUSEHOLD_CAPS, "national_id") for name in names])
         open_ = np.ones(len(names), dtype=bool)
@@ -194,8 +104,8 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
             estimated = open_ & np.array([name not in decided for name in names])
             if len(blocks) == BLOCKS_USED or not set(needs) <= columns or not estimated.any():
                 continue
-            _write_block(con, key, across_sources)
-            patterns = _patterns(con, model, "block_pairs")
+            write_block(con, key, across_sources)
+            patterns = count_patterns(con, model, "block_pairs")
             if patterns.counts.sum() >= 20:
                 compared = np.array([name not in decided for name in names])
                 judged = compared & own if (compared & own).sum() > 1 else compared
@@ -210,9 +120,10 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         namesakes = _namesake_weights(blocks, parameters, names, columns)
         pairs = write_pairs(con, columns, across_sources=across_sources)
         con.execute(
-            f"create or replace temp table sampled as select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}"
+            "create or replace temp table sampled as "
+            f"select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}"
         )
-        share = match_share(_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
+        share = match_share(count_patterns(con, model, "sampled"), parameters, 0.01) if pairs else 1e-6
         counted = con.execute("select count(*), count(*) filter (source = (select min(source) from normalised)) from normalised").fetchone()
         assert counted is not None
         possible = counted[1] * (counted[0] - counted[1]) if across_sources else counted[0] * (counted[0] - 1) / 2
@@ -250,8 +161,8 @@ def _household_block(con: duckdb.DuckDBPyConnection, model: dict[str, Any], colu
         return None
     patterns = []
     for key in keys:
-        _write_block(con, key, across_sources)
-        patterns.append(_patterns(con, model, "block_pairs"))
+        write_block(con, key, across_sources)
+        patterns.append(count_patterns(con, model, "block_pairs"))
     joined = Patterns(np.concatenate([each.levels for each in patterns]), np.concatenate([each.counts for each in patterns]))
     if joined.counts.sum() < 20:
         return None
@@ -270,8 +181,9 @@ def predict(
 ) -> pa.Table:
     """Weigh the pairs of `records` worth comparing: one row per pair that strangers would hardly be, record_a known before record_b.
 
-    Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight` and
-    speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lowest of against a stranger, a relative, a namesake), known_at,
+    Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight`
+    and speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lowest of against a stranger, a
+    relative, a namesake), known_at,
     `weight_<comparison>` (the part of each against a stranger), match_probability.
     `only_new` names the records that are new: only pairs with one of them are compared, with all the others.
     """
@@ -364,7 +276,8 @@ def _namesake_weight(weights: dict[str, str], levels: list[float]) -> str:
 def _household_weight(weights: dict[str, str], start: float) -> str:
     """SQL: the weight of "one person" against "two of one household" instead of against two strangers.
 
-    Family name, address and phone then say nothing; `start` is what the file says about two records at one address; what relatives may share (a mailbox,
+    Family name, address and phone then say nothing; `start` is what the file says about two records at one address; what
+    relatives may share (a mailbox,
     a twin's birth date, a father's given name) counts up to HOUSEHOLD_CAPS only. Independence of the fields, which the stranger's
     weight assumes, is worst exactly here.
     """

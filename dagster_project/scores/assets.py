@@ -32,7 +32,7 @@ SCORES = pa.schema(
     ]
 )
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
-PROFILED = "select customer_id from features.customer_features where as_of = ? order by customer_id"
+PROFILED = "select customer_id, usual_open_hour from features.customer_features where as_of = ? order by customer_id"
 
 
 def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -46,7 +46,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     @dg.multi_asset(
         name="score",
         specs=[
-            dg.AssetSpec(key("model_log"), group_name="scores", deps=[["features", "order_features"], ["features", "training_labels"]]),
+            dg.AssetSpec(key("model_log"), group_name="scores", deps=[["features", "order_features"], ["features", "training_labels"], ["features", "prospect_labels"]]),
             dg.AssetSpec(key("daily_models"), group_name="scores", deps=[key("model_log")]),
             dg.AssetSpec(key("customer_scores"), group_name="scores", deps=[key("model_log"), *features]),
         ],
@@ -103,15 +103,20 @@ def train_due(store: Store, moments: list[Any]) -> pa.Table:
     return pa.concat_tables(logs)
 
 
-def profiled(store: Store, as_of: Any) -> list[str]:
-    return [row[0] for row in store.warehouse.rows(PROFILED, [as_of])]
+def profiled(store: Store, as_of: Any) -> pa.Table:
+    return store.warehouse.read(PROFILED, [as_of])
 
 
-def whole(as_of: Any, scores: pa.Table, customers: list[str]) -> pa.Table:
-    """A row per customer with every column of SCORES, null where no model of the day gives it."""
+def whole(as_of: Any, scores: pa.Table, profiles: pa.Table) -> pa.Table:
+    """A row per customer with every column of SCORES, null where no model of the day gives it. The best hour is the one they usually open at."""
+    customers = profiles["customer_id"].to_pylist()
     place = {customer: at for at, customer in enumerate(scores["customer_id"].to_pylist())}
     rows = scores.take(pa.array([place.get(customer) for customer in customers], pa.int64()))
-    columns = {"as_of": pa.array([as_of] * len(customers), pa.timestamp("us")), "customer_id": pa.array(customers, pa.string())}
+    columns = {
+        "as_of": pa.array([as_of] * len(customers), pa.timestamp("us")),
+        "customer_id": pa.array(customers, pa.string()),
+        "best_send_hour": profiles["usual_open_hour"].cast(pa.int64()),
+    }
     for field in SCORES:
         if field.name not in columns:
             given = field.name in scores.column_names

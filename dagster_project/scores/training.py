@@ -15,7 +15,7 @@ from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
 from ml.customer_scores import Plan, Trained, measure, score, train
-from ml.propensity import PropensityModel, is_vip, measure_propensity, score_propensity, train_propensity
+from ml.propensity import PropensityModel, is_vip, measure_propensity, numeric_columns, score_propensity, train_propensity
 from ml.registry import Registry
 from ml.signals import numbers
 from ml.snapshots import days_of, of_day
@@ -46,6 +46,14 @@ DAILY_MODELS = pa.schema(
 )
 SNAPSHOTS = "select * from features.order_features where list_contains(?::timestamp[], as_of) order by as_of, customer_id"
 LABELS = "select * from features.training_labels where list_contains(?::timestamp[], as_of) order by as_of, customer_id, horizon_days"
+PROSPECTS = """
+select features.*, labels.has_ordered::integer as has_ordered
+from features.customer_features as features
+inner join features.prospect_labels as labels using (as_of, customer_id)
+where list_contains(?::timestamp[], as_of) and labels.label_until <= ?
+order by as_of, customer_id
+"""
+TODAYS_PROSPECTS = "select * from features.customer_features where as_of = ? and orders_count = 0 order by customer_id"
 NEWEST = """
 select model, trained_as_of, artifact_sha256, status, reason from scores.model_log
 where trained_as_of <= ? qualify row_number() over (partition by model order by trained_as_of desc) = 1 order by model
@@ -68,7 +76,10 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     churn: Model | None = None
     for model, planned in training.plans.items():
         tell("scores", f"training {model}")
-        trained = train_model(model, planned, snapshots, labels, churn)
+        if model == "first_purchase":
+            trained: Model = train_first_purchase(warehouse, planned)
+        else:
+            trained = train_model(model, planned, snapshots, labels, churn)
         churn = trained if model == "churn" else churn
         rows.append(log_row(model, training.moment.as_of, trained, artifacts, registry))
     return pa.Table.from_pylist(rows, schema=MODEL_LOG)
@@ -89,6 +100,16 @@ def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table) -> Propensit
     days = [day for day in days_of(outcomes) if day + timedelta(days=planned.horizon_days) <= planned.as_of]
     happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
     return train_propensity("VIP", [of_day(snapshots, day) for day in days], happened)
+
+
+def train_first_purchase(warehouse: Warehouse, planned: Plan) -> PropensityModel | Abstained:
+    """Who of those who never bought does so within 30 days, from visits, mails, age and tastes."""
+    rows = warehouse.read(PROSPECTS, [list(planned.days), planned.as_of])
+    days = days_of(rows)
+    snapshots = [of_day(rows, day) for day in days]
+    happened = [numbers(snapshot, "has_ordered") for snapshot in snapshots]
+    columns = tuple(name for name in numeric_columns(rows) if name != "has_ordered") if rows.num_rows else ()
+    return train_propensity("make a first purchase", snapshots, happened, columns)
 
 
 def log_row(model: str, trained_as_of: datetime, trained: Model, artifacts: Path, registry: Registry) -> dict[str, object]:
@@ -133,6 +154,8 @@ def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> Scored:
     """Score one day's customers with the newest models trained at or before it."""
     features = warehouse.read("select * from features.order_features where as_of = ? order by customer_id", [as_of])
     columns: dict[str, pa.Array] = {"customer_id": features["customer_id"]}
+    prospects = warehouse.read(TODAYS_PROSPECTS, [as_of])
+    first: dict[str, pa.Array] = {"customer_id": prospects["customer_id"]}
     models = []
     for model, trained_as_of, digest, status, reason in warehouse.rows(NEWEST, [as_of]):
         row = {"as_of": as_of, "model": model, "trained_as_of": trained_as_of, "artifact_sha256": digest, "status": status, "reason": reason}
@@ -140,8 +163,13 @@ def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> Scored:
         if digest is None or not features.num_rows:
             continue
         tell("scores", model)
-        columns |= columns_of(model, load(artifacts / model / stamp(trained_as_of), digest), features)
-    return Scored(pa.table(columns), pa.Table.from_pylist(models, schema=DAILY_MODELS))
+        trained = load(artifacts / model / stamp(trained_as_of), digest)
+        if model == "first_purchase":
+            first |= columns_of(model, trained, prospects)
+        else:
+            columns |= columns_of(model, trained, features)
+    scores = pa.concat_tables([pa.table(columns), pa.table(first)], promote_options="default")
+    return Scored(scores, pa.Table.from_pylist(models, schema=DAILY_MODELS))
 
 
 def columns_of(model: str, trained: Trained | PropensityModel, features: pa.Table) -> dict[str, pa.Array]:

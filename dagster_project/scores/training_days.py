@@ -14,7 +14,7 @@ from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Plan, plan
 
 # Model → days ahead. A value model looks as far as churn and is carried on to a year.
-HORIZONS = {"churn": 91, "value": 91, "purchase": 30, "vip": 364}
+HORIZONS = {"churn": 91, "value": 91, "purchase": 30, "vip": 364, "first_purchase": 30}
 
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?

@@ -40,3 +40,9 @@ coalesce(list_sum(list_transform(
 {# A naive timestamp some hours later. #}
 {% macro add_hours(moment, hours) %}{{ return(adapter.dispatch('add_hours')(moment, hours)) }}{% endmacro %}
 {% macro default__add_hours(moment, hours) %}({{ moment }} + ({{ hours }}) * interval '1 hour'){% endmacro %}
+
+{# A zone as stated, in the spelling that the engine knows; the other one where it knows none of that name. #}
+{% macro known_zone(stated, otherwise) %}{{ return(adapter.dispatch('known_zone')(stated, otherwise)) }}{% endmacro %}
+{% macro default__known_zone(stated, otherwise) -%}
+coalesce((select max(zones.name) from pg_timezone_names() as zones where lower(zones.name) = lower({{ stated }})), {{ otherwise }})
+{%- endmacro %}

@@ -42,54 +42,15 @@ without a customer for each time in which the record was nobody's. A change of l
 (
     select
         facts.* exclude (known_at, superseded_at),
-        links.customer_id,
-        greatest(facts.known_at, coalesce(links.valid_from, facts.known_at)) as known_at,
-        least(facts.superseded_at, links.valid_to) as superseded_at
+        spans.customer_id,
+        greatest(facts.known_at, spans.valid_from) as known_at,
+        least(facts.superseded_at, spans.valid_to) as superseded_at
     from {{ relation }} as facts
-    left join {{ source('identity', 'customer_links') }} as links
+    left join {{ ref('int_record_owners') }} as spans
         on
-            facts.source = links.source
-            and facts.source_customer_id = links.source_customer_id
-            and (links.valid_to is null or links.valid_to > facts.known_at)
-            and (facts.superseded_at is null or links.valid_from < facts.superseded_at)
-    -- A record that has stays, but none at the fact's time: the gaps below have it.
-    where
-        links.customer_id is not null
-        or not exists (
-            select 1
-            from {{ source('identity', 'customer_links') }} as stays
-            where facts.source = stays.source and facts.source_customer_id = stays.source_customer_id
-        )
-    union all
-    select
-        facts.* exclude (known_at, superseded_at),
-        cast(null as varchar) as customer_id,
-        greatest(facts.known_at, gaps.gap_from) as known_at,
-        least(facts.superseded_at, gaps.gap_to) as superseded_at
-    from {{ relation }} as facts
-    inner join (
-        select
-            source,
-            source_customer_id,
-            cast(null as timestamp) as gap_from,
-            min(valid_from) as gap_to
-        from {{ source('identity', 'customer_links') }}
-        group by source, source_customer_id
-        union all
-        select *
-        from (
-            select
-                source,
-                source_customer_id,
-                valid_to as gap_from,
-                lead(valid_from) over (partition by source, source_customer_id order by valid_from) as gap_to
-            from {{ source('identity', 'customer_links') }}
-        ) as ended
-        where gap_from is not null and (gap_to is null or gap_to > gap_from)
-    ) as gaps
-        on facts.source = gaps.source and facts.source_customer_id = gaps.source_customer_id
-    where
-        (gaps.gap_to is null or gaps.gap_to > facts.known_at)
-        and (facts.superseded_at is null or gaps.gap_from is null or gaps.gap_from < facts.superseded_at)
+            facts.source = spans.source
+            and facts.source_customer_id = spans.source_customer_id
+            and (spans.valid_to is null or spans.valid_to > facts.known_at)
+            and (spans.valid_from is null or facts.superseded_at is null or spans.valid_from < facts.superseded_at)
 )
 {%- endmacro %}

@@ -52,7 +52,8 @@ def test_net_revenue_customers_and_invoices_equal_plain_sql_over_the_files(retai
 
 def test_every_line_is_there_once_also_those_that_repeat_another(retail, rows) -> None:
     lines, different, worth = plain(
-        f"select count(*), (select count(*) from (select distinct * from lines)), sum({AMOUNT}) - (select sum({AMOUNT}) from (select distinct * from lines)) from lines"
+        f"""select count(*), (select count(*) from (select distinct * from lines)),
+            sum({AMOUNT}) - (select sum({AMOUNT}) from (select distinct * from lines)) from lines"""
     )
     ((items,),) = rows(retail, "select count(*) from profile.fct_order_items where superseded_at is null")
     ((returns,),) = rows(retail, "select count(*) from profile.fct_returns where superseded_at is null")
@@ -118,15 +119,11 @@ def test_buyers_are_opted_in_by_their_first_purchase_and_those_who_only_gave_bac
             )
         )"""
     )
-    assert rows(retail, "select purpose, count(*) from profile.customer_permissions where is_permitted group by 1 order by 1") == [
-        ("marketing", buyers),
-        ("profiling", buyers),
-    ]
-    first = "select min_by(order_id, occurred_at) from profile.fct_orders where customer_id = permissions.customer_id"
-    ((evidence, order),) = rows(
-        retail,
-        f"select evidence, ({first}) from profile.customer_permissions as permissions where purpose = 'marketing' order by since, customer_id limit 1",
-    )
+    on_the_day = "profile.customer_permissions where as_of = (select max(as_of) from sources.built_days)"
+    permitted = rows(retail, f"select purpose, count(*) from {on_the_day} and is_permitted group by 1 order by 1")
+    assert permitted == [("marketing", buyers), ("profiling", buyers)]
+    first = "select min_by(order_id, occurred_at) from profile.fct_orders where customer_id = customer_permissions.customer_id"
+    ((evidence, order),) = rows(retail, f"select evidence, ({first}) from {on_the_day} order by since, customer_id, purpose limit 1")
     assert f"order {order};" in evidence
     assert "untick to refuse" in evidence
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
+from benchmarks.recommendations import judge, ours, split
 from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, recommend
 from ml.recommendations import strategies as strategies_module
 from ml.recommendations.candidates import FEATURE_NAMES
@@ -206,6 +208,45 @@ def test_the_ranker_is_trained_on_windows_that_end_at_the_moment(shop: tuple[pa.
     probe = np.random.default_rng(0).random((50, len(FEATURE_NAMES))).astype(np.float32)[:, whole.columns]
     assert whole.models and whole.columns == cut.columns
     assert np.array_equal(whole.models[0].decision_function(probe), cut.models[0].decision_function(probe))
+
+
+def test_the_benchmark_shows_the_same_whatever_happens_in_its_test_window() -> None:
+    table = planted_shop(120)[0].select(["customer_id", "product_id", "at"])
+    newest = max(table["at"].to_pylist())
+    turned = [
+        "books-05" if row["at"] > newest - timedelta(days=20) else row["product_id"] for row in table.to_pylist()
+    ]
+    shown = []
+    for rows in (table, table.set_column(1, "product_id", [turned])):
+        for new_only in (False, True):
+            task = split(rows, 20.0, new_only)
+            everyone = replace(task, users=np.arange(task.history.customer_count))
+            ranked, about = ours(everyone, REQUEST.settings)
+            shown.append(ranked)
+            assert about["model"] == "re-rank"
+    assert np.array_equal(shown[0], shown[2])
+    assert np.array_equal(shown[1], shown[3])
+
+
+def test_the_benchmark_counts_what_it_should() -> None:
+    rows = [("a", "x", 40), ("a", "y", 30), ("b", "x", 35), ("a", "x", 5), ("a", "z", 4), ("c", "x", 3), ("b", "y", 2)]
+    table = pa.table(
+        {
+            "customer_id": [row[0] for row in rows],
+            "product_id": [row[1] for row in rows],
+            "at": pa.array([AS_OF - timedelta(days=row[2]) for row in rows], pa.timestamp("us")),
+        }
+    )
+    task = split(table, 20.0, new_only=False)
+    assert [task.history.customers[user] for user in task.users] == ["a", "b"]  # c has no history
+    shown = np.full((2, 20), -1)
+    shown[:, 0] = 0  # x for both: a took x and z, which nobody had seen before; b took y
+    values = judge(task, shown)
+    assert values["recall_at_10"].tolist() == [0.5, 0.0]
+    assert values["ndcg_at_10"] == pytest.approx([1.0 / (1.0 + 1.0 / np.log2(3)), 0.0])
+    again = split(table, 20.0, new_only=True)
+    shown[:, 0] = 1  # y is new to b alone; what is new to a is unknown to training
+    assert judge(again, shown)["recall_at_10"].tolist() == [0.0, 1.0]
 
 
 def test_a_customer_nobody_knows_gets_what_is_trending_within_their_stated_preferences(made: pa.Table) -> None:

@@ -59,7 +59,8 @@ judged as (
         variants.variant,
         variants.priority,
         shop.zone as shop_zone,
-        shop.send_hour,
+        -- The customer's own hour, outside the quiet hours; the shop's where nothing is known.
+        greatest(shop.quiet_until, least(shop.quiet_from - 1, coalesce(scores.best_send_hour, shop.send_hour))) as send_hour,
         customers.timezone,
         -- The chain: the first gate that does not open is the reason.
         case
@@ -87,6 +88,8 @@ judged as (
             and candidates.customer_id = permissions.customer_id
             and variants.purpose = permissions.purpose
     left join suppressions on candidates.as_of = suppressions.as_of and candidates.customer_id = suppressions.customer_id
+    left join {{ source('scores', 'customer_scores') }} as scores
+        on candidates.as_of = scores.as_of and candidates.customer_id = scores.customer_id
     left join recent_mails on candidates.as_of = recent_mails.as_of and candidates.customer_id = recent_mails.customer_id
     left join campaign_mails
         on
@@ -138,7 +141,7 @@ select
         when decision = 'send' then
             {{ local_to_utc(
                 "date_trunc('day', " ~ utc_to_local('as_of', 'shop_zone') ~ ") + send_hour * interval '1 hour'",
-                'coalesce(timezone, shop_zone)'
+                known_zone('timezone', 'shop_zone')
             ) }}
     end as send_at
 from decided

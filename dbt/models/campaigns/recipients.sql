@@ -10,6 +10,20 @@ customers as (
     select * from {{ valid(ref('dim_customers')) }} as customers
 ),
 
+-- Only of those who may be profiled: nobody else has features.
+tastes as (
+    select
+        as_of,
+        customer_id,
+        favourite_category
+    from {{ ref('customer_features') }}
+),
+
+carts as (
+    select * from {{ known(ref('fct_carts')) }} as carts
+    qualify row_number() over (partition by as_of, customer_id, occurred_at order by cart_id) = 1
+),
+
 shop as (
     select * from {{ source('sources', 'shop') }}
 )
@@ -29,7 +43,14 @@ select
     customers.region,
     customers.city,
     coalesce(customers.language, shop.language) as language,
-    customers.membership_tier
+    customers.membership_tier,
+    tastes.favourite_category,
+    carts.items as cart_items,
+    carts.url as cart_url,
+    carts.total_amount as cart_total
 from decisions
 cross join shop
 inner join customers on decisions.as_of = customers.as_of and decisions.customer_id = customers.customer_id
+left join tastes on decisions.as_of = tastes.as_of and decisions.customer_id = tastes.customer_id
+left join carts
+    on decisions.as_of = carts.as_of and decisions.customer_id = carts.customer_id and decisions.began_at = carts.occurred_at

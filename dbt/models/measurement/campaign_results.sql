@@ -21,6 +21,9 @@ contacted as (
         step,
         variant,
         count(*) as sent,
+        count_if(is_delivered) as delivered,
+        count_if(has_opened) as opens,
+        count_if(has_clicked) as clicks,
         count_if(orders_count > 0) as conversions,
         sum(revenue) as revenue,
         sum(cast(revenue * 100 as hugeint) * cast(revenue * 100 as hugeint)) as squares
@@ -58,24 +61,34 @@ compared as (
         ) as standard_error
     from contacted
     left join held_out on contacted.campaign = held_out.campaign and contacted.step = held_out.step
+),
+
+priced as (
+    select
+        compared.*,
+        cast(compared.sent * coalesce(costs.cost_per_mail, shop.cost_per_mail) as decimal(18, 2)) as cost
+    from compared
+    cross join {{ source('sources', 'shop') }} as shop
+    left join costs
+        on compared.campaign = costs.campaign and compared.step = costs.step and compared.variant = costs.variant
 )
 
 select
-    compared.campaign,
-    compared.step,
-    compared.variant,
-    compared.sent,
-    cast(null as bigint) as delivered,
-    cast(null as bigint) as opens,
-    cast(null as bigint) as clicks,
-    compared.conversions,
-    cast(compared.revenue as decimal(18, 2)) as revenue,
-    cast(compared.sent * costs.cost_per_mail as decimal(18, 2)) as cost,
-    compared.holdout,
-    compared.holdout_conversions,
-    round(cast(compared.lift as double), 4) as lift,
-    round(cast(compared.lift - 1.96 * compared.standard_error as double), 4) as lift_low,
-    round(cast(compared.lift + 1.96 * compared.standard_error as double), 4) as lift_high
-from compared
-left join costs
-    on compared.campaign = costs.campaign and compared.step = costs.step and compared.variant = costs.variant
+    campaign,
+    step,
+    variant,
+    sent,
+    -- Our own mails' events come back under the campaign's name; until they do, there is nothing to count.
+    case when delivered > 0 then delivered end as delivered,
+    case when delivered > 0 then opens end as opens,
+    case when delivered > 0 then clicks end as clicks,
+    conversions,
+    cast(revenue as decimal(18, 2)) as revenue,
+    cost,
+    holdout,
+    holdout_conversions,
+    round(cast(lift as double), 4) as lift,
+    round(cast(lift - 1.96 * standard_error as double), 4) as lift_low,
+    round(cast(lift + 1.96 * standard_error as double), 4) as lift_high,
+    round(cast((lift * sent - cost) / nullif(cost, 0) as double), 2) as roi
+from priced
