@@ -108,7 +108,10 @@ def score(found: Clusters, true: Clusters) -> dict[str, float]:
 
 def ours(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
     """Exact rules, then a model trained on these records without labels, then average linkage."""
-    model = train(records, country, one_to_one)
+    try:
+        model: str | None = train(records, country, one_to_one)
+    except ValueError:
+        model = None  # no column tells records apart: the rules are all there is
     resolution = resolve(records, model, default_country=country, one_to_one=one_to_one)
     return _clusters(resolution.clusters)
 

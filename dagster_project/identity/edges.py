@@ -170,16 +170,24 @@ people as (
     from identity.customer_records
     where is_person
     group by record_id, login_id
+),
+users as (
+    select users.browser_id, users.rule, users.known_at, people.record_id, people.known_at as person_known_at
+    from identity.browser_users as users
+    inner join people on users.login_id = people.login_id
+    union all
+    select users.browser_id, users.rule, users.known_at, people.record_id, people.known_at as person_known_at
+    from identity.browser_users as users
+    inner join people on users.record_id = people.record_id
 )
 select
     browsers.record_id as visitor,
-    people.record_id,
+    users.record_id,
     users.rule,
     1.0::double as match_probability,
-    min(greatest(browsers.known_at, users.known_at, people.known_at)) as known_at
+    min(greatest(browsers.known_at, users.known_at, users.person_known_at)) as known_at
 from browsers
-inner join identity.browser_users as users on browsers.browser_id = users.browser_id
-inner join people on users.login_id = people.login_id or users.record_id = people.record_id
-group by browsers.record_id, people.record_id, users.rule
-order by visitor, people.record_id, known_at, rule
+inner join users on browsers.browser_id = users.browser_id
+group by browsers.record_id, users.record_id, users.rule
+order by visitor, users.record_id, known_at, rule
 """

@@ -183,8 +183,7 @@ def predict(
 
     Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight`
     and speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lowest of against a stranger, a
-    relative, a namesake), known_at,
-    `weight_<comparison>` (the part of each against a stranger), match_probability.
+    relative, a namesake), known_at, `weight_<comparison>` (the part of each against a stranger), match_probability.
     `only_new` names the records that are new: only pairs with one of them are compared, with all the others.
     """
     with duckdb.connect() as con:
@@ -277,9 +276,8 @@ def _household_weight(weights: dict[str, str], start: float) -> str:
     """SQL: the weight of "one person" against "two of one household" instead of against two strangers.
 
     Family name, address and phone then say nothing; `start` is what the file says about two records at one address; what
-    relatives may share (a mailbox,
-    a twin's birth date, a father's given name) counts up to HOUSEHOLD_CAPS only. Independence of the fields, which the stranger's
-    weight assumes, is worst exactly here.
+    relatives may share (a mailbox, a twin's birth date, a father's given name) counts up to HOUSEHOLD_CAPS only. Independence of
+    the fields, which the stranger's weight assumes, is worst exactly here.
     """
     terms = [str(start)]
     for name, weight in weights.items():

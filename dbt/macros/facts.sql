@@ -42,15 +42,20 @@ without a customer for each time in which the record was nobody's. A change of l
 (
     select
         facts.* exclude (known_at, superseded_at),
-        spans.customer_id,
-        greatest(facts.known_at, spans.valid_from) as known_at,
-        least(facts.superseded_at, spans.valid_to) as superseded_at
+        owners.customer_id,
+        greatest(facts.known_at, coalesce(owners.since, facts.known_at)) as known_at,
+        nullif(least(coalesce(facts.superseded_at, {{ forever() }}), coalesce(owners.until, {{ forever() }})), {{ forever() }}) as superseded_at
     from {{ relation }} as facts
-    left join {{ ref('int_record_owners') }} as spans
+    -- Plain comparisons only: with an "or" in it the join would compare every fact with every owner.
+    left join {{ ref('int_record_owners') }} as owners
         on
-            facts.source = spans.source
-            and facts.source_customer_id = spans.source_customer_id
-            and (spans.valid_to is null or spans.valid_to > facts.known_at)
-            and (spans.valid_from is null or facts.superseded_at is null or spans.valid_from < facts.superseded_at)
+            facts.source = owners.source
+            and facts.source_customer_id = owners.source_customer_id
+            and facts.known_at < owners.until
+            and coalesce(facts.superseded_at, {{ forever() }}) > owners.since
 )
 {%- endmacro %}
+
+{# Ends of time for half-open spans that must be compared without nulls. #}
+{% macro forever() %}cast('9999-12-31' as timestamp){% endmacro %}
+{% macro ever() %}cast('0001-01-01' as timestamp){% endmacro %}

@@ -95,6 +95,8 @@ def test_segment_history_says_who_was_in_since_when(backfilled: Settings, rows) 
     assert days == covered
     ((exited,),) = rows(backfilled, "select count(*) from segments.segment_history where exited_at is not null")
     assert exited > 0
+    newest = "select count(*) from segments.customer_segments where as_of = (select max(as_of) from segments.segment_flags)"
+    assert rows(backfilled, "select count(*) from segments.segment_history where exited_at is null") == rows(backfilled, newest)
 
 
 def test_results_of_the_campaign_count_what_followed(backfilled: Settings, rows) -> None:

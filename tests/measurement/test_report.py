@@ -54,7 +54,7 @@ SCRIPT_TAGS = {"script", "style"}
 
 
 class Asked(HTMLParser):
-    """Everything a page would ask for, by tag and attribute; pages within (`srcdoc`, `data-dark`) are kept apart."""
+    """Everything a page would ask for, by tag and attribute; pages within (`srcdoc`) are kept apart."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Asked(HTMLParser):
         for name, value in attrs:
             if name in ASKING:
                 self.asked.append((tag, name, value or ""))
-            elif name in ("srcdoc", "data-dark"):
+            elif name == "srcdoc":
                 self.within.append(value or "")
 
 
@@ -103,7 +103,7 @@ def page(backfilled: Settings) -> str:
 def test_the_report_asks_no_server(page: str, backfilled: Settings) -> None:
     assert list(asked_of_servers(page)) == []
     assert "default-src 'none'" in page
-    outside_mails = re.sub(r'(srcdoc|data-dark)="[^"]*"', "", page)
+    outside_mails = re.sub(r'srcdoc="[^"]*"', "", page)
     assert re.findall(r"https?://[^\s\"'<]+", outside_mails) == []
     brand = load_brand(backfilled.shop_folder)
     mails = Asked(page).within

@@ -1,19 +1,21 @@
--- One row per source record and span of time: the customer it belonged to, null where it was nobody's; from the first span to the last without a gap.
+-- One row per source record and span of time: the customer it belonged to, null where it was nobody's; all of time without a gap.
 with
 
 links as (
-    select * from {{ source('identity', 'customer_links') }}
+    select
+        source,
+        source_customer_id,
+        customer_id,
+        valid_from as since,
+        coalesce(valid_to, {{ forever() }}) as until
+    from {{ source('identity', 'customer_links') }}
 ),
 
 neighbours as (
     select
-        source,
-        source_customer_id,
-        valid_from,
-        valid_to,
-        lag(valid_to) over (partition by source, source_customer_id order by valid_from) as previous_to,
-        row_number() over (partition by source, source_customer_id order by valid_from) as place,
-        row_number() over (partition by source, source_customer_id order by valid_from desc) as places_left
+        *,
+        coalesce(lag(until) over (partition by source, source_customer_id order by since), {{ ever() }}) as previous_until,
+        lead(since) over (partition by source, source_customer_id order by since) as next_since
     from links
 ),
 
@@ -22,10 +24,10 @@ before_each as (
         source,
         source_customer_id,
         cast(null as varchar) as customer_id,
-        previous_to as valid_from,
-        valid_from as valid_to
+        previous_until as since,
+        since as until
     from neighbours
-    where place = 1 or previous_to < valid_from
+    where previous_until < since
 ),
 
 after_the_last as (
@@ -33,23 +35,13 @@ after_the_last as (
         source,
         source_customer_id,
         cast(null as varchar) as customer_id,
-        valid_to as valid_from,
-        cast(null as timestamp) as valid_to
+        until as since,
+        {{ forever() }} as until
     from neighbours
-    where places_left = 1 and valid_to is not null
-),
-
-owned as (
-    select
-        source,
-        source_customer_id,
-        customer_id,
-        valid_from,
-        valid_to
-    from links
+    where next_since is null and until < {{ forever() }}
 )
 
-select * from owned
+select * from links
 union all
 select * from before_each
 union all

@@ -30,6 +30,7 @@ select
     customer_id,
     segment,
     min(as_of) as entered_at,
-    max_by(next_as_of, as_of) as exited_at
+    -- max_by passes over nulls; whoever is in on the newest day has not left.
+    nullif(max_by(coalesce(next_as_of, timestamp '9999-12-31'), as_of), timestamp '9999-12-31') as exited_at
 from numbered
 group by customer_id, segment, stay

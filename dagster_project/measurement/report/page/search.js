@@ -130,9 +130,6 @@ if (scheme) {
   scheme.addEventListener("click", ({ target }) => {
     if (!target.dataset.scheme) return;
     scheme.querySelectorAll("button").forEach((button) => button.setAttribute("aria-pressed", String(button === target)));
-    document.querySelectorAll("iframe[data-dark]").forEach((frame) => {
-      frame.dataset.light ||= frame.srcdoc;
-      frame.srcdoc = frame.dataset[target.dataset.scheme];
-    });
+    document.getElementById("phones").dataset.scheme = target.dataset.scheme;
   });
 }
