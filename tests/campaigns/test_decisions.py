@@ -108,5 +108,8 @@ def test_results_of_the_campaign_count_what_followed(backfilled: Settings, rows)
         """,
     )
     assert sent == decided
-    for low, lift, high in rows(backfilled, "select lift_low, lift, lift_high from measurement.campaign_results where lift is not null"):
+    found = rows(backfilled, "select lift_low, lift, lift_high, measured, sent from measurement.campaign_results where lift is not null")
+    assert found, "the mails of the first days are more than a week old"
+    for low, lift, high, measured, sent in found:
         assert low <= lift <= high
+        assert 0 < measured <= sent

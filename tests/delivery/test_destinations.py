@@ -206,7 +206,7 @@ def test_a_text_cut_to_a_tools_length_still_cannot_run(text: str) -> None:
 
 def test_merge_tags_are_short_and_told_apart() -> None:
     tags = merge_tags(["email", "clv_365d_amount", "clv_365d_amount_low", "date", "größe"], {"email": "Email Address"})
-    assert tags == {"email": "Email Address", "clv_365d_amount": "CLV_365D_A", "clv_365d_amount_low": "CLV_365D_2", "date": "DATE_2", "größe": "GR__E"}
+    assert list(tags.values()) == ["Email Address", "CLV_365D_A", "CLV_365D_2", "DATE_2", "GR__E"]
 
 
 def test_an_unknown_destination_is_a_sentence() -> None:

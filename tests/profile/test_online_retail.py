@@ -16,6 +16,7 @@ from dagster_project.lease import hold
 from dagster_project.resources import Store
 from dagster_project.runs import instance_of, materialize
 from dagster_project.settings import SHOPS
+from dagster_project.transform.dbt_build import build
 
 pytestmark = pytest.mark.whole
 
@@ -129,9 +130,39 @@ def test_buyers_are_opted_in_by_their_first_purchase_and_those_who_only_gave_bac
     permitted = rows(retail, f"select purpose, count(*) from {on_the_day} and is_permitted group by 1 order by 1")
     assert permitted == [("marketing", buyers), ("profiling", buyers)]
     first = "select min_by(order_id, occurred_at) from profile.fct_orders where customer_id = customer_permissions.customer_id"
-    ((evidence, order),) = rows(retail, f"select evidence, ({first}) from {on_the_day} order by since, customer_id, purpose limit 1")
+    newest = f"select evidence, ({first}) from {on_the_day} order by since, customer_id, purpose limit 1"
+    ((evidence, order),) = rows(retail, newest)
     assert f"order {order};" in evidence
     assert "untick to refuse" in evidence
+
+
+def test_a_soft_opt_in_never_goes_over_a_refusal_whenever_that_was(retail, copy_of, rows) -> None:
+    changed = copy_of(retail)
+    with duckdb.connect(changed.warehouse) as connection:
+        (customer,) = connection.execute("select min(customer_id) from profile.current_permissions where is_permitted").fetchone()
+        connection.execute(
+            """
+            insert into profile.fct_consents
+            select * replace (
+                'refusal' as consent_id, 'withdrawn' as state, occurred_at - interval 1 year as occurred_at, false as is_soft_opt_in
+            )
+            from profile.fct_consents where customer_id = ? and purpose = 'marketing'
+            """,
+            [customer],
+        )
+    asked = "select purpose, is_permitted from profile.current_permissions where customer_id = ? order by 1"
+    assert rows(retail, asked, customer) == [("marketing", True), ("profiling", True)]
+    assert rows(changed, asked, customer) == [("marketing", False), ("profiling", True)]
+
+
+def test_a_shop_with_a_consent_source_has_no_soft_opt_in(retail, copy_of, rows) -> None:
+    changed = copy_of(retail)
+    with duckdb.connect(changed.warehouse) as connection:
+        connection.execute("update sources.shop set systems = ['hubspot', 'online_retail']")
+    assert rows(retail, "select count(*) > 6000 from profile.int_soft_opt_ins") == [(True,)]
+    list(build(changed, ["int_soft_opt_ins", "fct_consents"], exclude_tests=True))
+    assert rows(changed, "select count(*) from profile.int_soft_opt_ins") == [(0,)]
+    assert rows(changed, "select count(*) from profile.fct_consents") == [(0,)]
 
 
 def test_rows_leave_with_the_ids_that_the_shops_tool_knows_and_no_address(retail, rows, monkeypatch) -> None:

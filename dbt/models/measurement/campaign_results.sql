@@ -24,9 +24,10 @@ contacted as (
         count_if(is_delivered) as delivered,
         count_if(has_opened) as opens,
         count_if(has_clicked) as clicks,
-        count_if(orders_count > 0) as conversions,
-        sum(revenue) as revenue,
-        sum(cast(revenue * 100 as hugeint) * cast(revenue * 100 as hugeint)) as squares
+        count_if(is_closed) as measured,
+        count_if(is_closed and orders_count > 0) as conversions,
+        coalesce(sum(revenue) filter (where is_closed), 0) as revenue,
+        coalesce(sum(cast(revenue * 100 as hugeint) * cast(revenue * 100 as hugeint)) filter (where is_closed), 0) as squares
     from outcomes
     where is_contacted
     group by campaign, step, variant
@@ -41,7 +42,7 @@ held_out as (
         sum(revenue) as revenue,
         sum(cast(revenue * 100 as hugeint) * cast(revenue * 100 as hugeint)) as squares
     from outcomes
-    where not is_contacted
+    where not is_contacted and is_closed
     group by campaign, step
 ),
 
@@ -50,14 +51,14 @@ compared as (
         contacted.*,
         held_out.people as holdout,
         held_out.buyers as holdout_conversions,
-        contacted.revenue / contacted.sent - held_out.revenue / held_out.people as lift,
+        contacted.revenue / nullif(contacted.measured, 0) - held_out.revenue / held_out.people as lift,
         -- Pooled variance: with a small holdout and rare purchases, separate variances find effects where there are none.
         sqrt(
             (
                 (contacted.squares + held_out.squares) / 10000.0
-                - (contacted.revenue + held_out.revenue) * (contacted.revenue + held_out.revenue) / (contacted.sent + held_out.people)
-            ) / nullif(contacted.sent + held_out.people - 2, 0)
-            * (1.0 / contacted.sent + 1.0 / held_out.people)
+                - (contacted.revenue + held_out.revenue) * (contacted.revenue + held_out.revenue) / nullif(contacted.measured + held_out.people, 0)
+            ) / nullif(contacted.measured + held_out.people - 2, 0)
+            * (1.0 / nullif(contacted.measured, 0) + 1.0 / held_out.people)
         ) as standard_error
     from contacted
     left join held_out on contacted.campaign = held_out.campaign and contacted.step = held_out.step
@@ -78,6 +79,7 @@ select
     step,
     variant,
     sent,
+    measured,
     -- Our own mails' events come back under the campaign's name; until they do, there is nothing to count.
     case when delivered > 0 then delivered end as delivered,
     case when delivered > 0 then opens end as opens,
@@ -90,5 +92,5 @@ select
     round(cast(lift as double), 4) as lift,
     round(cast(lift - 1.96 * standard_error as double), 4) as lift_low,
     round(cast(lift + 1.96 * standard_error as double), 4) as lift_high,
-    round(cast((lift * sent - cost) / nullif(cost, 0) as double), 2) as roi
+    round(cast((lift * measured - cost) / nullif(cost, 0) as double), 2) as roi
 from priced

@@ -10,6 +10,11 @@ orders as (
     select * from {{ ref('fct_orders') }} where superseded_at is null and customer_id is not null
 ),
 
+-- Seven days must have passed before what followed can be told.
+newest as (
+    select max(as_of) as as_of from {{ ref('campaign_decisions') }}
+),
+
 responses as (
     select * from {{ ref('int_mail_responses') }}
 ),
@@ -33,12 +38,14 @@ bought as (
 
 select
     contacts.*,
+    {{ add_days('contacts.contacted_at', 7) }} <= newest.as_of as is_closed,
     coalesce(bought.orders_count, 0) as orders_count,
     cast(coalesce(bought.revenue, 0) as decimal(18, 2)) as revenue,
     coalesce(responses.is_delivered, false) as is_delivered,
     coalesce(responses.has_opened, false) as has_opened,
     coalesce(responses.has_clicked, false) as has_clicked
 from contacts
+cross join newest
 left join bought
     on
         contacts.campaign = bought.campaign

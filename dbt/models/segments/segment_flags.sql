@@ -48,7 +48,7 @@ flags as (
         orders_count = 0 as prospects,
         orders_count = 0 and first_purchase_probability >= 0.1 as likely_first_buyers,
         coalesce(vip_probability >= 0.5, value_rank >= 0.9) as vip,
-        churn_probability >= 0.6 and value_rank >= 0.7 as valuable_at_risk,
+        churn_probability >= 0.35 and value_rank >= 0.7 as valuable_at_risk,
         purchase_30d_probability >= 0.5 as likely_to_buy_soon,
         orders_count >= 2 and order_value_mean_cents >= 10000 as big_baskets,
         orders_count >= 2 and return_share >= 0.2 as frequent_returners,

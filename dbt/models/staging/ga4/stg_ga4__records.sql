@@ -20,7 +20,7 @@ group by browser_id
 union all by name
 select
     'ga4' as source,
-    concat('user:', login_id) as source_customer_id,
+    'user:' || login_id as source_customer_id,
     min(occurred_at) as created_at,
     min(known_at) as known_at,
     min(occurred_at) as version_at,

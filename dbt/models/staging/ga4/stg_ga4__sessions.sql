@@ -56,7 +56,7 @@ known as (
 select
     'ga4' as source,
     session_id,
-    coalesce(concat('user:', login_id), browser_id) as source_customer_id,
+    coalesce('user:' || login_id, browser_id) as source_customer_id,
     occurred_at,
     known_at,
     known_at as version_at,

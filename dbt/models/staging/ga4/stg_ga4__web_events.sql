@@ -22,7 +22,7 @@ select
     'ga4' as source,
     _row_hash as web_event_id,
     -- Signed in, an event is the account's; otherwise it is the browser's, whoever that is.
-    coalesce(concat('user:', nullif(user_id, '')), user_pseudo_id) as source_customer_id,
+    coalesce('user:' || nullif(user_id, ''), user_pseudo_id) as source_customer_id,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,

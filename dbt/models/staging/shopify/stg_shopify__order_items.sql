@@ -43,7 +43,7 @@ select
     version_row,
     coalesce(
         {{ json_text('customer', '$.id') }},
-        concat('guest:', md5(lower(trim(email))))
+        'guest:' || md5(nullif(lower(trim(email)), ''))
     ) as source_customer_id,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,

@@ -31,7 +31,7 @@ select
     -- A guest is known by the e-mail of the order alone.
     coalesce(
         {{ json_text('typed.customer', '$.id') }},
-        concat('guest:', md5(lower(trim(typed.email))))
+        'guest:' || md5(nullif(lower(trim(typed.email)), ''))
     ) as source_customer_id,
     case when {{ json_text('typed.customer', '$.id') }} is null then nullif(trim(typed.email), '') end as guest_email,
     typed.occurred_at,

@@ -105,7 +105,7 @@ select
     returned.order_id,
     coalesce(
         {{ json_text('returned.customer', '$.id') }},
-        concat('guest:', md5(lower(trim(returned.email))))
+        'guest:' || md5(nullif(lower(trim(returned.email)), ''))
     ) as source_customer_id,
     returned.occurred_at,
     case when returned._is_history then least(returned.occurred_at, returned._known_at) else returned._known_at end as known_at,

@@ -11,7 +11,7 @@ reviews as (
 select
     'shopify' as source,
     id as review_id,
-    concat('reviewer:', md5(lower(trim(customer_email)))) as source_customer_id,
+    'reviewer:' || md5(nullif(lower(trim(customer_email)), '')) as source_customer_id,
     nullif(trim(customer_email), '') as reviewer_email,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
