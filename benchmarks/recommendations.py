@@ -249,10 +249,7 @@ def run(task: Task) -> dict[str, Any]:
         others["personal_frequency"] = judge(task, personal_frequency(task))
     return {
         "ours": {metric: round(float(mine[metric].mean()), 6) for metric in METRICS},
-        "peers": {
-            name: {metric: round(float(values[metric].mean()), 6) for metric in METRICS}
-            for name, values in others.items()
-        },
+        "peers": {name: {metric: round(float(values[metric].mean()), 6) for metric in METRICS} for name, values in others.items()},
         "difference_to_best_peer": {metric: _difference(mine[metric], others, metric) for metric in METRICS},
         "seconds": round(time.perf_counter() - began, 2),
         "seconds_by_method": {name: round(value, 2) for name, value in seconds.items()},

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS
 from dagster_project.campaigns.content import for_destination
@@ -49,8 +50,8 @@ class Destination:
     """A tool that syncs our files.
 
     `columns` are our columns under the tool's names, in its order; `tags_column` is where it takes labels. `identified_by` is the column by
-    which it knows people, each once. `text` is done to every text but the `exact` columns. `takes_removals`: a file can take people out again.
-    A file has at most `max_bytes` (before compression) and `max_rows`.
+    which it knows people, each once. `text` is done to every text but the `exact` columns. `takes_removals`: a file can take people out
+    again. A file has at most `max_bytes` (before compression) and `max_rows`.
     """
 
     name: str
@@ -103,8 +104,9 @@ class Destination:
         table = pa.table({key: pa.array(keys, pa.string())})
         return table.append_column(self.tags_column, pa.array([feed.label] * len(keys), pa.string())) if self.tags_column else table
 
-    def content(self, mails: pa.Table) -> pa.Table:
-        """Rendered mails with this tool's unsubscribe tag."""
+    def content(self, mails: pa.Table, shaped: Shaped) -> pa.Table:
+        """The rendered mails of those whom the tool takes, with its unsubscribe tag."""
+        mails = mails.filter(pc.is_in(mails["content_id"], shaped.rows[self.columns.get("content_id", "content_id")].combine_chunks()))
         tag = UNSUBSCRIBE_TAGS.get(self.name, UNSUBSCRIBE_TAGS["generic"])
         for name in ("html", "text"):
             place = mails.column_names.index(name)

@@ -166,7 +166,7 @@ def codes_feed(store: Store, campaign: Campaign, mails: Feed, moment: Moment) ->
 
 
 def addressed(store: Store, rows: pa.Table, moment: Moment) -> pa.Table:
-    """The rows as they may leave: with addresses or, where the tool holds those, with the ids by which the shop's systems know a customer."""
+    """The rows as they may leave: with addresses or, where the tool holds those, with the ids by which the shop's systems know people."""
     if store.shop.address_held_by == "shop":
         return rows
     ids = dict(store.warehouse.rows(SOURCE_IDS, [moment.known_by, moment.known_by]))

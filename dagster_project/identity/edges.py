@@ -5,29 +5,31 @@ comes later never takes back or adds a link of earlier days, and a day built alo
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
 class Rule:
     """Records with the same `value` are one person.
 
-    value: SQL over `records` (identity.customer_records) and `points` (the canonical forms of its e-mail address and phone number).
-    at_most: the value links only its first so many people (told apart by given name): an office's address, a household's phone.
-    names_matter: two records with clearly different names are not linked, and once a value has such two, nameless records stay out.
+    value: SQL over `records` (identity.customer_records) and the canonical forms of its e-mail address and phone number.
+    names: `agree`: two records with clearly different names are not linked, and once a value has such two, nameless records stay out. `counted`:
+        they are linked all the same. A mailbox is one customer, whoever shares it, or it would be written to twice.
+    at_most: a value that has had so many people (told apart by their names) links no further record: an office's address, a hotline.
     """
 
     name: str
     value: str
     match_probability: float
-    at_most: int
-    names_matter: bool = True
+    names: Literal["agree", "counted"] = "agree"
+    at_most: int = 3
 
 
 RULES = (
-    Rule("same login", "records.login_id", 1.0, at_most=1, names_matter=False),
-    Rule("same e-mail", "case when email_points.status = 'valid' then email_points.canonical end", 1.0, at_most=3),
-    Rule("same loyalty card", "records.loyalty_id", 0.99, at_most=2),
-    Rule("same phone", "phone_points.canonical", 0.98, at_most=3),
+    Rule("same login", "records.login_id", 1.0, names="counted", at_most=40),
+    Rule("same e-mail", "case when email_points.status = 'valid' then email_points.canonical end", 1.0, names="counted"),
+    Rule("same loyalty card", "records.loyalty_id", 0.99),
+    Rule("same phone", "phone_points.canonical", 0.98),
 )
 
 # Names as they are compared: lower case without accents and anything that is no letter.
@@ -48,7 +50,6 @@ and (
     or starts_with(earlier.family, later.family) or starts_with(later.family, earlier.family)
     or jaro_winkler_similarity(earlier.family, later.family) >= 0.88
     or (earlier.given = later.family and later.given = earlier.family)
-    or (earlier.given = later.given and {family_may_change})
 )
 """
 
@@ -58,8 +59,8 @@ select
     records.is_person,
     {value} as value,
     -- The names it bore when it first stated the value: a name that changes later unlinks nothing.
-    min_by({given}, {order}) as given,
-    min_by({family}, {order}) as family,
+    arg_min_null({given}, {order}) as given,
+    arg_min_null({family}, {order}) as family,
     min(records.known_at) as known_at
 from identity.customer_records as records
 left join identity.contact_points as email_points on email_points.kind = 'email' and records.email = email_points.stated
@@ -80,11 +81,10 @@ def stated(rule: Rule) -> str:
 def edges_sql(rule: Rule) -> str:
     """SQL: the edges of a rule, in the columns of `stays`.
 
-    A record is compared with those that stated the value before it. Its edge to the first of them that it agrees with is enough: the others of
-    that person hang there too. It gets none where the value is already that of `at_most` people without it, or, being nameless, of two.
+    A record is compared with those that stated the value before it. Its edge to the first of them that it may be linked to is enough: the others of
+    that person hang there too.
     """
-    # Whoever marries keeps the mailbox; a phone and a new name together are more likely somebody else of the household.
-    same = SAME_NAMES.format(family_may_change="true" if rule.name == "same e-mail" else "false") if rule.names_matter else "true"
+    linkable = "agrees and (not is_nameless or people_before = 1)" if rule.names == "agree" else "true"
     return f"""
     with
     stated as ({stated(rule)}),
@@ -99,7 +99,7 @@ def edges_sql(rule: Rule) -> str:
             later.given is null and later.family is null as is_nameless,
             earlier.record_id as earlier_record,
             earlier.place as earlier_place,
-            ({same}) as agrees
+            ({SAME_NAMES}) as agrees
         from people as later
         inner join people as earlier on later.value = earlier.value and earlier.place < later.place
         where later.place <= 40
@@ -123,7 +123,7 @@ def edges_sql(rule: Rule) -> str:
     chosen as (
         select *, row_number() over (partition by value, place order by earlier_place) as choice
         from judged
-        where agrees and people_before <= {rule.at_most} and (not is_nameless or people_before = 1 or not {rule.names_matter})
+        where people_before <= {rule.at_most} and {linkable}
     )
     select
         earlier_record as record_a,

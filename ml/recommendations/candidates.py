@@ -112,9 +112,7 @@ def prepare(
     )
 
 
-def gather(
-    sources: Sources, customers: Ints, breadth: Breadth, new_only: bool = False, allowed: Bools | None = None
-) -> Candidates:
+def gather(sources: Sources, customers: Ints, breadth: Breadth, new_only: bool = False, allowed: Bools | None = None) -> Candidates:
     """Candidates and their features for some customers (ascending codes), among the ``allowed`` products alone.
 
     ``new_only`` leaves out what the customer bought (viewed, where nothing is sold).
@@ -136,9 +134,7 @@ def gather(
         [
             _own(moment, customers, breadth.own),
             _best_unseen(ease, taste, sources.ease, breadth.ease, width, allowed),
-            _best_sparse(cosine, breadth.cosine, width)
-            if dense_cosine is None
-            else _best_dense(dense_cosine, breadth.cosine, width),
+            _best_sparse(cosine, breadth.cosine, width) if dense_cosine is None else _best_dense(dense_cosine, breadth.cosine, width),
             (np.arange(len(customers))[:, None] * width + top[None, :]).ravel(),
         ]
     )
@@ -153,9 +149,7 @@ def gather(
     features = facts(moment, customer, product)
     third = len(FEATURE_NAMES) - len(SCORE_NAMES)
     ease_score = _pick(ease, row, sources.ease.position[product])
-    cosine_score = (
-        _lookup(cosine, row, product, width) if dense_cosine is None else dense_cosine[row, product].astype(float)
-    )
+    cosine_score = _lookup(cosine, row, product, width) if dense_cosine is None else dense_cosine[row, product].astype(float)
     popular = sources.popular[product]
     habit = np.nan_to_num(features[:, 2].astype(float), nan=0.0)
     features[:, third:] = np.column_stack(
@@ -211,9 +205,7 @@ def _own(moment: Moment, customers: Ints, count: int) -> Ints:
     return np.asarray(row * moment.history.product_count + moment.pair_product[at])
 
 
-def _best_unseen(
-    scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int, allowed: Bools
-) -> Ints:
+def _best_unseen(scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int, allowed: Bools) -> Ints:
     if scores.shape[1] == 0 or count == 0:
         return np.empty(0, dtype=np.int64)
     hidden = scores.copy()

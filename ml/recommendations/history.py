@@ -143,9 +143,7 @@ def read_history(
     customer, product, days = customer[order], product[order], days[order]
     purchase, quantity = purchase[order], quantity[order]
     first = np.ones(len(order), dtype=bool)
-    first[1:] = (
-        (np.diff(customer) != 0) | (np.diff(product) != 0) | (np.diff(days) != 0) | (purchase[1:] != purchase[:-1])
-    )
+    first[1:] = (np.diff(customer) != 0) | (np.diff(product) != 0) | (np.diff(days) != 0) | (purchase[1:] != purchase[:-1])
     starts = np.flatnonzero(first)
     return History(
         customers=customer_ids,

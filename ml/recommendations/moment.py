@@ -116,9 +116,7 @@ def _recency(pair: Ints, days: Floats, count: int, day: float, horizon: float) -
     np.minimum.at(last, pair, age)
     first = np.full(count, -np.inf)
     np.maximum.at(first, pair, age)
-    rates = [
-        np.bincount(pair, weights=np.exp2(-age / (half * horizon)), minlength=count) for half in HALF_LIVES
-    ]
+    rates = [np.bincount(pair, weights=np.exp2(-age / (half * horizon)), minlength=count) for half in HALF_LIVES]
     none = events == 0
     last[none] = np.nan
     first[none] = np.nan
@@ -140,9 +138,7 @@ def _views(known: History, pair: Ints, mask: NDArray[np.bool_], count: int, day:
     return [np.where(events > 0, rates[1], 0.0), last]
 
 
-def _product_statistics(
-    target: History, day: float, horizon: float, pair_product: Ints, bought: Floats, gap: Floats
-) -> Floats:
+def _product_statistics(target: History, day: float, horizon: float, pair_product: Ints, bought: Floats, gap: Floats) -> Floats:
     count = target.product_count
     buyers = [buyers_since(target, day - horizon * share) for share in (0.25, 1.0, 3.0)]
     pairs = np.bincount(pair_product[bought > 0], minlength=count)

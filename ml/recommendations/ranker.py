@@ -126,9 +126,7 @@ def formula(found: Candidates, new_only: bool) -> Floats:
     return np.asarray(habit + 0.3 * viewed + 0.1 * ease + 0.1 * popular)
 
 
-def fit_ranker(
-    history: History, day: float, settings: Settings, new_only: bool, content: sparse.csr_matrix | None = None
-) -> Ranker:
+def fit_ranker(history: History, day: float, settings: Settings, new_only: bool, content: sparse.csr_matrix | None = None) -> Ranker:
     """Train on the horizons before ``day``; only customers who took something in them can teach an order.
 
     ``content`` is the likeness of the products' texts, where there are texts (see ``prepare``).
@@ -212,9 +210,7 @@ def _vote(models: tuple[HistGradientBoostingClassifier, ...], features: NDArray[
     return np.asarray(np.mean([model.decision_function(features) for model in models], axis=0))
 
 
-def _check(
-    parts: list[tuple[Candidates, Bools]], columns: tuple[int, ...], settings: Settings, new_only: bool
-) -> dict[str, float]:
+def _check(parts: list[tuple[Candidates, Bools]], columns: tuple[int, ...], settings: Settings, new_only: bool) -> dict[str, float]:
     """NDCG@10 of a model fitted on even customers, and of the formula, both on the odd ones."""
     train = [(found.features[even], label[even]) for found, label in parts for even in [found.customer % 2 == 0]]
     labels = np.concatenate([label for _, label in train])

@@ -116,18 +116,14 @@ def _permitted(interactions: pa.Table, customers: pa.Table | None) -> pa.Table:
 def _shelf(history: History, products: pa.Table, day: float, request: Request) -> Shelf:
     settings = request.settings
     catalogue = read_catalogue(products, history.products, day)
-    sources = prepare(
-        measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, catalogue.likeness
-    )
+    sources = prepare(measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, catalogue.likeness)
     return Shelf(sources, catalogue, request.rules, ordered_together(history))
 
 
 def _rankers(history: History, shelf: Shelf, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
     needed = [name for name in ("for_you", "new_for_you") if name in request.strategies]
     return {
-        name: fit_ranker(
-            history, shelf.sources.moment.day, request.settings, name == "new_for_you", shelf.catalogue.likeness
-        )
+        name: fit_ranker(history, shelf.sources.moment.day, request.settings, name == "new_for_you", shelf.catalogue.likeness)
         for name in needed
         if not (name == "for_you" and brought is not None)
     }
@@ -141,9 +137,7 @@ def _groups(history: History, served: Ints, stated: dict[object, Preferences]) -
     return [(np.array(codes, dtype=np.int64), wish) for wish, codes in members.items()]
 
 
-def _chunk(
-    shelf: Shelf, customers: Ints, allowed: Bools, rankers: dict[str, Ranker], request: Request
-) -> dict[str, Rows]:
+def _chunk(shelf: Shelf, customers: Ints, allowed: Bools, rankers: dict[str, Ranker], request: Request) -> dict[str, Rows]:
     starts = shelf.sources.moment.starts
     known = customers[starts[customers + 1] > starts[customers]]
     made: dict[str, Rows] = {}

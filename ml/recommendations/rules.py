@@ -116,9 +116,7 @@ def just_bought(features: NDArray[np.float32], rules: Rules) -> Bools:
     return np.asarray(fresh & bought & ~is_due(features, rules), dtype=bool)
 
 
-def choose(
-    customer: Ints, product: Ints, score: Floats, category: Ints, count: int, per_category: int
-) -> tuple[Ints, Ints]:
+def choose(customer: Ints, product: Ints, score: Floats, category: Ints, count: int, per_category: int) -> tuple[Ints, Ints]:
     """Positions of the rows to show and their ranks from 1, by customer and rank.
 
     The best ``count`` of each customer with at most ``per_category`` of one category, more of it only where nothing

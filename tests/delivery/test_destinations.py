@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.campaigns.campaign import load_campaigns
@@ -147,6 +148,17 @@ def test_who_cannot_be_taken_is_counted_and_named(tmp_path: Path) -> None:
     ]
     assert sum(count for reason, count in stated["totals"].items() if reason.startswith("refused by mailchimp")) == 3
     assert stated["totals"]["in"] == stated["files"][0]["rows"] + 3
+
+
+def test_only_the_mails_of_people_whom_the_tool_takes_go_with_its_rows(tmp_path: Path) -> None:
+    ids = [row[0].replace("c", "m") for row in PEOPLE]
+    mails = pa.table({"content_id": ids, "html": [f'<a href="{{{{unsubscribe_url}}}}">{one}</a>' for one in ids], "text": ids})
+    campaign = feed(rows=table(PEOPLE).append_column("content_id", pa.array(ids)), key="content_id", content=mails, label="win_back")
+    for name, tag, taken in (("klaviyo", "{% unsubscribe_link %}", ["m1", "m2", "m5"]), ("mailchimp", "*|UNSUB|*", ["m1", "m2"])):
+        (content,) = files(written(tmp_path, DESTINATIONS[name], campaign), "content")
+        found = pq.read_table(io.BytesIO(content))
+        assert found["content_id"].to_pylist() == taken
+        assert found["html"].to_pylist() == [f'<a href="{tag}">{one}</a>' for one in taken]
 
 
 def test_a_shop_without_addresses_gives_a_tool_that_needs_them_nothing(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def test_an_article_has_the_last_price_it_was_sold_at_and_no_stock(retail, rows)
         "select max_by(Description, InvoiceDate), max_by(UnitPrice, InvoiceDate) from lines "
         "where upper(StockCode) = '22423' and UnitPrice > 0 and Quantity > 0"
     )
-    found = rows(retail, "select title, price, stock, status from profile.dim_products where product_id = '22423' and superseded_at is null")
-    assert found == [(str(title).strip(), Decimal(str(price)), None, "active")]
+    article = "select title, price, stock, status from profile.dim_products where product_id = '22423' and superseded_at is null"
+    assert rows(retail, article) == [(str(title).strip(), Decimal(str(price)), None, "active")]
     notes = "select count(*) from profile.dim_products where lower(title) in ('damaged', 'check', 'found', '?', 'wet', 'lost')"
     assert rows(retail, notes) == [(0,)]
 

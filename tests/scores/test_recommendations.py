@@ -57,9 +57,7 @@ def planted_shop(customers: int = 240, days: int = 150) -> tuple[pa.Table, pa.Ta
             "category": [category for category, _ in numbers] + ["coffee"],
             "in_stock": [item != 3 for _, item in numbers] + [True],
             "tags": [["vegan"] if item % 2 else ["milk"] for _, item in numbers] + [["vegan"]],
-            "created_at": pa.array(
-                [AS_OF - timedelta(days=400)] * len(numbers) + [AS_OF - timedelta(days=3)], pa.timestamp("us")
-            ),
+            "created_at": pa.array([AS_OF - timedelta(days=400)] * len(numbers) + [AS_OF - timedelta(days=3)], pa.timestamp("us")),
         }
     )
     return interactions, products
@@ -128,9 +126,7 @@ def test_no_row_breaks_a_rule(made: pa.Table, shop: tuple[pa.Table, pa.Table]) -
 def test_a_build_that_forgets_the_just_bought_rule_is_caught(
     shop: tuple[pa.Table, pa.Table], customers: pa.Table, preferences: pa.Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        strategies_module, "just_bought", lambda features, rules: np.zeros(len(features), dtype=bool)
-    )
+    monkeypatch.setattr(strategies_module, "just_bought", lambda features, rules: np.zeros(len(features), dtype=bool))
     request = Request(strategies=("trending",), settings=REQUEST.settings, rules=REQUEST.rules)
     forgetful = recommend(*shop, as_of=AS_OF, customers=customers, preferences=preferences, request=request).table
     assert broken_rules(forgetful, shop[0]) == {"just bought"}
@@ -149,9 +145,7 @@ def test_lists_are_ranked_by_score_then_product_and_never_repeat(made: pa.Table)
         lists.setdefault((row["customer_id"], row["strategy"]), []).append(row)
     for rows in lists.values():
         assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
-        assert [(-row["score"], row["product_id"]) for row in rows] == sorted(
-            (-row["score"], row["product_id"]) for row in rows
-        )
+        assert [(-row["score"], row["product_id"]) for row in rows] == sorted((-row["score"], row["product_id"]) for row in rows)
         assert len({row["product_id"] for row in rows}) == len(rows) <= 10
         assert all(round(row["score"], 6) == row["score"] for row in rows)
 
@@ -160,9 +154,7 @@ def test_every_reason_has_a_sentence(made: pa.Table) -> None:
     assert set(made["reason"].to_pylist()) <= set(SENTENCES)
 
 
-def test_the_same_rows_in_another_order_and_with_another_thread_give_the_same_bytes(
-    customers: pa.Table, preferences: pa.Table
-) -> None:
+def test_the_same_rows_in_another_order_and_with_another_thread_give_the_same_bytes(customers: pa.Table, preferences: pa.Table) -> None:
     interactions, products = planted_shop(90)
     request = Request(settings=Settings(iterations=5, seeds=(0,)))
     first = recommend(interactions, products, as_of=AS_OF, customers=customers, preferences=preferences, request=request)
@@ -170,9 +162,7 @@ def test_the_same_rows_in_another_order_and_with_another_thread_give_the_same_by
     shuffled = interactions.take(np.random.default_rng(1).permutation(len(interactions)))
     for threads in (1, 2):
         with threadpool_limits(limits=threads):
-            again = recommend(
-                shuffled, products, as_of=AS_OF, customers=customers, preferences=preferences, request=request
-            )
+            again = recommend(shuffled, products, as_of=AS_OF, customers=customers, preferences=preferences, request=request)
         assert again.table.equals(first.table)
         assert again.relations.equals(first.relations)
         assert again.bundles.equals(first.bundles)
@@ -213,9 +203,7 @@ def test_the_ranker_is_trained_on_windows_that_end_at_the_moment(shop: tuple[pa.
 def test_the_benchmark_shows_the_same_whatever_happens_in_its_test_window() -> None:
     table = planted_shop(120)[0].select(["customer_id", "product_id", "at"])
     newest = max(table["at"].to_pylist())
-    turned = [
-        "books-05" if row["at"] > newest - timedelta(days=20) else row["product_id"] for row in table.to_pylist()
-    ]
+    turned = ["books-05" if row["at"] > newest - timedelta(days=20) else row["product_id"] for row in table.to_pylist()]
     shown = []
     for rows in (table, table.set_column(1, "product_id", [turned])):
         for new_only in (False, True):
@@ -255,9 +243,7 @@ def test_a_customer_nobody_knows_gets_what_is_trending_within_their_stated_prefe
     assert {row["strategy"] for row in rows} == {"trending"}
 
 
-def test_the_past_of_a_customer_who_refused_profiling_is_not_read(
-    shop: tuple[pa.Table, pa.Table], customers: pa.Table
-) -> None:
+def test_the_past_of_a_customer_who_refused_profiling_is_not_read(shop: tuple[pa.Table, pa.Table], customers: pa.Table) -> None:
     interactions, products = shop
     refusing = pa.table({"customer_id": customers["customer_id"], "profiling": [False] + [True] * (len(customers) - 1)})
     table = recommend(interactions, products, as_of=AS_OF, customers=refusing, request=REQUEST).table
@@ -360,9 +346,7 @@ def test_scores_brought_by_the_shop_take_the_place_of_for_you_under_the_same_rul
 
 
 def test_a_shop_without_history_abstains_and_still_shows_something() -> None:
-    interactions = pa.table(
-        {"customer_id": ["a"], "product_id": ["x"], "at": pa.array([AS_OF - timedelta(days=1)], pa.timestamp("us"))}
-    )
+    interactions = pa.table({"customer_id": ["a"], "product_id": ["x"], "at": pa.array([AS_OF - timedelta(days=1)], pa.timestamp("us"))})
     products = pa.table({"product_id": ["x", "y", "z"], "category": [None, "pots", "pots"]})
     result = recommend(interactions, products, as_of=AS_OF)
     assert "too few customers" in result.rankers["for_you"].reason
