@@ -139,12 +139,12 @@ def popularity(task: Task, share: float) -> Ranked:
     start = task.day - share * task.window if share else -np.inf
     counts = buyers_since(task.history, start)
     order = np.lexsort((np.arange(len(counts)), -counts))[: TOP + 500]
-    seen = task.history.pair_keys()
+    seen = task.history.matrix()
     ranked = np.full((len(task.users), TOP), -1, dtype=np.int64)
     for row, user in enumerate(task.users):
         mine = order
         if task.new_only:
-            mine = order[~np.isin(user * task.history.product_count + order, seen)]
+            mine = order[~np.isin(order, seen.indices[seen.indptr[user] : seen.indptr[user + 1]])]
         ranked[row, : min(TOP, len(mine))] = mine[:TOP]
     return ranked
 

@@ -159,7 +159,9 @@ def explain_decision(
 def replay_quarantine(
     source: str,
     table: str,
-    file: Annotated[Path | None, typer.Option(help="mended rows, in the table's own format; without it the rows are tried as they are")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="mended rows, in the table's own format; without it the rows are tried as they are")
+    ] = None,
     write: Annotated[Path | None, typer.Option(help="only write the waiting rows here as JSON lines, to be mended")] = None,
     shop: ShopOption = None,
 ) -> None:

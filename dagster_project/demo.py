@@ -46,7 +46,7 @@ def generate_extracts(settings: Settings, shop: Shop) -> None:
     say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
     unfinished = settings.store / "raw.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
-    simulator.generate(unfinished, last_day=shop.last_day, **shop.generator)
+    simulator.generate(unfinished, last_day=shop.last_day, **{name: int(value) for name, value in shop.generator.items()})
     unfinished.replace(raw)
 
 

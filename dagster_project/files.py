@@ -18,7 +18,7 @@ def write_whole(path: Path, content: bytes) -> None:
     sync_folder(path.parent)
 
 
-def make_whole(path: Path, make: Callable[[Path], None]) -> None:
+def make_whole(path: Path, make: Callable[[Path], object]) -> None:
     """As `write_whole`, for a library that wants to write the file itself."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from dagster_project.lease import hold
 from dagster_project.settings import Settings, load
@@ -16,7 +16,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One shop's store. With the in-process executor it is made once a run, so the lease lasts from the run's first step to its last."""
 
     shop_folder: str
-    accept: list[str] = []
+    accept: list[str] = Field(default_factory=list)
     accepted_by: str = ""
 
     _settings: Settings = PrivateAttr()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,13 +61,13 @@ def last_closed_day(settings: Settings, shop: Shop) -> date:
     newest = newest_extract(settings, shop)
     closed = [day for day in shop.days() if newest is not None and shop.moment(day).known_by <= newest]
     if not closed:
-        raise NothingToRun(f"No day of {shop.name} ({shop.first_day} to {shop.last_day}) is closed: the newest extract at hand is of {newest}.")
+        raise NothingToRun(
+            f"No day of {shop.name} ({shop.first_day} to {shop.last_day}) is closed: the newest extract at hand is of {newest}."
+        )
     return closed[-1]
 
 
-def run_days(
-    settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = ""
-) -> None:
+def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = "") -> None:
     """Build days: up to segments all at once, then campaigns to measurement one by one.
 
     Raises:
@@ -76,9 +76,7 @@ def run_days(
     """
     with hold(settings.store, f"dearly run of {settings.shop} as of {', '.join(str(day) for day in days)}"):
         definitions = build_definitions(settings)
-        resources: dict[str, Any] = {
-            "store": Store(shop_folder=str(settings.shop_folder), accept=list(accept), accepted_by=accepted_by)
-        }
+        resources: dict[str, Any] = {"store": Store(shop_folder=str(settings.shop_folder), accept=list(accept), accepted_by=accepted_by)}
         with instance_of(settings) as instance:
             assets = list(definitions.assets or [])
             say(f"{days[0]} to {days[-1]}: from extracts to segments" if len(days) > 1 else f"{days[0]}: from extracts to segments")
@@ -133,7 +131,7 @@ def day_named(text: str, shop: Shop) -> date:
             instant = datetime.fromisoformat(text)
         except ValueError:
             raise ValueError(f"--as-of {text!r} is neither a date (2026-03-05) nor an instant (2026-03-05T23:00:00+00:00).") from None
-        day = day_of(instant.replace(tzinfo=None) - (instant.utcoffset() or datetime.min - datetime.min), shop.zone)
+        day = day_of(instant.replace(tzinfo=None) - (instant.utcoffset() or timedelta(0)), shop.zone)
     if not shop.first_day <= day <= shop.last_day:
         raise ValueError(f"--as-of {text}: {shop.name} has the days {shop.first_day} to {shop.last_day} (shop.yaml).")
     return day

@@ -17,7 +17,9 @@ class Strict(BaseModel):
 class SourceSystem(Strict):
     """One source system of the shop: where its extracts are."""
 
-    path: str = Field(description="folder of the extracts, relative to the shop's folder or to DEARLY_HOME/<shop> when it starts with 'store:'")
+    path: str = Field(
+        description="folder of the extracts, relative to the shop's folder or to DEARLY_HOME/<shop> when it starts with 'store:'"
+    )
     history_until: datetime | None = Field(None, description="batches extracted up to here (UTC) are history: known when they happened")
 
 
@@ -64,7 +66,9 @@ class Shop(Strict):
     address_held_by: Literal["shop", "tool"] = "shop"
     soft_opt_in: SoftOptIn | None = None
     holdout: float = Field(0.05, description="share of customers who get no campaign at all")
-    models: list[str] = Field(["churn", "value", "purchase", "vip", "first_purchase"], description="the score models to train, none to score nobody")
+    models: list[str] = Field(
+        ["churn", "value", "purchase", "vip", "first_purchase"], description="the score models to train, none to score nobody"
+    )
     campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
     cost_per_mail: float = Field(0.002, description="what a mail costs where its campaign does not say")
     cap: Cap = Cap()

@@ -47,7 +47,7 @@ select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message from sources.guards
 class Standing:
     """Tables to print (title, header, rows) and what holds delivery."""
 
-    tables: list[tuple[str, Sequence[str], list[tuple[Any, ...]]]]
+    tables: Sequence[tuple[str, Sequence[str], list[tuple[Any, ...]]]]
     held: list[str]
 
 

@@ -58,7 +58,9 @@ def day_by_day(small_settings: Callable[..., Settings], build: Callable[..., Set
 
 
 @pytest.fixture(scope="session")
-def nine_nights(small_settings: Callable[..., Settings], build: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def nine_nights(
+    small_settings: Callable[..., Settings], build: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory
+) -> Settings:
     """Nine days built while the tenth night's extracts have not come: a copy of the shop without them."""
     shop = tmp_path_factory.mktemp("shops") / "small"
     shutil.copytree(SMALL, shop)

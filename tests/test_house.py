@@ -62,7 +62,10 @@ def test_pure_modules_import_no_dagster(tmp_path: Path) -> None:
 def test_no_module_reads_the_wall_clock() -> None:
     clock = re.compile(r"datetime\.(now|utcnow|today)\(|date\.today\(|Timestamp\.now\(|time\.time\(")
     guilty = [
-        path for folder in ("dagster_project", "ml", "simulator") for path in (REPOSITORY / folder).rglob("*.py") if clock.search(path.read_text())
+        path
+        for folder in ("dagster_project", "ml", "simulator")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        if clock.search(path.read_text())
     ]
     assert guilty == []
     sql = re.compile(r"\b(now\(\)|current_timestamp|current_date|today\(\))", re.IGNORECASE)

@@ -106,7 +106,8 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
         row["recommendations"] = products.get(row["customer_id"], [])
         groups[row["variant"], campaign.language_for(row["language"])].append(row)
     mails = pa.concat_tables(
-        render(compile_template(campaign, step, variant, language, brand), members, popular) for (variant, language), members in sorted(groups.items())
+        render(compile_template(campaign, step, variant, language, brand), members, popular)
+        for (variant, language), members in sorted(groups.items())
     ).sort_by("customer_id")
     path = Path("content") / f"as_of={moment.name}" / f"{campaign.slug}__{step}.parquet"
     make_whole(store.settings.store / path, lambda temporary: pq.write_table(mails, temporary, compression="zstd", row_group_size=2048))
@@ -130,7 +131,9 @@ def first_mail(store: Store, content: pa.Table) -> dict[str, Any]:
     """What to look at in the UI: the mails per campaign and step. Subjects may hold names, so none is shown."""
     if content.num_rows == 0:
         return {}
-    counts = content.group_by(["campaign", "step"]).aggregate([([], "count_all")]).sort_by([("campaign", "ascending"), ("step", "ascending")])
+    counts = (
+        content.group_by(["campaign", "step"]).aggregate([([], "count_all")]).sort_by([("campaign", "ascending"), ("step", "ascending")])
+    )
     lines = ["| campaign | step | mails |", "|---|---|---|"]
     lines += [f"| {row['campaign']} | {row['step']} | {row['count_all']} |" for row in counts.to_pylist()]
     return {"mails": dg.MetadataValue.md("\n".join(lines)), "longest subject": int(pc.max(pc.utf8_length(content["subject"])).as_py())}

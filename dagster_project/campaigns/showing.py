@@ -31,7 +31,7 @@ def show_mail(settings: Settings, slug: str, step: str | None, customer: str | N
         raise NothingToShow(f"{slug} has no step {chosen!r}; it has {', '.join(one.name for one in campaign.steps)}.")
     mail = mail_of_customer(settings, slug, chosen, customer) if customer else mail_of_row(settings, campaign, chosen, data)
     folder = settings.store / "previews" / f"{slug}__{chosen}__{mail['customer_id']}"
-    files = {f"{scheme}.html": preview_html(mail["html"], scheme) for scheme in ("light", "dark")} | {"mail.txt": mail["text"]}
+    files = {"light.html": preview_html(mail["html"], "light"), "dark.html": preview_html(mail["html"], "dark"), "mail.txt": mail["text"]}
     for name, content in files.items():
         write_whole(folder / name, content.encode())
     return [folder / name for name in files]
@@ -51,7 +51,9 @@ def mail_of_customer(settings: Settings, slug: str, step: str, customer: str) ->
         rows = table.filter(pc.equal(table["customer_id"], customer)).to_pylist()
         if rows:
             return dict(rows[0])
-    raise NothingToShow(f"No mail of {slug}, step {step} was rendered for {customer}; `dearly explain decision {slug} {customer}` says why.")
+    raise NothingToShow(
+        f"No mail of {slug}, step {step} was rendered for {customer}; `dearly explain decision {slug} {customer}` says why."
+    )
 
 
 def mail_of_row(settings: Settings, campaign: Campaign, step: str, data: Path | None) -> dict[str, Any]:

@@ -65,7 +65,9 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         folder = "unchanged (a rebuild)"
         if not is_rebuild(store, moment):
             folder = publish(store.warehouse, store.settings.store / "published", moment)
-            store.warehouse.replace_days("sources.built_days", pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))}), [moment.as_of])
+            store.warehouse.replace_days(
+                "sources.built_days", pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))}), [moment.as_of]
+            )
         fault_point("published")
         return dg.MaterializeResult(metadata={"folder": folder})
 

@@ -40,7 +40,9 @@ inner join campaigns.mailable_customers as customers using (as_of, customer_id)
 where members.as_of = ? and members.segment = ?
 order by members.customer_id
 """
-PROFILE_ROWS = "select * exclude (as_of) rename (customer_id as external_id) from campaigns.mailable_customers where as_of = ? order by customer_id"
+PROFILE_ROWS = (
+    "select * exclude (as_of) rename (customer_id as external_id) from campaigns.mailable_customers where as_of = ? order by customer_id"
+)
 
 # The ids by which the shop's own systems know a customer at a moment: online_retail:17850.
 SOURCE_IDS = """

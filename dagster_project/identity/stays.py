@@ -47,7 +47,9 @@ def stays(records: pa.Table, edges: pa.Table, key: str) -> pa.Table:
     parent = {record: record for record in known}
     members: dict[str, list[str]] = {record: [record] for record in known}
     # Each record's stays so far: (anchor, rule, probability, valid_from).
-    history: dict[str, list[tuple[str, str, float, datetime]]] = {record: [(record, "first record", 1.0, known[record])] for record in known}
+    history: dict[str, list[tuple[str, str, float, datetime]]] = {
+        record: [(record, "first record", 1.0, known[record])] for record in known
+    }
 
     def anchor_of(record: str) -> str:
         while parent[record] != record:
@@ -83,7 +85,9 @@ def attach(found: pa.Table, attachments: pa.Table) -> pa.Table:
     """
     whole: dict[str, list[tuple[str, datetime, datetime | None]]] = {}
     for row in found.select(["customer_id", "source", "source_customer_id", "valid_from", "valid_to"]).to_pylist():
-        whole.setdefault(f"{row['source']}:{row['source_customer_id']}", []).append((row["customer_id"], row["valid_from"], row["valid_to"]))
+        whole.setdefault(f"{row['source']}:{row['source_customer_id']}", []).append(
+            (row["customer_id"], row["valid_from"], row["valid_to"])
+        )
     ties: dict[str, list[tuple[datetime, str, str, float]]] = {}
     for row in attachments.select(["visitor", "record_id", "rule", "match_probability", "known_at"]).to_pylist():
         ties.setdefault(row["visitor"], []).append((row["known_at"], row["rule"], row["record_id"], row["match_probability"]))
@@ -112,7 +116,7 @@ def stays_by_ties(
         here = [span for span in spans if span[0] <= moment and (span[1] is None or span[1] > moment)]
         if len({span[2] for span in here}) != 1:
             continue
-        start, _, customer, rule, probability = min(here, key=lambda span: (span[0], span[3]))
+        _, _, customer, rule, probability = min(here, key=lambda span: (span[0], span[3]))
         if found and found[-1][0] == customer and found[-1][4] == moment:
             found[-1] = (*found[-1][:4], until)
         else:

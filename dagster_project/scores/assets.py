@@ -46,7 +46,11 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     @dg.multi_asset(
         name="score",
         specs=[
-            dg.AssetSpec(key("model_log"), group_name="scores", deps=[["features", "order_features"], ["features", "training_labels"], ["features", "prospect_labels"]]),
+            dg.AssetSpec(
+                key("model_log"),
+                group_name="scores",
+                deps=[["features", "order_features"], ["features", "training_labels"], ["features", "prospect_labels"]],
+            ),
             dg.AssetSpec(key("daily_models"), group_name="scores", deps=[key("model_log")]),
             dg.AssetSpec(key("customer_scores"), group_name="scores", deps=[key("model_log"), *features]),
         ],
@@ -60,7 +64,9 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         yield dg.MaterializeResult(asset_key=key("model_log"), metadata={"trained": trained.num_rows, "models": story(trained)})
         days = [(moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of)) for moment in moments]
         store.warehouse.replace_days(
-            "scores.daily_models", pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)]), [m.as_of for m in moments]
+            "scores.daily_models",
+            pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)]),
+            [m.as_of for m in moments],
         )
         yield dg.MaterializeResult(asset_key=key("daily_models"), metadata={"models": story(days[-1][1].models)})
         scores = pa.concat_tables(whole(as_of, day.scores, profiled(store, as_of)) for as_of, day in days)
@@ -73,7 +79,12 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         group_name="scores",
         partitions_def=partitions,
         backfill_policy=a_range,
-        deps=[["scores", "interactions"], ["scores", "recommendable_products"], ["profile", "product_wishes"], ["profile", "current_customers"]],
+        deps=[
+            ["scores", "interactions"],
+            ["scores", "recommendable_products"],
+            ["profile", "product_wishes"],
+            ["profile", "current_customers"],
+        ],
     )
     def customer_recommendations(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per customer, strategy and rank: what to show, and why."""

@@ -47,6 +47,8 @@ def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
         return RECOMMENDATIONS.empty_table()
     customers = warehouse.read(CUSTOMERS, [moment.as_of])
     wishes = warehouse.read(WISHES, [moment.as_of])
-    made = recommend(interactions, products, moment.as_of, customers=customers, preferences=wishes, request=Request(top=TOP, settings=NIGHTLY))
+    made = recommend(
+        interactions, products, moment.as_of, customers=customers, preferences=wishes, request=Request(top=TOP, settings=NIGHTLY)
+    )
     as_of = pa.array([moment.as_of] * made.table.num_rows, pa.timestamp("us"))
     return made.table.add_column(0, "as_of", as_of).select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS)

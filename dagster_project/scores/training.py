@@ -89,7 +89,13 @@ def train_model(model: str, planned: Plan, snapshots: pa.Table, labels: pa.Table
     """Train one model; a purchase model is a churn model over a shorter horizon, read the other way round."""
     if model == "vip":
         return train_vip(planned, snapshots, labels)
-    return train("value" if model == "value" else "churn", planned, snapshots, labels, churn=churn if not isinstance(churn, PropensityModel) else None)
+    return train(
+        "value" if model == "value" else "churn",
+        planned,
+        snapshots,
+        labels,
+        churn=churn if not isinstance(churn, PropensityModel) else None,
+    )
 
 
 def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table) -> PropensityModel | Abstained:
@@ -158,7 +164,14 @@ def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> Scored:
     first: dict[str, pa.Array] = {"customer_id": prospects["customer_id"]}
     models = []
     for model, trained_as_of, digest, status, reason in warehouse.rows(NEWEST, [as_of]):
-        row = {"as_of": as_of, "model": model, "trained_as_of": trained_as_of, "artifact_sha256": digest, "status": status, "reason": reason}
+        row = {
+            "as_of": as_of,
+            "model": model,
+            "trained_as_of": trained_as_of,
+            "artifact_sha256": digest,
+            "status": status,
+            "reason": reason,
+        }
         models.append(row | {"status": "abstained" if digest is None or not features.num_rows else "scored"})
         if digest is None or not features.num_rows:
             continue

@@ -19,7 +19,9 @@ HORIZONS = {"churn": 91, "value": 91, "purchase": 30, "vip": 364, "first_purchas
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?
 """
-STAGED_ORDERS = "select table_name from information_schema.tables where table_schema = 'staging' and table_name like 'stg_%\\__orders' escape '\\'"
+STAGED_ORDERS = (
+    "select table_name from information_schema.tables where table_schema = 'staging' and table_name like 'stg_%\\__orders' escape '\\'"
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ def history_days(warehouse: Warehouse, as_of: datetime) -> int:
     views = [row[0] for row in warehouse.rows(STAGED_ORDERS)]
     if not views:
         return 0
-    orders = " union all ".join(f"select occurred_at, source_customer_id is not null as customer_known from staging.{view}" for view in sorted(views))
+    orders = " union all ".join(
+        f"select occurred_at, source_customer_id is not null as customer_known from staging.{view}" for view in sorted(views)
+    )
     ((first,),) = warehouse.rows(FIRST_ORDER.format(orders=orders), [as_of])
     return (as_of - first).days + 1 if first else 0

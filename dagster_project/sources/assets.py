@@ -4,12 +4,12 @@ from collections import defaultdict
 
 import dagster as dg
 
+from dagster_project.partitions import moments_of
 from dagster_project.resources import Store
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import all_systems
 from dagster_project.sources.guards import judge_extracts
 from dagster_project.sources.loading import Batch, load_shop_extracts
-from dagster_project.partitions import moments_of
 
 LEDGER = """
 select source, table_name, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined)

@@ -104,7 +104,9 @@ def rules_of(table: Table, currencies: Sequence[str]) -> list[Rule]:
             literals = ", ".join("'" + one.replace("'", "''") + "'" for one in allowed)
             rules.append(Rule(name, f"{value} is null or {value} in ({literals})", f"is none of {', '.join(allowed)}"))
         if column.at_least is not None:
-            rules.append(Rule(name, f"{value} is null or try_cast({value} as double) >= {column.at_least}", f"is below {column.at_least:g}"))
+            rules.append(
+                Rule(name, f"{value} is null or try_cast({value} as double) >= {column.at_least}", f"is below {column.at_least:g}")
+            )
     return rules + [Rule(truth.column, truth.good, truth.reason) for truth in table.rules]
 
 
@@ -152,7 +154,8 @@ def dbt_source(system: System) -> str:
     tables = []
     for name, table in system.tables.items():
         columns: list[dict[str, Any]] = [
-            {"name": column, "data_type": "varchar", "config": {"meta": {"pii": declared.pii}}} for column, declared in table.columns.items()
+            {"name": column, "data_type": "varchar", "config": {"meta": {"pii": declared.pii}}}
+            for column, declared in table.columns.items()
         ]
         columns += [{"name": column, "data_type": kind} for column, kind in STAMPS.items()]
         tables.append({"name": f"{system.system}__{name}", "description": table.description, "columns": columns})

@@ -60,7 +60,9 @@ def find_extracts(folder: Path, system: System) -> list[Extract]:
                 continue
             match = STAMP.search(path.name)
             if not match:
-                raise UnreadableExtract(f"{path}: the name has no time of extraction; rename it to {table}_<YYYYMMDDTHHMMSSZ>{path.suffix}.")
+                raise UnreadableExtract(
+                    f"{path}: the name has no time of extraction; rename it to {table}_<YYYYMMDDTHHMMSSZ>{path.suffix}."
+                )
             found.append(Extract(parse_stamp(match.group()), system.system, table, path))
     return sorted(found)
 

@@ -42,7 +42,9 @@ def complaint(warehouse: Warehouse, shop: Shop, system: str, table: str, moment:
     ((rows, batches),) = warehouse.rows(DAILY_ROWS, [system, table, moment.as_of, moment.known_by])
     ((usual,),) = warehouse.rows(USUAL_ROWS, [system, table, moment.as_of])
     if batches == 0:
-        return f"no extract of {system}.{table} came between {moment.as_of} and {moment.known_by} (UTC); pull it, or accept the day without it"
+        return (
+            f"no extract of {system}.{table} came between {moment.as_of} and {moment.known_by} (UTC); pull it, or accept the day without it"
+        )
     if usual and usual >= shop.guards.rows_compared_from and rows < shop.guards.rows_at_least * usual:
         return f"the extract of {system}.{table} has {rows} rows, a usual one {usual:.0f}; pull it again, or accept it"
     return None
@@ -67,6 +69,7 @@ def accept(warehouse: Warehouse, as_of: datetime, guards: Sequence[str], who: st
 
 def holding(warehouse: Warehouse, as_of: datetime) -> list[str]:
     """The red guards of a day that nobody accepted: `guard: message`."""
-    rows = warehouse.rows("select guard, message from sources.guards where as_of = ? and is_red and accepted_by is null order by 1", [as_of])
+    rows = warehouse.rows(
+        "select guard, message from sources.guards where as_of = ? and is_red and accepted_by is null order by 1", [as_of]
+    )
     return [f"{guard}: {message}" for guard, message in rows]
-

@@ -184,9 +184,7 @@ def unchanged(raw: str, table: Table) -> str:
     return f"_row_hash in ({newest})"
 
 
-def refuse(
-    connection: duckdb.DuckDBPyConnection, extract: Extract, table: Table, rules: list[Rule], rows: Rows, batch_id: str
-) -> int:
+def refuse(connection: duckdb.DuckDBPyConnection, extract: Extract, table: Table, rules: list[Rule], rows: Rows, batch_id: str) -> int:
     """Quarantine the rows that broke a rule or could not be read; return how many."""
     columns = ", ".join(f'"{name}" := "{name}"' for name in table.columns)
     broken = connection.execute(

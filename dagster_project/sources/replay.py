@@ -72,6 +72,12 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
     waiting = "update sources.quarantine set replayed_at = ? where source = ? and table_name = ? and replayed_at is null"
     extract = Extract(known_at, system_name, table, path)
     batch = load_extract(
-        warehouse, shop, store, system, extract, known, before=lambda connection: connection.execute(waiting, [known_at, system_name, table])
+        warehouse,
+        shop,
+        store,
+        system,
+        extract,
+        known,
+        before=lambda connection: connection.execute(waiting, [known_at, system_name, table]),
     )
     return Replay(known_at, batch)

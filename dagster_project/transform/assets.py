@@ -86,7 +86,9 @@ def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]
     rows = row_counts(store, keys)
     for event in events:
         if isinstance(event, dg.Output) and event.output_name in rows:
-            event = dg.Output(None, output_name=event.output_name, metadata={**event.metadata, "dagster/row_count": rows[event.output_name]})
+            event = dg.Output(
+                None, output_name=event.output_name, metadata={**event.metadata, "dagster/row_count": rows[event.output_name]}
+            )
         yield event
 
 
@@ -96,5 +98,3 @@ def row_counts(store: Store, keys: list[dg.AssetKey]) -> dict[str, int]:
         return {}
     sql = " union all ".join(f"select '{key.to_python_identifier()}', count(*) from {key.path[0]}.{key.path[1]}" for key in keys)
     return dict(store.warehouse.rows(sql))
-
-

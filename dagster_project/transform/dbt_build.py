@@ -58,7 +58,16 @@ def invoke(settings: Settings, arguments: Sequence[str], manifest: Manifest | No
     os.environ["DEARLY_WAREHOUSE"] = str(settings.warehouse)
     os.environ["DEARLY_THREADS"] = str(settings.threads)
     target = target_of(settings)
-    folders = ["--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT), "--target-path", str(target), "--log-path", str(target)]
+    folders = [
+        "--project-dir",
+        str(DBT_PROJECT),
+        "--profiles-dir",
+        str(DBT_PROJECT),
+        "--target-path",
+        str(target),
+        "--log-path",
+        str(target),
+    ]
     quiet = ["--quiet", "--log-level-file", "none"]
     try:
         result = dbtRunner(manifest=manifest, callbacks=[on_event] if on_event else []).invoke([*arguments, *folders, *quiet])
@@ -92,6 +101,7 @@ def build(
         arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
     if variables:
         arguments += ["--vars", json.dumps(variables)]
+
     # A build compiles into the manifest it is given, ephemeral models for good: each gets its own.
     def heard(event: Any) -> None:
         raw = msg_to_dict(event)

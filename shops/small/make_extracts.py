@@ -32,8 +32,48 @@ CONTACT_HEADER = [
     "Last Modified Date", "Unsubscribed from all email", "Legal basis for processing contact's data", "Marketing contact status",
     "Membership tier", "Interests", "Dietary preference", "Clothing size", "Preferred contact channel", "Favourite categories",
 ]  # fmt: skip
-FIRST_NAMES = "Anna Ben Chloé Dário Elif François Greta Håkon İpek Jürgen Krzysztof Léa Mehmet Nína Øyvind Paula Quirin Renée Søren Zoë".split()
-LAST_NAMES = "Ågren Baumann Çelik Dvořák Eßer Fernández Gößmann Huber İnan Jäger Kowalski Lindqvist Müller Nguyễn O'Neil Peña Schröder Ünal".split()
+FIRST_NAMES = [
+    "Anna",
+    "Ben",
+    "Chloé",
+    "Dário",
+    "Elif",
+    "François",
+    "Greta",
+    "Håkon",
+    "İpek",
+    "Jürgen",
+    "Krzysztof",
+    "Léa",
+    "Mehmet",
+    "Nína",
+    "Øyvind",
+    "Paula",
+    "Quirin",
+    "Renée",
+    "Søren",
+    "Zoë",
+]
+LAST_NAMES = [
+    "Ågren",
+    "Baumann",
+    "Çelik",
+    "Dvořák",
+    "Eßer",
+    "Fernández",
+    "Gößmann",
+    "Huber",
+    "İnan",
+    "Jäger",
+    "Kowalski",
+    "Lindqvist",
+    "Müller",
+    "Nguyễn",
+    "O'Neil",
+    "Peña",
+    "Schröder",
+    "Ünal",
+]
 CITIES = [("Berlin", "Berlin", "10115"), ("Köln", "NRW", "50667"), ("München", "Bayern", "80331"), ("Leipzig", "Sachsen", "04109")]
 PRODUCTS = [
     (901, "Espresso Hausmischung 1 kg", "Coffee", "Hollerbusch", "18.90"),

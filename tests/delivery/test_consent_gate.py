@@ -44,7 +44,9 @@ def test_tonights_withdrawal_keeps_tonights_mail_back(nine_nights: Settings, cop
     assert set(KEPT) & mailed(settings.store), "the others of the same kind are mailed, so it is the withdrawal that counts"
 
 
-def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(nine_nights, copy_of, tenth_night, build, days, rows, monkeypatch) -> None:
+def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(
+    nine_nights, copy_of, tenth_night, build, days, rows, monkeypatch
+) -> None:
     """The tenth night's contacts come while mails are being rendered: the decision says send, the files do not have them."""
     from dagster_project.campaigns import assets
 

@@ -43,7 +43,7 @@ GOLDEN = {
     "spreadsheet": (
         "\ufeffexternal_id,email,phone_e164,first_name,last_name,city,segments,clv_365d_amount\r\n"
         "c1,anna@example.org,'+4930100,Änne,O'Neil,Köln,loyal;new,12.5\r\n"
-        "c2,bert@example.org,'+4930100,{{ 7*7 }},\"*|LNAME|* \"\"B\"\", jr\",Bonn Beuel,,\r\n"
+        'c2,bert@example.org,\'+4930100,{{ 7*7 }},"*|LNAME|* ""B"", jr",Bonn Beuel,,\r\n'
         "c3,,'+4930103,Cleo,,,new,\r\n"
         "c4,ANNA@example.org,,Anna,Zwei,,,\r\n"
         "c5,jürgen@example.org,,'=1+1,'@sum,,,-3.0\r\n"
@@ -246,4 +246,3 @@ def test_the_shop_gets_a_code_for_each_mail_that_shows_one_and_no_other(backfill
     assert len(codes) == len(expected)
     assert {(row["percent"], row["usage_limit"]) for row in codes} == {("15", "1")}
     assert all(row["starts_at"] < row["ends_at"] and row["ends_at"].endswith(("T22:00:00Z", "T23:00:00Z")) for row in codes)
-

@@ -34,7 +34,12 @@ def edges(*rows: tuple[str, str, int]) -> pa.Table:
 def summary(table: pa.Table) -> list[tuple[str, str, int, int | None]]:
     names = {pseudonym(KEY, name): name for name in ("crm:1", "crm:2", "till:1", "shop:1", "shop:2")}
     return [
-        (f"{r['source']}:{r['source_customer_id']}", names[r["customer_id"]], r["valid_from"].day, r["valid_to"].day if r["valid_to"] else None)
+        (
+            f"{r['source']}:{r['source_customer_id']}",
+            names[r["customer_id"]],
+            r["valid_from"].day,
+            r["valid_to"].day if r["valid_to"] else None,
+        )
         for r in table.to_pylist()
     ]
 

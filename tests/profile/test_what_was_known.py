@@ -35,13 +35,17 @@ def test_a_correction_makes_a_new_version_and_leaves_the_old_days(backfilled: Se
     assert [version[:2] for version in versions] == [("03-03 05", "03-05 05"), ("03-05 05", None)]
     cents = {day: cents for day, (_, cents) in by_day(rows, backfilled, "7022").items()}
     assert cents[2] == cents[3]
-    ((price,),) = rows(backfilled, "select (unit_price * 100)::double from profile.fct_order_items where order_item_id = '5002:50021' limit 1")
+    ((price,),) = rows(
+        backfilled, "select (unit_price * 100)::double from profile.fct_order_items where order_item_id = '5002:50021' limit 1"
+    )
     assert cents[4] == pytest.approx(cents[3] - price)
 
 
 def test_a_refund_counts_on_its_own_day(backfilled: Settings, rows) -> None:
     cents = {day: cents for day, (_, cents) in by_day(rows, backfilled, "7021").items()}
-    ((refund,),) = rows(backfilled, "select (net_amount * 100)::double from profile.fct_returns where return_id = '611' and superseded_at is null")
+    ((refund,),) = rows(
+        backfilled, "select (net_amount * 100)::double from profile.fct_returns where return_id = '611' and superseded_at is null"
+    )
     assert cents[1] == cents[5]
     assert cents[6] == pytest.approx(cents[5] - refund)
 

@@ -55,7 +55,7 @@ def test_a_repeated_or_renamed_file_loads_nothing(store) -> None:
 def test_overlapping_extracts_load_each_version_once(store) -> None:
     write(store[2], "20260102T050000Z", GOOD)
     write(store[2], "20260103T050000Z", GOOD, CHANGED, CHANGED)
-    first, second = load(store)
+    _, second = load(store)
     assert (second.rows_in, second.rows_loaded, second.rows_duplicate) == (3, 1, 2)
 
 

@@ -1,0 +1,16 @@
+{# Versions of a key are half-open spans: none ends before it begins, and no two of a key hold at once. #}
+{% test versions_apart(model, key, since='known_at', until='superseded_at') %}
+select
+    {{ key }},
+    {{ since }},
+    {{ until }}
+from (
+    select
+        {{ key }},
+        {{ since }},
+        {{ until }},
+        lead({{ since }}) over (partition by {{ key }} order by {{ since }}, {{ until }}) as next_since
+    from {{ model }}
+) as spans
+where {{ until }} <= {{ since }} or next_since < coalesce({{ until }}, {{ forever() }})
+{% endtest %}
