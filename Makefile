@@ -1,7 +1,6 @@
 # Each target works from a fresh clone with nothing but Python ≥ 3.11; it makes .venv itself.
 PYTHON ?= python3
 BIN := .venv/bin
-UV := $(shell command -v uv 2>/dev/null)
 SHOP ?= demo
 
 .PHONY: demo test fast dev lint mlflow bench clean
@@ -13,7 +12,7 @@ test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check dagster_project ml tests benchmarks simulator
 	$(BIN)/mypy
-	$(BIN)/pytest tests -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadgroup
 
 # For every save: no store is built.
 fast: .venv/installed
@@ -35,17 +34,16 @@ mlflow: .venv/installed
 bench: .venv/installed
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
 
+# uv installs in half a minute what takes pip three; where there is no uv, or it cannot reach the index, pip does it.
 # Bytecode is compiled at install: without it each process compiles its imports anew, five seconds instead of one.
 .venv/installed: requirements.lock pyproject.toml
 	@echo "Making .venv from requirements.lock (once; a minute or two) …"
 	@$(PYTHON) -m venv --clear .venv
-ifdef UV
-	@$(UV) pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock
-	@$(UV) pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python -e .
-else
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@{ command -v uv >/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; } 2>/dev/null && \
+		PATH="$$PATH:$(CURDIR)/$(BIN)" uv pip sync --quiet --compile-bytecode --require-hashes --python $(BIN)/python requirements.lock || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m ensurepip --upgrade >/dev/null 2>&1 || true
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-endif
 	@touch $@
 
 clean:

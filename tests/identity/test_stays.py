@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from dagster_project.identity.stays import pseudonym, stays
+from dagster_project.identity.stays import attach, pseudonym, stays
 
 KEY = "a key"
 
@@ -76,3 +76,36 @@ def test_the_order_of_rows_changes_nothing() -> None:
 
 def test_another_key_gives_other_ids() -> None:
     assert pseudonym("one", "crm:1") != pseudonym("two", "crm:1")
+
+
+def ties(*rows: tuple[str, str, int]) -> pa.Table:
+    return pa.table(
+        {
+            "visitor": pa.array([visitor for visitor, _, _ in rows], pa.string()),
+            "record_id": pa.array([record for _, record, _ in rows], pa.string()),
+            "rule": pa.array(["signed in there"] * len(rows), pa.string()),
+            "match_probability": pa.array([1.0] * len(rows), pa.float64()),
+            "known_at": pa.array([day(n) for _, _, n in rows], pa.timestamp("us")),
+        }
+    )
+
+
+def test_a_browser_is_a_customers_from_the_sign_in_on() -> None:
+    persons = stays(records(shop_1=1), edges(), KEY)
+    assert summary(attach(persons, ties(("web:b", "shop:1", 3)))) == [("web:b", "shop:1", 3, None)]
+
+
+def test_a_browser_without_ties_has_no_row() -> None:
+    assert attach(stays(records(shop_1=1), edges(), KEY), ties()).num_rows == 0
+
+
+def test_a_browser_that_two_people_use_is_nobodys_until_they_turn_out_one() -> None:
+    two = ties(("web:b", "shop:1", 3), ("web:b", "shop:2", 5))
+    assert summary(attach(stays(records(shop_1=1, shop_2=2), edges(), KEY), two)) == [("web:b", "shop:1", 3, 5)]
+    persons = stays(records(shop_1=1, shop_2=2), edges(("shop:1", "shop:2", 8)), KEY)
+    assert summary(attach(persons, two)) == [("web:b", "shop:1", 3, 5), ("web:b", "shop:1", 8, None)]
+
+
+def test_a_browser_follows_its_record_to_another_customer() -> None:
+    persons = stays(records(crm_1=1, shop_1=2), edges(("crm:1", "shop:1", 6)), KEY)
+    assert summary(attach(persons, ties(("web:b", "shop:1", 3)))) == [("web:b", "shop:1", 3, 6), ("web:b", "crm:1", 6, None)]

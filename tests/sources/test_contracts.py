@@ -44,12 +44,6 @@ def loaded(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Warehou
     return warehouse
 
 
-def entities() -> dict[str, list[str]]:
-    """The lines of dbt_project.yml that say which systems have a staging model of an entity."""
-    variables: dict[str, list[str]] = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
-    return {name: systems for name, systems in variables.items() if isinstance(systems, list) and name != "consent_logs"}
-
-
 def delivered(extracts: Path) -> Iterator[tuple[str, str]]:
     for folder in sorted(extracts.glob("*/*")):
         yield folder.parent.name, folder.name
@@ -82,15 +76,6 @@ def test_every_declared_column_is_found_in_what_is_delivered(simulated: Path) ->
 @pytest.mark.parametrize("name", sorted(all_systems()))
 def test_both_sides_declare_the_same_columns(name: str) -> None:
     assert (STAGING / name / f"_{name}__sources.yml").read_text() == dbt_source(all_systems()[name])
-
-
-def test_the_entity_lines_name_just_the_staging_models_that_there_are() -> None:
-    lines = entities()
-    models = {path.stem.removeprefix("stg_") for path in STAGING.glob("*/stg_*.sql")}
-    named = {f"{system}__{entity}" for entity, systems in lines.items() for system in systems}
-    assert named - models == set()
-    # What an entity's models read together (a campaign's messages) is no entity.
-    assert {model for model in models - named if model.split("__")[1] in lines} == set()
 
 
 def test_what_is_spoiled_is_refused_and_nothing_else_is(simulated: Path, loaded: Warehouse) -> None:

@@ -33,5 +33,5 @@ select
     state,
     evidence,
     is_soft_opt_in,
-    source in ('{{ var('consent_logs') | join("', '") }}') as is_logged
+    source in ('{{ var('consent_logs').keys() | join("', '") }}') as is_logged
 from linked
