@@ -1,6 +1,7 @@
 """The house is as the map says: names, grain, contracts, bans, and everything that should run does."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -70,6 +71,13 @@ def test_no_module_reads_the_wall_clock() -> None:
     assert guilty == []
     sql = re.compile(r"\b(now\(\)|current_timestamp|current_date|today\(\))", re.IGNORECASE)
     assert [path for path in (REPOSITORY / "dbt").rglob("*.sql") if sql.search(path.read_text())] == []
+
+
+def test_the_code_location_loads_in_an_empty_home(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"]
+    environment = {**os.environ, "DEARLY_HOME": str(tmp_path), "DEARLY_SHOP": "small", "HOME": str(tmp_path)}
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 @pytest.mark.whole

@@ -30,6 +30,16 @@ def test_a_late_order_counts_from_the_day_it_came(backfilled: Settings, rows) ->
     assert orders[5] == before + 1
 
 
+def test_without_the_second_time_the_late_order_would_count_too_early(backfilled: Settings, rows) -> None:
+    """The control: features that looked at occurred_at alone would have it on the day it happened, and the check above would be red."""
+    leaky = """
+    select count(*) from profile.fct_orders where order_id = '5003' and occurred_at < timestamp '2026-03-03 23:00' and superseded_at is null
+    """
+    known = leaky + " and known_at <= timestamp '2026-03-04 05:00'"
+    assert rows(backfilled, leaky) == [(1,)]
+    assert rows(backfilled, known) == [(0,)]
+
+
 def test_a_correction_makes_a_new_version_and_leaves_the_old_days(backfilled: Settings, rows) -> None:
     versions = rows(backfilled, FACTS, "5002")
     assert [version[:2] for version in versions] == [("03-03 05", "03-05 05"), ("03-05 05", None)]

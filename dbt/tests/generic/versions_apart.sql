@@ -1,4 +1,4 @@
-{# Versions of a key are half-open spans: none ends before it begins, and no two of a key hold at once. #}
+{# Versions of a key are half-open spans: each has its key and its beginning, none ends before it begins, and no two of a key hold at once. #}
 {% test versions_apart(model, key, since='known_at', until='superseded_at') %}
 select
     {{ key }},
@@ -12,5 +12,9 @@ from (
         lead({{ since }}) over (partition by {{ key }} order by {{ since }}, {{ until }}) as next_since
     from {{ model }}
 ) as spans
-where {{ until }} <= {{ since }} or next_since < coalesce({{ until }}, {{ forever() }})
+where
+    {{ key }} is null
+    or {{ since }} is null
+    or {{ until }} <= {{ since }}
+    or next_since < coalesce({{ until }}, {{ forever() }})
 {% endtest %}
