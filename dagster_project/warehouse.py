@@ -48,6 +48,7 @@ class Warehouse:
     def __init__(self, path: Path, threads: int = 2) -> None:
         self.path = path
         self.threads = threads
+        self._session: duckdb.DuckDBPyConnection | None = None
 
     def create(self) -> None:
         """Make the file with its bookkeeping tables, or complete an older one. A file is born under another name: killed during its creation
@@ -58,7 +59,23 @@ class Warehouse:
             connection.execute(BOOKKEEPING)
 
     @contextmanager
+    def session(self) -> Iterator[None]:
+        """One connection for everything inside: opening the file costs more than most of what a step asks. Never around a dbt build."""
+        if self._session is not None:
+            yield
+            return
+        with self.connect() as connection:
+            self._session = connection
+            try:
+                yield
+            finally:
+                self._session = None
+
+    @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self._session is not None:
+            yield self._session
+            return
         connection = duckdb.connect(self.path, config={**SETTINGS, "threads": self.threads})
         try:
             connection.execute("set TimeZone = 'UTC'")

@@ -63,11 +63,11 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         (moment,) = moments_of(context, store.shop)
         fault_point("publishing")
         folder = "unchanged (a rebuild)"
-        if not is_rebuild(store, moment):
-            folder = publish(store.warehouse, store.settings.store / "published", moment)
-            store.warehouse.replace_days(
-                "sources.built_days", pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))}), [moment.as_of]
-            )
+        with store.warehouse.session():
+            if not is_rebuild(store, moment):
+                folder = publish(store.warehouse, store.settings.store / "published", moment)
+                built = pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))})
+                store.warehouse.replace_days("sources.built_days", built, [moment.as_of])
         fault_point("published")
         return dg.MaterializeResult(metadata={"folder": folder})
 
@@ -82,15 +82,22 @@ def is_rebuild(store: Store, moment: Moment) -> bool:
 
 def refresh_consent(store: Store, moment: Moment) -> None:
     """Take in what consent has come since the run began, and state the newest word."""
-    load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True)
-    write_moments(store, [moment])
-    for _ in build(store.settings, ["fct_consents", "fct_suppressions"], exclude_tests=True):
-        pass
+    with store.warehouse.session():
+        news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True)
+        write_moments(store, [moment])
+    if news:
+        for _ in build(store.settings, ["fct_consents", "fct_suppressions"], exclude_tests=True):
+            pass
 
 
 def deliver(store: Store, moment: Moment) -> list[ExportRun]:
     """Write every feed of the day for every destination of the shop."""
     refresh_consent(store, moment)
+    with store.warehouse.session():
+        return deliver_feeds(store, moment)
+
+
+def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     gate = newest_gate(store)
     descriptions = segment_descriptions(parse(store.settings).nodes)
     campaigns = campaigns_of(store.shop)

@@ -39,10 +39,11 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     )
     def identify(store: Store):  # type: ignore[no-untyped-def]
         """Which customer each source record belongs to, since when, and by which rule."""
-        tell("identity", "contact points")
-        points = add_contact_points(store)
-        tell("identity", "links")
-        links = link_records(store)
+        with store.warehouse.session():
+            tell("identity", "contact points")
+            points = add_contact_points(store)
+            tell("identity", "links")
+            links = link_records(store)
         fault_point("linked")
         customers = len(set(links["customer_id"].to_pylist()))
         yield dg.MaterializeResult(asset_key=["identity", "contact_points"], metadata={"dagster/row_count": points})

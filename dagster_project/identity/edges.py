@@ -35,7 +35,7 @@ RULES = (
 # Names as they are compared: lower case without accents and anything that is no letter.
 FOLDED = "nullif(regexp_replace(replace(strip_accents(lower({0})), 'ß', 'ss'), '[^a-z]', '', 'g'), '')"
 
-# Jule and Julia, J. and Julia, or first and last name swapped are no different people. Roth and Meier are, and so are Anna Roth and Jan Roth.
+# Jula and Julia, J. and Julia, or first and last name swapped are no different people. Roth and Meier are, and so are Anna Roth and Jan Roth.
 SAME_NAMES = """
 (
     earlier.given is null or later.given is null

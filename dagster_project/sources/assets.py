@@ -39,8 +39,9 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
     )
     def land(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
         """Land and load what is new, oldest extract first; judge each row by its contract."""
-        batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store)
-        judge_extracts(store.warehouse, store.shop, moments_of(context, store.shop))
+        with store.warehouse.session():
+            batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store)
+            judge_extracts(store.warehouse, store.shop, moments_of(context, store.shop))
         new = by_table(batches)
         totals = {(row[0], row[1]): row[2:] for row in store.warehouse.rows(LEDGER)}
         refusals = defaultdict(list)
