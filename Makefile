@@ -11,7 +11,7 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check dagster_project ml tests benchmarks simulator
-	$(BIN)/mypy
+	$(BIN)/mypy --no-incremental
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n 2 --dist loadgroup
 
 # For every save: no store is built.

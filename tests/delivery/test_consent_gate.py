@@ -14,7 +14,7 @@ WITHDRAWN = ("kunde011@example.org", "kunde012@example.org", "kunde013@example.o
 KEPT = ("kunde014@example.org", "kunde015@example.org", "kunde016@example.org", "kunde017@example.org", "kunde010@example.org")
 PERMITTED = """
 select lower(email) from profile.dim_customers join profile.current_permissions using (customer_id)
-where valid_to is null and channel = 'email' and purpose = 'marketing' and is_permitted
+where channel = 'email' and purpose = 'marketing' and is_permitted
 """
 
 
