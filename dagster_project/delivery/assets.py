@@ -103,9 +103,17 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     campaigns = campaigns_of(store.shop)
     mails = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns]
     segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
-    feeds = [*mails, *segments, profile_feed(store, moment, gate)]
+    feeds = [*segments, profile_feed(store, moment, gate)]
     codes = [codes_feed(store, campaign, feed, moment) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
-    runs = [deliver_feed(store, feed, moment, destination) for feed in feeds for destination in store.shop.destinations]
+    # A campaign goes to those of the shop's destinations that it names; lists and profiles go to all of them.
+    shop = store.shop.destinations
+    runs = [
+        deliver_feed(store, feed, moment, destination)
+        for campaign, feed in zip(campaigns, mails, strict=True)
+        for destination in shop
+        if destination in campaign.destinations
+    ]
+    runs += [deliver_feed(store, feed, moment, destination) for feed in feeds for destination in shop]
     return runs + [deliver_feed(store, feed, moment, "shop") for feed in codes]
 
 
