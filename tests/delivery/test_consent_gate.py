@@ -12,10 +12,6 @@ pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("nine nights")]
 
 WITHDRAWN = ("kunde011@example.org", "kunde012@example.org", "kunde013@example.org")
 KEPT = ("kunde014@example.org", "kunde015@example.org", "kunde016@example.org", "kunde017@example.org", "kunde010@example.org")
-PERMITTED = """
-select lower(email) from profile.dim_customers join profile.current_permissions using (customer_id)
-where channel = 'email' and purpose = 'marketing' and is_permitted
-"""
 
 
 def addresses(store: Path, run: str = "*") -> set[str]:
@@ -97,10 +93,3 @@ def test_without_the_gate_at_delivery_the_withdrawn_would_be_mailed(nine_nights,
     monkeypatch.setattr(feeds.Gate, "pass_through", lambda self, rows: (rows, ()))
     build(settings, [days[9]], accept=["extract hubspot.contacts"], accepted_by="a test")
     assert mailed(settings.store) & set(WITHDRAWN)
-
-
-def test_nobody_without_consent_is_in_any_export(backfilled: Settings, rows) -> None:
-    permitted = {address for (address,) in rows(backfilled, PERMITTED)}
-    exported = addresses(backfilled.store)
-    assert len(exported) > 100
-    assert exported <= permitted
