@@ -37,11 +37,11 @@ def test_the_rebuild_check_sees_a_wrong_day(backfilled: Settings, copy_of, build
 
 def test_a_day_rebuilt_with_no_rows_leaves_none(backfilled: Settings, copy_of, build, days, rows) -> None:
     settings = copy_of(backfilled)
-    count = "select count(*) from campaigns.campaign_decisions where as_of = timestamp '2026-03-05 23:00'"
+    count = "select count(*) from segments.customer_segments where as_of = timestamp '2026-03-05 23:00'"
     assert rows(settings, count) > [(0,)]
     with Warehouse(settings.warehouse).transaction() as connection:
         connection.execute("delete from sources.hubspot__contacts")
     build(settings, [days[4]])
     assert rows(settings, count) == [(0,)]
-    ((others,),) = rows(settings, "select count(*) from campaigns.campaign_decisions where as_of <> timestamp '2026-03-05 23:00'")
+    ((others,),) = rows(settings, "select count(*) from segments.customer_segments where as_of <> timestamp '2026-03-05 23:00'")
     assert others > 0
