@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
 from dagster_project.progress import shown
 from dagster_project.settings import REPOSITORY, Settings, load, silence_telemetry
+
+if TYPE_CHECKING:
+    from dagster_project.shop import Shop
 
 silence_telemetry()
 
@@ -58,8 +61,12 @@ def run(
     settings = settings_of(shop)
     try:
         the_shop = load_shop(settings.shop_folder)
+        if not as_of:
+            tell_pulls(settings, the_shop)
         last = runs.day_named(as_of, the_shop) if as_of else runs.last_closed_day(settings, the_shop)
         first = runs.day_named(start, the_shop) if start else last
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     days = [day for day in the_shop.days() if first <= day <= last]
@@ -73,6 +80,38 @@ def run(
     except runs.RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
     status(shop)
+
+
+@app.command()
+def pull(shop: ShopOption = None) -> None:
+    """Ask databases and APIs for what is new, now; `dearly run` does so by itself once a night."""
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    try:
+        failed = tell_pulls(settings, load_shop(settings.shop_folder), again=True)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if failed:
+        raise Refused(f"{failed} tables could not be pulled", FAILED)
+
+
+def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
+    """Pull and say what came; return how many tables could not be pulled."""
+    from dagster_project.sources.pulling import pull_shop
+    from dagster_project.warehouse import Warehouse
+
+    if all(source.kind == "files" for source in shop.sources.values()):
+        return 0
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    with hold(settings.store, "dearly pull"):
+        warehouse.create()
+        pulled = pull_shop(warehouse, shop, settings.store, again=again)
+    for one in pulled:
+        console.print(f"{one.system}.{one.table}: " + (f"[red]{one.failure}[/]" if one.failure else f"{one.rows} rows"), highlight=False)
+    return sum(one.failure is not None for one in pulled)
 
 
 @app.command()

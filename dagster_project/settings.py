@@ -77,6 +77,17 @@ def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -
     )
 
 
+def secret(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """What an environment variable named in shop.yaml holds: an address with its password, or a token. It is never printed.
+
+    Raises:
+        ValueError: it is not set.
+    """
+    if not environment.get(name):
+        raise ValueError(f"The environment variable {name}, which shop.yaml names, is not set.")
+    return environment[name]
+
+
 def silence_telemetry() -> None:
     """Turn off what the libraries would send home; call before they are imported. Their notes on beta parameters are not for our users."""
     os.environ.update(TELEMETRY_OFF)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dagster_project.moments import Moment, end_of_day
 
@@ -15,12 +15,31 @@ class Strict(BaseModel):
 
 
 class SourceSystem(Strict):
-    """One source system of the shop: where its extracts are."""
+    """One source system of the shop: where its extracts are, or where they are pulled from."""
 
-    path: str = Field(
-        description="folder of the extracts, relative to the shop's folder or to DEARLY_HOME/<shop> when it starts with 'store:'"
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    kind: Literal["files", "tables", "http"] = Field("files", description="extract files; tables of a database; an HTTP API")
+    path: str | None = Field(
+        None, description="folder of the extracts, relative to the shop's folder or to DEARLY_HOME/<shop> when it starts with 'store:'"
     )
+    connection: str | None = Field(None, description="tables: the environment variable that holds the database's address")
+    file: str | None = Field(None, description="tables: a DuckDB file, relative to the shop's folder")
+    schema_name: str | None = Field(None, alias="schema", description="tables: the schema they are in")
+    tables: list[str] | None = Field(None, description="the tables that this shop has; all of source.yaml when not said")
+    url: str | None = Field(None, description="http: the API's address")
+    token: str | None = Field(None, description="http: the environment variable that holds the API's token")
     history_until: datetime | None = Field(None, description="batches extracted up to here (UTC) are history: known when they happened")
+
+    @model_validator(mode="after")
+    def says_where(self) -> "SourceSystem":
+        if self.kind == "files" and not self.path:
+            raise ValueError("a source of files says its path")
+        if self.kind == "tables" and (self.connection is None) == (self.file is None):
+            raise ValueError("a source of tables says its connection (the name of an environment variable) or its file (DuckDB)")
+        if self.kind == "http" and not self.url:
+            raise ValueError("a source of kind http says its url")
+        return self
 
 
 class Cap(Strict):
@@ -87,7 +106,7 @@ class Shop(Strict):
 
     def extracts(self, system: str, store: Path) -> Path:
         """The folder of a system's extracts."""
-        path = self.sources[system].path
+        path = self.sources[system].path or f"store:pulled/{system}"
         return store / path.removeprefix("store:") if path.startswith("store:") else self.folder / path
 
     def pseudonym_key(self, from_environment: str | None) -> str:

@@ -8,8 +8,9 @@ from dagster_project.partitions import moments_of
 from dagster_project.resources import Store
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import all_systems
-from dagster_project.sources.guards import judge_extracts
+from dagster_project.sources.guards import judge_extracts, judge_pulls
 from dagster_project.sources.loading import Batch, load_shop_extracts
+from dagster_project.sources.pulling import pull_shop
 
 LEDGER = """
 select source, table_name, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined)
@@ -38,10 +39,13 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
     def land(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
-        """Land and load what is new, oldest extract first; judge each row by its contract."""
+        """Pull, land and load what is new, oldest extract first; judge each row by its contract."""
+        moments = moments_of(context, store.shop)
         with store.warehouse.session():
+            pulled = pull_shop(store.warehouse, store.shop, store.settings.store)
             batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store)
-            judge_extracts(store.warehouse, store.shop, moments_of(context, store.shop))
+            judge_extracts(store.warehouse, store.shop, moments)
+            judge_pulls(store.warehouse, pulled, moments)
         new = by_table(batches)
         totals = {(row[0], row[1]): row[2:] for row in store.warehouse.rows(LEDGER)}
         refusals = defaultdict(list)

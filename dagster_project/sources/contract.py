@@ -51,6 +51,25 @@ class Truth(Strict):
     reason: str
 
 
+class Pull(Strict):
+    """How new rows of a table are asked for, where they do not come as files: from a database (`table`), from an API (`path`)."""
+
+    cursor: str | None = Field(
+        None, description="the source's own column that grows with each change; without it the whole table comes each time"
+    )
+    overlap: int = Field(
+        0, ge=0, description="how far before the newest value seen a pull begins again (seconds, or numbers): what was committed late"
+    )
+    table: str | None = Field(None, description="its name in the database, where it differs")
+    path: str | None = Field(None, description="below the API's address")
+    rows: str | None = Field(None, description="the key of the answer that holds the rows; without it the answer is the list")
+    since: str | None = Field(None, description="the parameter that takes the cursor")
+    parameters: dict[str, str | int] = {}
+    lookup: str | None = Field(None, description="asked once for each customer: the parameter that takes the e-mail address")
+    keep_days: int = Field(365, description="an answer older than this is asked for again")
+    looked_up_at: str | None = Field(None, description="the column that takes the day of the look-up, where the answer does not state one")
+
+
 class Table(Strict):
     """One table of a source system, with its key and the column that orders versions of a row."""
 
@@ -62,6 +81,7 @@ class Table(Strict):
     rules: list[Truth] = []
     consent: bool = Field(False, description="holds consent or suppression: read once more right before delivery")
     daily: bool = Field(False, description="an extract is expected every day: a missing one holds delivery")
+    pull: Pull | None = Field(None, description="how a shop that has no extracts of it asks for its new rows")
 
     @cached_property
     def headers(self) -> dict[str, str]:
@@ -83,6 +103,7 @@ class System(Strict):
 
     system: str
     description: str
+    token_header: str = Field("Authorization", description="the header of its API that takes the token")
     tables: dict[str, Table]
 
 

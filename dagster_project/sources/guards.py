@@ -6,6 +6,7 @@ from datetime import datetime
 from dagster_project.moments import Moment
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import all_systems
+from dagster_project.sources.pulling import Pulled
 from dagster_project.warehouse import Warehouse
 
 # Per moment: the rows that came in its window, and what a usual day brings (median of the days before, history apart).
@@ -48,6 +49,17 @@ def complaint(warehouse: Warehouse, shop: Shop, system: str, table: str, moment:
     if usual and usual >= shop.guards.rows_compared_from and rows < shop.guards.rows_at_least * usual:
         return f"the extract of {system}.{table} has {rows} rows, a usual one {usual:.0f}; pull it again, or accept it"
     return None
+
+
+def judge_pulls(warehouse: Warehouse, pulled: Sequence[Pulled], moments: Sequence[Moment]) -> None:
+    """A table that could not be pulled holds the newest moment's delivery; once it is pulled after all, it lets go."""
+    newest = max(moment.as_of for moment in moments)
+    failures = {f"pull {one.system}.{one.table}": one.failure for one in pulled if one.failure is not None}
+    stood = warehouse.rows("select guard from sources.guards where as_of = ? and guard like 'pull %'", [newest])
+    rows = [
+        (newest, guard, guard in failures, failures.get(guard, "as usual")) for guard in sorted({*failures, *(row[0] for row in stood)})
+    ]
+    write_guards(warehouse, rows)
 
 
 def write_guards(warehouse: Warehouse, rows: Sequence[tuple[datetime, str, bool, str]]) -> None:
