@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from dagster_project.files import write_whole
+from dagster_project.files import make_folder_whole, write_whole
 from dagster_project.progress import say
 from dagster_project.settings import DBT_PROJECT, REPOSITORY, TEMPLATES, Settings
 from dagster_project.shop import Shop
@@ -44,10 +43,8 @@ def generate_extracts(settings: Settings, shop: Shop) -> None:
     import simulator
 
     say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
-    unfinished = settings.store / "raw.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    simulator.generate(unfinished, last_day=shop.last_day, **{name: int(value) for name, value in shop.generator.items()})
-    unfinished.replace(raw)
+    options = {name: int(value) for name, value in shop.generator.items()}
+    make_folder_whole(raw, lambda unfinished: simulator.generate(unfinished, last_day=shop.last_day, **options))
 
 
 def run_demo(settings: Settings, shop: Shop) -> Made:

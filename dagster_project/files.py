@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,19 @@ def make_whole(path: Path, make: Callable[[Path], object]) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def make_folder_whole(folder: Path, make: Callable[[Path], object]) -> None:
+    """A folder made under another name of this process's own, then given its name, whole or not at all. Where another was quicker, theirs stays."""
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    make(unfinished)
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(unfinished)
 
 
 def sync_folder(folder: Path) -> None:

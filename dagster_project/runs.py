@@ -39,7 +39,8 @@ class RunFailed(RuntimeError):
 def dagster_home(settings: Settings) -> Path:
     """The instance folder that the command line and the UI share."""
     path = settings.dagster_home / "dagster.yaml"
-    content = yaml.safe_dump(DAGSTER_YAML).encode()
+    storage = {"module": "dagster_project.event_log", "class": "OpenStorage", "config": {"base_dir": str(settings.dagster_home)}}
+    content = yaml.safe_dump(DAGSTER_YAML | {"storage": {"custom": storage}}).encode()
     if not path.exists() or path.read_bytes() != content:
         write_whole(path, content)
     return settings.dagster_home

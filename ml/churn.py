@@ -14,6 +14,7 @@ from scipy.special import expit
 from ml.boosting import Trees, fit_trees
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_logistic
+from ml.parallel import side_by_side
 from ml.signals import View, Yardstick, take_yardstick
 from ml.snapshots import Sample, gather
 
@@ -56,7 +57,7 @@ class ChurnDay:
 def train_churn(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, seeds: int = 2) -> ChurnModel:
     """Learn from every horizon that `labels` holds."""
     horizons = sorted(set(labels["horizon_days"].to_pylist()), reverse=True)
-    parts = tuple(_fit_part(gather(snapshots, labels, columns, horizon), horizon, seeds) for horizon in horizons)
+    parts = side_by_side(lambda horizon: _fit_part(gather(snapshots, labels, columns, horizon), horizon, seeds), horizons)
     return ChurnModel(horizon_days=horizon_days, columns=columns, parts=parts)
 
 

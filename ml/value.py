@@ -14,6 +14,7 @@ from ml.boosting import Trees, fit_trees
 from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_tweedie
+from ml.parallel import side_by_side
 from ml.signals import View, Yardstick, numbers, take_yardstick
 from ml.snapshots import Sample, gather
 
@@ -95,7 +96,7 @@ def train_value(
     """Learn from every horizon that `labels` holds; `churn` is the churn model of the same snapshots and labels."""
     horizons = sorted(set(labels["horizon_days"].to_pylist()), reverse=True)
     samples = {horizon: gather(snapshots, labels, columns, horizon) for horizon in horizons}
-    parts = tuple(_fit_part(samples[horizon], horizon, seeds) for horizon in horizons)
+    parts = side_by_side(lambda horizon: _fit_part(samples[horizon], horizon, seeds), horizons)
     spread = _log_spread(parts[0], churn, samples[horizons[0]]) if churn else np.zeros(0)
     return ValueModel(horizon_days=horizon_days, columns=columns, parts=parts, churn=churn, log_spread=spread)
 

@@ -99,7 +99,7 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     gate = newest_gate(store)
-    descriptions = segment_descriptions(parse(store.settings).nodes)
+    descriptions = segment_descriptions(parse().nodes)
     campaigns = campaigns_of(store.shop)
     mails = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns]
     segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
@@ -107,34 +107,36 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     codes = [codes_feed(store, campaign, feed, moment) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
     # A campaign goes to those of the shop's destinations that it names; lists and profiles go to all of them.
     shop = store.shop.destinations
-    runs = [
-        deliver_feed(store, feed, moment, destination)
+    due = [
+        (feed, destination)
         for campaign, feed in zip(campaigns, mails, strict=True)
         for destination in shop
         if destination in campaign.destinations
     ]
-    runs += [deliver_feed(store, feed, moment, destination) for feed in feeds for destination in shop]
-    return runs + [deliver_feed(store, feed, moment, "shop") for feed in codes]
-
-
-def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str) -> ExportRun:
+    due += [(feed, destination) for feed in feeds for destination in shop]
+    due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
+    runs = [(feed, destination, deliver_feed(store, feed, moment, destination, rebuild)) for feed, destination in due]
+    if not rebuild:
+        log_exports(store, moment, runs)
+    return [run for _, _, run in runs]
+
+
+def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, rebuild: bool) -> ExportRun:
     exports = store.settings.store / "exports"
     root = store.settings.store / "rebuilds" if rebuild else exports
     before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
     base = exports / destination / feed.name / str(before[0][0]) if before else None
-    run = write_export(root, destination_named(destination), feed, base, moves_latest=not rebuild)
-    if not rebuild:
-        log_export(store, moment, destination, feed, run)
-    return run
+    return write_export(root, destination_named(destination), feed, base, moves_latest=not rebuild)
 
 
-def log_export(store: Store, moment: Moment, destination: str, feed: Feed, run: ExportRun) -> None:
+def log_exports(store: Store, moment: Moment, runs: list[tuple[Feed, str, ExportRun]]) -> None:
+    """Enter a day's runs at once. Killed before, the day is delivered anew to the same folders."""
+    rows = [
+        [moment.as_of, destination, feed.name, run.run, run.delta_of, run.rows, len(feed.held_back), feed.consent_as_of]
+        for feed, destination, run in runs
+    ]
     with store.warehouse.transaction() as connection:
-        connection.execute(
-            "delete from campaigns.export_log where as_of = ? and destination = ? and feed = ?", [moment.as_of, destination, feed.name]
-        )
-        connection.execute(
-            "insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)",
-            [moment.as_of, destination, feed.name, run.run, run.delta_of, run.rows, len(feed.held_back), feed.consent_as_of],
-        )
+        connection.execute("delete from campaigns.export_log where as_of = ?", [moment.as_of])
+        if rows:
+            connection.executemany("insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)", rows)

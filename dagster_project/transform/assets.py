@@ -39,7 +39,7 @@ DAILY_STAGES = "campaigns measurement"
 def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
     """Two sets of models: up to segments a run builds a range of days at once; campaigns and measurement build one day at a time, each after the
     day before, because a decision reads what was sent."""
-    parsed = parse(settings)
+    parsed = parse()
 
     @dbt_assets(
         manifest=parsed.nodes,
@@ -74,7 +74,7 @@ def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]
     with store.warehouse.session():
         trainings = write_moments(store, moments_of(context, store.shop))
     horizons = {horizon for training in trainings for horizon in training.label_horizons}
-    parsed = parse(settings)
+    parsed = parse()
     keys = sorted(context.selected_asset_keys)
     events: list[Any] = []
     try:

@@ -4,14 +4,18 @@ A dbt command line per step imports and parses anew each time. dbt's programmati
 file is closed after each build, so that Python stages can open it.
 """
 
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from dagster_project.files import make_folder_whole
 from dagster_project.progress import tell
 from dagster_project.settings import DBT_PROJECT, Settings, silence_telemetry
 
@@ -21,6 +25,12 @@ from dbt.adapters.duckdb.connections import DuckDBConnectionManager  # noqa: E40
 from dbt.cli.main import dbtRunner  # noqa: E402
 from dbt.contracts.graph.manifest import Manifest  # noqa: E402
 from dbt_common.events.functions import msg_to_dict  # noqa: E402
+
+PARSED = DBT_PROJECT / "target" / "parsed"
+# Parsed projects kept: as many versions of the models as somebody switches between.
+KEPT = 4
+# Parsing opens no warehouse, and dbt takes only the database's name from its path: every store's is the same.
+NO_STORE = Path("warehouse.duckdb")
 
 
 class DbtFailed(RuntimeError):
@@ -33,31 +43,43 @@ class ParsedProject:
 
     manifest: Manifest
     nodes: dict[str, Any]
-    target: Path
 
 
 @cache
-def parse(settings: Settings) -> ParsedProject:
-    """Parse the project; dbt's own partial parse makes this quick when nothing changed.
+def parse() -> ParsedProject:
+    """Parse the project, or read what was parsed of the same files: every store has the same models.
 
     Raises:
         DbtFailed: the project does not parse.
     """
-    result = invoke(settings, ["parse"])
-    target = target_of(settings)
-    return ParsedProject(result.result, json.loads((target / "manifest.json").read_text()), target)
+    folder = PARSED / fingerprint()
+    if not (folder / "manifest.json").exists():
+        make_folder_whole(folder, lambda unfinished: invoke(NO_STORE, 2, unfinished, ["parse"]))
+        for old in sorted(PARSED.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+    result = invoke(NO_STORE, 2, folder, ["--no-write-json", "parse"])
+    return ParsedProject(result.result, json.loads((folder / "manifest.json").read_text()))
 
 
-def target_of(settings: Settings) -> Path:
-    return settings.store / "dbt"
+def fingerprint() -> str:
+    """The project's files and the dbt that reads them."""
+    digest = hashlib.sha256(version("dbt-core").encode())
+    paths = [
+        *DBT_PROJECT.glob("*.yml"),
+        *(path for name in ("models", "macros", "tests", "seeds") for path in (DBT_PROJECT / name).rglob("*")),
+    ]
+    for path in sorted(path for path in paths if path.is_file()):
+        digest.update(f"{path.relative_to(DBT_PROJECT)} {path.stat().st_size} ".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
-def invoke(settings: Settings, arguments: Sequence[str], manifest: Manifest | None = None, on_event: Any = None) -> Any:
-    """Run a dbt command on the store; the store's file is closed when this returns."""
-    settings.store.mkdir(parents=True, exist_ok=True)
-    os.environ["DEARLY_WAREHOUSE"] = str(settings.warehouse)
-    os.environ["DEARLY_THREADS"] = str(settings.threads)
-    target = target_of(settings)
+def invoke(
+    warehouse: Path, threads: int, target: Path, arguments: Sequence[str], manifest: Manifest | None = None, on_event: Any = None
+) -> Any:
+    """Run a dbt command on a warehouse; its file is closed when this returns."""
+    os.environ["DEARLY_WAREHOUSE"] = str(warehouse)
+    os.environ["DEARLY_THREADS"] = str(threads)
+    target.mkdir(parents=True, exist_ok=True)
     folders = [
         "--project-dir",
         str(DBT_PROJECT),
@@ -96,7 +118,8 @@ def build(
         DbtFailed: after all events, when a model or a test failed.
     """
     events: list[dict[str, Any]] = []
-    arguments = ["build" if not exclude_tests else "run", "--select", *select]
+    # What dbt would write about each build (its manifest once more, its results) nobody reads: the events say it.
+    arguments = ["--no-write-json", "build" if not exclude_tests else "run", "--select", *select]
     if not exclude_tests:
         arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
     if variables:
@@ -111,6 +134,7 @@ def build(
         events.append(raw)
 
     try:
-        invoke(settings, arguments, parse(settings).manifest.deepcopy(), heard)
+        settings.store.mkdir(parents=True, exist_ok=True)
+        invoke(settings.warehouse, settings.threads, settings.store / "dbt", arguments, parse().manifest.deepcopy(), heard)
     finally:
         yield from events

@@ -6,7 +6,8 @@
 {# Every declared source that no extract has filled is a typed, empty table: a shop has the systems it has, and the models stay the same. #}
 {% macro create_missing_sources() %}
     {% if execute %}
-        {% for node in graph.sources.values() %}
+        {% set held = run_query("select concat(table_schema, '.', table_name) from information_schema.tables").columns[0].values() %}
+        {% for node in graph.sources.values() if node.schema ~ '.' ~ node.identifier not in held %}
             {% do run_query('create schema if not exists ' ~ node.schema) %}
             {% set columns = [] %}
             {% for column in node.columns.values() %}
