@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dagster_project.moments import Moment, end_of_day
+from dagster_project.scores.score_models import SCORE_MODELS
 
 
 class Strict(BaseModel):
@@ -85,9 +86,7 @@ class Shop(Strict):
     address_held_by: Literal["shop", "tool"] = "shop"
     soft_opt_in: SoftOptIn | None = None
     holdout: float = Field(0.05, description="share of customers who get no campaign at all")
-    models: list[str] = Field(
-        ["churn", "value", "purchase", "vip", "first_purchase"], description="the score models to train, none to score nobody"
-    )
+    models: list[str] = Field(list(SCORE_MODELS), description="the score models to train, none to score nobody")
     campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
     cost_per_mail: float = Field(0.002, description="what a mail costs where its campaign does not say")
     cap: Cap = Cap()
@@ -97,6 +96,13 @@ class Shop(Strict):
     destinations: list[str] = ["generic"]
     training_weekday: int = 0
     folder: Path = Path()
+
+    @field_validator("models")
+    @classmethod
+    def are_known(cls, models: list[str]) -> list[str]:
+        if unknown := sorted(set(models) - set(SCORE_MODELS)):
+            raise ValueError(f"no score model is called {', '.join(unknown)}; there are {', '.join(SCORE_MODELS)}")
+        return models
 
     def moment(self, day: date) -> Moment:
         return end_of_day(day, self.zone, self.close_after_hours)

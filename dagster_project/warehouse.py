@@ -35,6 +35,12 @@ create table if not exists campaigns.export_log (
 );
 """
 
+NEW_COLUMNS = """
+select column_name, column_type from (describe incoming) where column_name not in (
+    select column_name from information_schema.columns where table_schema = ? and table_name = ?
+)
+"""
+
 SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -115,11 +121,13 @@ class Warehouse:
             connection.execute(f"create or replace table {table} as select * from incoming")
 
     def replace_days(self, table: str, rows: pa.Table, moments: Sequence[datetime]) -> None:
-        """Replace the rows of these moments (`as_of`) and touch no other; a moment without rows is left with none."""
+        """Replace the rows of these moments (`as_of`) and touch no other; a moment without rows is left with none. A new column is added."""
         with self.transaction() as connection:
             connection.register("incoming", rows)
             connection.execute(f"create schema if not exists {table.split('.')[0]}")
             connection.execute(f"create table if not exists {table} as select * from incoming where false")
+            for name, kind in connection.execute(NEW_COLUMNS, table.split(".")).fetchall():
+                connection.execute(f'alter table {table} add column "{name}" {kind}')
             connection.execute(f"delete from {table} where list_contains(?::timestamp[], as_of)", [list(moments)])
             connection.execute(f"insert into {table} by name select * from incoming")
 

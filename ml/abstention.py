@@ -16,11 +16,11 @@ class Abstained:
     reason: str
 
 
-def too_few_customers(customers: int) -> Abstained | None:
+def too_few_customers(customers: int, have: str = "have bought") -> Abstained | None:
     """Under 300 customers nothing learned here beats a rule of thumb."""
     if customers >= MIN_CUSTOMERS:
         return None
-    return Abstained(f"{customers} customers have bought, a model needs {MIN_CUSTOMERS}")
+    return Abstained(f"{customers} customers {have}, a model needs {MIN_CUSTOMERS}")
 
 
 def too_little_history(history_days: int, horizon_days: int, horizons: tuple[int, ...]) -> Abstained | None:

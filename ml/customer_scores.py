@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ml.abstention import Abstained, too_few_customers, too_little_history, too_one_sided
 from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn, train_churn
-from ml.promotion import Verdict, judge_churn, judge_value
+from ml.next_order import NextOrderModel, days_to_order, measure_next_order, score_next_order, surprise, train_next_order, without_trees
+from ml.promotion import Verdict, judge_churn, judge_next_order, judge_value
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
 from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
 from ml.value import ValueDay, ValueModel, expected_value, measure_value, score_value, train_value
@@ -63,7 +64,7 @@ class Trained:
 
     name: str
     trained_as_of: datetime
-    model: ChurnModel | ValueModel | Baseline
+    model: ChurnModel | ValueModel | NextOrderModel | Baseline
     verdict: Verdict | None
 
 
@@ -92,7 +93,7 @@ def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = 
 
 
 def train(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Trained | Abstained | None = None) -> Trained | Abstained:
-    """Train `name` ("churn" or "value") on `features.order_features` of the planned days and `features.training_labels`.
+    """Train `name` ("churn", "value" or "next_order") on `features.order_features` of the planned days and `features.training_labels`.
 
     `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a
     churn model beside it: `churn` if it was trained already, else it is trained here.
@@ -106,7 +107,9 @@ def train(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn
     if abstained:
         return abstained
     columns = feature_columns(snapshots)
-    champion = Baseline(planned.horizon_days, columns)
+    champion: Baseline | NextOrderModel = Baseline(planned.horizon_days, columns)
+    if name == "next_order":
+        champion = without_trees(columns, planned.horizons[0])
     verdict = _backtest(name, planned, snapshots, known, columns)
     if verdict is not None and not verdict.promoted:
         return Trained(name, planned.as_of, champion, verdict)
@@ -125,9 +128,12 @@ def measure(trained: Trained, features: pa.Table) -> Day:
 def score(trained: Trained, day: Day, features: pa.Table, decimals: int = DECIMALS) -> pa.Table:
     """Scores of the rows of order features, one or all: churn_probability, or the value columns at the horizon and a year.
 
-    Columns: customer_id; churn_probability | value_amount, value_median, value_low, value_high, clv_365d_amount, _median, _low, _high.
+    Columns: customer_id; churn_probability | value_amount, value_median, value_low, value_high, clv_365d_amount, _median, _low, _high |
+    next_order_days, _low_days, _high_days (whole days from as_of, null without a narrow range) and next_order_reason.
     """
     columns: dict[str, Vector] = {}
+    if isinstance(trained.model, NextOrderModel):
+        return _next_orders(trained.model, day, features)
     if trained.name == "churn":
         columns["churn_probability"] = churn_probability(trained.model, day, features)
     else:
@@ -135,6 +141,16 @@ def score(trained: Trained, day: Day, features: pa.Table, decimals: int = DECIMA
             mean, median, low, high = _values(trained.model, day, features, horizon)
             columns |= {f"{prefix}_amount": mean, f"{prefix}_median": median, f"{prefix}_low": low, f"{prefix}_high": high}
     return pa.table({"customer_id": features["customer_id"]} | {name: np.round(values, decimals) for name, values in columns.items()})
+
+
+def _next_orders(model: NextOrderModel, day: Day, features: pa.Table) -> pa.Table:
+    if not isinstance(day, Yardstick):
+        raise TypeError(f"no next order with {type(day).__name__}")
+    found = score_next_order(model, day, features)
+    named = {"next_order_days": found.days, "next_order_low_days": found.low_days, "next_order_high_days": found.high_days}
+    # To the millionth before the whole: alone or in the batch the same day.
+    days = {name: pa.array(np.floor(np.round(values, DECIMALS)), pa.int64(), mask=np.isnan(values)) for name, values in named.items()}
+    return pa.table({"customer_id": features["customer_id"]} | days | {"next_order_reason": pa.array(found.reason, pa.string())})
 
 
 def churn_probability(model: object, day: Day, features: pa.Table) -> Vector:
@@ -175,19 +191,24 @@ def _fit(
     horizon_days: int,
     churn: ChurnModel | None = None,
     seeds: int = 2,
-) -> ChurnModel | ValueModel:
+) -> ChurnModel | ValueModel | NextOrderModel:
     if name == "churn":
         return train_churn(snapshots, labels, columns, horizon_days, seeds)
     if name == "value":
         return train_value(snapshots, labels, columns, horizon_days, churn, seeds)
-    raise ValueError(f"no model is called {name}; there are churn and value")
+    if name == "next_order":
+        longest = max(labels["horizon_days"].to_pylist())
+        return train_next_order(snapshots, days_to_order(labels, longest), columns, longest)
+    raise ValueError(f"no model is called {name}; there are churn, value and next_order")
 
 
-def _measure(model: ChurnModel | ValueModel | Baseline, features: pa.Table) -> Day:
+def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, features: pa.Table) -> Day:
     if isinstance(model, ChurnModel):
         return measure_churn(model, features)
     if isinstance(model, ValueModel):
         return measure_value(model, features)
+    if isinstance(model, NextOrderModel):
+        return measure_next_order(model, features)
     return take_yardstick(features, model.columns, model.horizon_days)
 
 
@@ -201,6 +222,8 @@ def _backtest(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, c
     before = _at(_closed(labels, planned.backtest_day), planned.backtest_horizons)
     if too_few_customers(len(features)) or not days_of(before) or too_one_sided(numbers(before, "orders_count") > 0, ""):
         return None
+    if name == "next_order":
+        return _backtest_next_order(snapshots, before, features, truth, columns)
     baseline = Baseline(tested, columns)
     challenger = _fit(name, snapshots, before, columns, tested, seeds=1)
     days = _measure(baseline, features), _measure(challenger, features)
@@ -209,6 +232,15 @@ def _backtest(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, c
         return judge_churn(happened, churn_probability(baseline, days[0], features), churn_probability(challenger, days[1], features))
     value = np.maximum(numbers(truth, "net_amount"), 0.0)
     return judge_value(value, value_mean(baseline, days[0], features), value_mean(challenger, days[1], features))
+
+
+def _backtest_next_order(snapshots: pa.Table, before: pa.Table, features: pa.Table, truth: pa.Table, columns: tuple[str, ...]) -> Verdict:
+    tested = int(truth["horizon_days"][0].as_py())
+    champion, challenger = without_trees(columns, tested), _fit("next_order", snapshots, before, columns, tested)
+    waited = np.nan_to_num(numbers(days_to_order(truth, tested), "days_to_order"), nan=np.inf)
+    day = take_yardstick(features, columns, tested)
+    losses = [surprise(model, day, features, waited) for model in (champion, challenger) if isinstance(model, NextOrderModel)]
+    return judge_next_order(*losses)
 
 
 def _closed(labels: pa.Table, as_of: datetime) -> pa.Table:

@@ -27,24 +27,26 @@ BUCKETS = 15
 
 @dataclass(frozen=True)
 class NextOrderModel:
-    """`ends` are the last days of the buckets, up to the horizon. The trees' last column is the bucket's place (0 to 1)."""
+    """`ends` are the last days of the buckets, up to the horizon. The trees' last column is the bucket's place (0 to 1); without trees it
+    is BG/NBD alone, the champion of the first day."""
 
     horizon_days: int
     columns: tuple[str, ...]
     used: Bools
     ends: Vector
-    trees: Trees
+    trees: Trees | None
 
 
 @dataclass(frozen=True)
 class NextOrder:
-    """One entry per row, days from as_of. Date and range are NaN where the range is wider than 45 days or reaches past the horizon;
-    `expected_days` is E[min(days, horizon)], which ranks everyone."""
+    """One entry per row, days from as_of. Date and range are NaN where the range is wider than 45 days or reaches past the horizon, and
+    `reason` says which; `expected_days` is E[min(days, horizon)], which ranks everyone."""
 
     days: Vector
     low_days: Vector
     high_days: Vector
     expected_days: Vector
+    reason: tuple[str | None, ...]
 
 
 def bucket_ends(horizon_days: int) -> Vector:
@@ -73,13 +75,18 @@ def train_next_order(
             rows.append(np.column_stack([ranks[waiting], np.full(waiting.sum(), bucket / max(len(ends) - 1, 1))]))
             targets.append((waited[waiting] < end).astype(np.float64))
     matrix, target = np.concatenate(rows), np.concatenate(targets)
-    if len(target) > 2 * MAX_ROWS:
-        kept = np.sort(np.random.default_rng(0).choice(len(target), 2 * MAX_ROWS, replace=False))
+    if len(target) > MAX_ROWS:
+        kept = np.sort(np.random.default_rng(0).choice(len(target), MAX_ROWS, replace=False))
         matrix, target = matrix[kept], target[kept]
     used = ~np.isnan(matrix).all(axis=0)
     # Every split may see every column here: the bucket's place carries most of the hazard.
-    trees = fit_trees(matrix[:, used], target, "log_loss", seeds, max_features=1.0, max_leaf_nodes=15)
+    trees = fit_trees(matrix[:, used], target, "log_loss", seeds, max_features=1.0, max_leaf_nodes=15, learning_rate=0.1, max_iter=50)
     return NextOrderModel(horizon_days, columns, used, ends, trees)
+
+
+def without_trees(columns: tuple[str, ...], horizon_days: int) -> NextOrderModel:
+    """BG/NBD alone: what the trees must beat."""
+    return NextOrderModel(horizon_days, columns, np.zeros(0, dtype=bool), bucket_ends(horizon_days), None)
 
 
 def measure_next_order(model: NextOrderModel, features: pa.Table) -> Yardstick:
@@ -89,6 +96,10 @@ def measure_next_order(model: NextOrderModel, features: pa.Table) -> Yardstick:
 
 def ordered_by(model: NextOrderModel, day: Yardstick, features: pa.Table) -> Matrix:
     """P(ordered within the first b buckets) per row and bucket: the mean of the hazard's and BG/NBD's."""
+    history = (numbers(features, "repeat_days_count"), numbers(features, "active_span_days"), numbers(features, "tenure_days"))
+    known = np.column_stack([day.purchasing.buys_probability(*history, float(end)) for end in model.ends])
+    if model.trees is None:
+        return known
     ranks = day.view(features).ranks
     waiting = np.ones(len(ranks))
     learned = np.empty((len(ranks), len(model.ends)))
@@ -96,9 +107,16 @@ def ordered_by(model: NextOrderModel, day: Yardstick, features: pa.Table) -> Mat
         place = np.full((len(ranks), 1), bucket / max(len(model.ends) - 1, 1))
         waiting = waiting * (1.0 - expit(model.trees.raw(np.hstack([ranks, place])[:, model.used])))
         learned[:, bucket] = 1.0 - waiting
-    history = (numbers(features, "repeat_days_count"), numbers(features, "active_span_days"), numbers(features, "tenure_days"))
-    known = np.column_stack([day.purchasing.buys_probability(*history, float(end)) for end in model.ends])
     return (learned + known) / 2.0
+
+
+def surprise(model: NextOrderModel, day: Yardstick, features: pa.Table, waited: Vector) -> Vector:
+    """The negative log-likelihood of each row's wait (days; infinite where no order came within the horizon), by its bucket."""
+    by = np.hstack([np.zeros((len(features), 1)), ordered_by(model, day, features), np.ones((len(features), 1))])
+    # Days start with the moment: an order on day d came within the bucket that ends after d.
+    bucket = np.searchsorted(model.ends, waited, side="right")
+    rows = np.arange(len(features))
+    return np.asarray(-np.log(np.maximum(by[rows, bucket + 1] - by[rows, bucket], 1e-9)), dtype=np.float64)
 
 
 def score_next_order(model: NextOrderModel, day: Yardstick, features: pa.Table) -> NextOrder:
@@ -108,10 +126,12 @@ def score_next_order(model: NextOrderModel, day: Yardstick, features: pa.Table) 
     # The line through the buckets' ends; the area above it is the expected wait.
     expected = np.sum((1.0 - (by[:, 1:] + by[:, :-1]) / 2.0) * np.diff(ends), axis=1)
     low, middle, high = (_reached(by, ends, share) for share in RANGE)
-    wide = ~((high - low) <= WIDEST_DAYS)
+    open_ended, wide = np.isnan(high), ~((high - low) <= WIDEST_DAYS)
+    reason = np.where(open_ended, f"may well be later than in {model.horizon_days} days", f"range wider than {WIDEST_DAYS:.0f} days")
     for days in (low, middle, high):
         days[wide] = np.nan
-    return NextOrder(days=middle, low_days=low, high_days=high, expected_days=expected)
+    told = tuple(str(why) if is_wide else None for why, is_wide in zip(reason, wide, strict=True))
+    return NextOrder(days=middle, low_days=low, high_days=high, expected_days=expected, reason=told)
 
 
 def days_to_order(labels: pa.Table, horizon_days: int) -> pa.Table:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.validation import CHURN, VALUE, difference
+from ml.validation import CHURN, VALUE, Measure, difference
 
 Vector = NDArray[np.float64]
 
@@ -51,3 +51,11 @@ def judge_value(value: Vector, champion: Vector, challenger: Vector) -> Verdict:
     text = f"Spearman {spearman[0]:+.4f} [{spearman[1]:+.4f}, {spearman[2]:+.4f}], Gini {gini[0]:+.4f} [{gini[1]:+.4f}, {gini[2]:+.4f}]"
     won = max(spearman[1], gini[1]) > 0 and min(spearman[0], gini[0]) > -TOLERANCE
     return Verdict(bool(won), text if won else f"{text} is no gain", gaps)
+
+
+def judge_next_order(champion: Vector, challenger: Vector) -> Verdict:
+    """Compare two forecasts of the wait by each person's surprise at what came: a sure gain, or the champion stays."""
+    mean = Measure(lambda _, surprises: float(surprises.mean()), -1)
+    gap = difference(mean, np.zeros(len(champion)), challenger, champion, draws=200)
+    text = f"log-loss of the wait {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]"
+    return Verdict(gap[2] < 0, text if gap[2] < 0 else f"{text} is no gain", {"next_order_log_loss": gap})

@@ -1,14 +1,16 @@
-"""The probability of an outcome from any numeric columns: purchase in 30 days, VIP, first purchase of prospects, click.
+"""The probability of an outcome from any columns: VIP, first purchase of prospects, click on the next mail, purchase in a category.
 
-An L2 logistic and small boosted trees on ranks within the day. The outcome is given from outside, so the same code serves people who
-bought (order features) and people who never did (web, e-mail, source, enrichment).
+An L2 logistic and small boosted trees on ranks within the day; of a text column, whether it is one of its commonest values. The outcome is
+given from outside, so the same code serves people who bought (order features) and people who never did (web, e-mail, source, enrichment).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as types
 from numpy.typing import NDArray
 from scipy.special import expit
@@ -18,6 +20,7 @@ from ml.boosting import Trees, fit_trees
 from ml.linear import Linear, fit_logistic
 from ml.ranks import Ranks, fit_ranks
 from ml.signals import KEYS, numbers
+from ml.snapshots import MAX_ROWS
 from ml.validation import auc, log_loss
 
 Matrix = NDArray[np.float64]
@@ -25,12 +28,19 @@ Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 VIP_SHARE = 0.1
+# Of a text column the commonest values count, those that at least so many rows have.
+MOST_VALUES = 12
+LEAST_ROWS = 50
+# Beyond this many rows older days change nothing that counts (docs/scores.md shows the curve); the newest days come first.
+ENOUGH_ROWS = 10_000
+# A text column that is this value, as a column of its own.
+IS = "="
 
 
 @dataclass(frozen=True)
 class PropensityModel:
-    """`used` marks the columns that had values in training. `auc` and `log_loss` are of the newest snapshot, which the judged model never
-    saw; `base_log_loss` is that of saying everyone's rate.
+    """`used` marks the columns that had values in training. `auc` and `log_loss` are of customers whom the judged models never saw, each
+    half predicted from the other; `base_log_loss` is that of saying everyone's rate.
     """
 
     outcome: str
@@ -53,30 +63,33 @@ class PropensityDay:
 def train_propensity(
     outcome: str, snapshots: Sequence[pa.Table], happened: Sequence[Vector], columns: tuple[str, ...] | None = None
 ) -> PropensityModel | Abstained:
-    """Learn from snapshots, oldest first, one row per customer, with 1 where the outcome followed.
+    """Learn from snapshots, oldest first, with 1 in `happened` for every row where the outcome followed.
 
-    The newest snapshot is held back, predicted from the older ones, and the model abstains unless it beats everyone's rate there; then it
-    learns from all.
+    The same people are in all snapshots, so the check is by people: each half is predicted by a model of the other half, and the model
+    abstains unless that beats everyone's rate. Then it learns from all.
     """
-    if not snapshots:
+    if not snapshots or not any(len(snapshot) for snapshot in snapshots):
         return Abstained(f"no past day shows yet who {outcome}")
-    abstained = too_few_customers(len(snapshots[-1])) or too_one_sided(np.concatenate(list(happened)) > 0, outcome)
+    snapshots, happened = _enough(snapshots, happened)
+    rows = pa.concat_tables([snapshot.select(snapshots[0].column_names) for snapshot in snapshots])
+    outcomes = np.concatenate(list(happened))
+    people, of_row = np.unique(np.asarray(rows["customer_id"].to_pylist(), dtype=str), return_inverse=True)
+    half = np.array([crc32(person.encode()) % 2 for person in people], dtype=np.int64)[of_row] == 1
+    abstained = too_few_customers(len(people), "can be learned from") or too_one_sided(_ever(outcomes, of_row, len(people)), outcome)
+    for side in (half, ~half):
+        abstained = abstained or too_one_sided(_ever(outcomes[side], np.unique(of_row[side], return_inverse=True)[1]), f"{outcome} (half)")
     if abstained:
         return abstained
-    columns = columns or numeric_columns(snapshots[0])
-    ranked = [_ranked(snapshot, columns, fit_ranks(_matrix(snapshot, columns))) for snapshot in snapshots]
-    if len(snapshots) < 2:
-        return Abstained("one past day is too few to learn from one and check on another")
-    if too_one_sided(np.concatenate(list(happened[:-1])) > 0, outcome) or too_one_sided(happened[-1] > 0, outcome):
-        return Abstained(f"too few {outcome} on the day held back for the check")
-    used, linear, trees = _fit(ranked[:-1], happened[:-1])
-    checked = expit(_raw(ranked[-1][:, used], linear, trees))
-    order, loss = auc(happened[-1], checked), log_loss(happened[-1], checked)
-    rate = np.full(len(happened[-1]), float(np.concatenate(list(happened[:-1])).mean()))
-    base = log_loss(happened[-1], rate)
+    columns = columns or learnable_columns(rows)
+    matrix = np.concatenate([_ranked(snapshot, columns, fit_ranks(_matrix(snapshot, columns))) for snapshot in snapshots])
+    checked, rate = np.empty(len(outcomes)), np.empty(len(outcomes))
+    for side in (half, ~half):
+        used, linear, trees = _fit(matrix[~side], outcomes[~side], seeds=1)
+        checked[side], rate[side] = expit(_raw(matrix[side][:, used], linear, trees)), outcomes[~side].mean()
+    order, loss, base = auc(outcomes, checked), log_loss(outcomes, checked), log_loss(outcomes, rate)
     if order <= 0.5 or loss >= base:
-        return Abstained(f"on the newest past day the model (log-loss {loss:.4f}) is no better than everyone's rate ({base:.4f})")
-    used, linear, trees = _fit(ranked, happened)
+        return Abstained(f"on customers it had not seen the model (log-loss {loss:.4f}) is no better than everyone's rate ({base:.4f})")
+    used, linear, trees = _fit(matrix, outcomes)
     return PropensityModel(outcome, columns, used, linear, trees, order, loss, base)
 
 
@@ -96,28 +109,56 @@ def is_vip(value: Vector) -> Vector:
     return ((value >= np.quantile(value, 1.0 - VIP_SHARE)) & (value > 0)).astype(np.float64)
 
 
-def numeric_columns(features: pa.Table) -> tuple[str, ...]:
-    """What a model may learn from: numbers and yes/no, not keys."""
-    return tuple(
-        field.name
-        for field in features.schema
-        if field.name not in KEYS
-        and (types.is_integer(field.type) or types.is_floating(field.type) or types.is_decimal(field.type) or types.is_boolean(field.type))
-    )
+def learnable_columns(features: pa.Table) -> tuple[str, ...]:
+    """What a model may learn from: numbers, yes/no, and for text whether it is one of its commonest values (`device=mobile`)."""
+    columns: list[str] = []
+    for field in features.schema:
+        kind = field.type
+        if field.name in KEYS:
+            continue
+        if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind):
+            columns.append(field.name)
+        elif types.is_string(kind) or types.is_large_string(kind):
+            counts = pc.value_counts(features[field.name].combine_chunks().drop_null()).to_pylist()
+            common = sorted((-entry["counts"], entry["values"]) for entry in counts if entry["counts"] >= LEAST_ROWS)[:MOST_VALUES]
+            columns += [f"{field.name}{IS}{value}" for _, value in common]
+    return tuple(columns)
+
+
+def _values(features: pa.Table, column: str) -> Vector:
+    """A column as numbers; whether a text is a value is 1 or 0, and missing where the text is."""
+    name, is_value, value = column.partition(IS)
+    return numbers(pa.table({"is": pc.equal(features[name], value)}), "is") if is_value else numbers(features, name)
 
 
 def _matrix(features: pa.Table, columns: tuple[str, ...]) -> Matrix:
-    return np.column_stack([numbers(features, name) for name in columns])
+    return np.column_stack([_values(features, column) for column in columns])
 
 
 def _ranked(features: pa.Table, columns: tuple[str, ...], ranks: Ranks) -> Matrix:
     return ranks.of(_matrix(features, columns))
 
 
-def _fit(ranked: Sequence[Matrix], happened: Sequence[Vector]) -> tuple[Bools, Linear, Trees]:
-    ranks, outcome = np.concatenate(list(ranked)), np.concatenate(list(happened))
-    used = ~np.isnan(ranks).all(axis=0)
-    return used, fit_logistic(ranks[:, used], outcome), fit_trees(ranks[:, used], outcome, "log_loss")
+def _enough(snapshots: Sequence[pa.Table], happened: Sequence[Vector]) -> tuple[Sequence[pa.Table], Sequence[Vector]]:
+    """The newest days that make up enough rows, two at least."""
+    rows, first = 0, len(snapshots)
+    while first > 0 and (rows < ENOUGH_ROWS or len(snapshots) - first < 2):
+        first -= 1
+        rows += len(snapshots[first])
+    return snapshots[first:], happened[first:]
+
+
+def _ever(outcomes: Vector, person: NDArray[np.int64], people: int | None = None) -> Bools:
+    """Per person whether the outcome followed on any of the days."""
+    return np.bincount(person, weights=outcomes, minlength=people or 0) > 0
+
+
+def _fit(ranks: Matrix, outcomes: Vector, seeds: int = 2) -> tuple[Bools, Linear, Trees]:
+    if len(outcomes) > MAX_ROWS:
+        kept = np.sort(np.random.default_rng(0).choice(len(outcomes), MAX_ROWS, replace=False))
+        ranks, outcomes = ranks[kept], outcomes[kept]
+    used: Bools = np.asarray(~np.isnan(ranks).all(axis=0))
+    return used, fit_logistic(ranks[:, used], outcomes), fit_trees(ranks[:, used], outcomes, "log_loss", seeds)
 
 
 def _raw(ranks: Matrix, linear: Linear, trees: Trees) -> Vector:

@@ -107,6 +107,8 @@ def draw_browsing(
     left = np.flatnonzero((carts.at >= begin) & (carts.at < clock.end))
     clicked = np.flatnonzero((sends.clicked_at >= begin) & (sends.clicked_at < clock.end) & ~sends.caused.astype(bool))
     who, at = _browsing_moments(clock, people, life, begin, rng)
+    considering, considered_at = _looks_before_buying(clock, people, life, begin, stream(seed, "considering"))
+    who, at = np.concatenate((who, considering)), np.concatenate((at, considered_at))
     strangers = int(len(who) * ANONYMOUS_SHARE)
     visits_each = 1 + rng.geometric(0.7, strangers) - 1
     stranger = np.repeat(np.arange(strangers), visits_each)
@@ -142,7 +144,9 @@ def draw_browsing(
     account = np.where(person >= 0, accounts.owner_at(np.maximum(person, 0), anchor, rng.random(len(kind))), -1)
     created = accounts.column("created_at")
     account = np.where((account >= 0) & (created[np.maximum(account, 0)] <= anchor), account, -1)
-    signs_in = in_app | (draw < np.array([0.3, 0.5, 1.0, 0.15])[kind])
+    # Whoever has a name here and thinks of a first purchase signs in to fill a wish list or a cart.
+    undecided = (kind == BROWSE) & (life.first_at[np.maximum(person, 0)] > anchor)
+    signs_in = in_app | (draw < np.where(undecided, 0.4, np.array([0.3, 0.5, 1.0, 0.15])[kind]))
     account = np.where(signs_in, account, -1)
     account = np.where(kind == ORDER, owners[np.maximum(order, 0)], account)
 
@@ -203,6 +207,16 @@ def _browsing_moments(clock: Clock, people: People, life: Life, begin: int, rng:
     day = np.where(late, early, day)
     at = np.maximum(draw_moments(people, who, day, rng), open_from + 30)
     keep = at < clock.end - 1800
+    return who[keep], at[keep]
+
+
+def _looks_before_buying(clock: Clock, people: People, life: Life, begin: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """The visits in which people who have left a name compare and hesitate, the more the nearer their first purchase is."""
+    waiting = np.flatnonzero((life.first_at > people.column("arrived_at") + 2 * DAY) & (life.first_at < clock.end + 60 * DAY))
+    who = np.repeat(waiting, rng.poisson(3.0, len(waiting)))
+    ahead = (rng.exponential(9.0, len(who)) * DAY).astype(np.int64)
+    at = draw_moments(people, who, local_days(life.first_at[who] - ahead), rng)
+    keep = (at >= np.maximum(begin, people.column("arrived_at")[who])) & (at < np.minimum(life.first_at[who], clock.end - 1800))
     return who[keep], at[keep]
 
 

@@ -114,7 +114,9 @@ def send_campaigns(
         opens = reached & (rng.random(size) < open_rate[person] * np.where(gone, 0.45, 1.15))
         day = local_days(sent) + rng.geometric(0.7, size) - 1
         opened = np.maximum(draw_moments(people, person, day, rng), sent + rng.integers(60, 5400, size))
-        clicks = opens & (rng.random(size) < click_rate[person] * np.where(gone, 0.5, 1.4) * np.where(variant == 1, 1.15, 1.0))
+        # Who has not bought yet clicks as much as they think of buying.
+        keen = np.where(life.first_at[person] > start, 0.7 * people.column("intent")[person], np.where(gone, 0.5, 1.4))
+        clicks = opens & (rng.random(size) < click_rate[person] * keen * np.where(variant == 1, 1.15, 1.0))
         effect = np.where(variant >= 0, np.array(campaign.effects)[np.maximum(variant, 0)], 0.0)
         chance = np.where(active & reached, effect * (0.5 + 0.5 * open_rate[person] / 0.364), 0.0)
         caused = rng.random(size) < chance

@@ -211,7 +211,8 @@ def _add_behaviour(frame: pd.DataFrame, affinity: np.ndarray, clock: Clock, rng:
     # Whoever never opens an account cannot use the app.
     frame["always_guest"] = rng.random(count) < 0.06
     frame["app_user"] = (rng.random(count) < 0.19) & ~frame["always_guest"].to_numpy()
-    frame["intent"] = rng.gamma(1.5, 0.5, count)
+    # Friends send people who want to buy; an advert in a feed brings many who only look.
+    frame["intent"] = rng.gamma(1.5, 0.5, count) * np.array([1.1, 1.2, 0.6, 1.6, 1.1, 1.0])[channel]
 
     cyclic = rng.random(count) < 0.18 + 0.5 * affinity[:, list(CYCLIC)].sum(axis=1)
     habit = affinity[:, list(CYCLIC)].argmax(axis=1)

@@ -1,38 +1,26 @@
 """Scores: models trained on their days, every customer of a day scored, and what to recommend to whom."""
 
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from dagster_project.faults import fault_point
+from dagster_project.moments import Moment, day_of
 from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
 from dagster_project.scores.recommending import recommend_day
+from dagster_project.scores.score_models import CUSTOMER_SCORES
 from dagster_project.scores.training import DAILY_MODELS, MODEL_LOG, score_day, train_all
 from ml.registry import Registry
 
-SCORES = pa.schema(
-    [
-        ("as_of", pa.timestamp("us")),
-        ("customer_id", pa.string()),
-        ("churn_probability", pa.float64()),
-        ("clv_365d_amount", pa.float64()),
-        ("clv_365d_low", pa.float64()),
-        ("clv_365d_high", pa.float64()),
-        ("clv_365d_median", pa.float64()),
-        ("purchase_30d_probability", pa.float64()),
-        ("first_purchase_probability", pa.float64()),
-        ("vip_probability", pa.float64()),
-        ("click_probability", pa.float64()),
-        ("next_order_date", pa.date32()),
-        ("next_order_low", pa.date32()),
-        ("next_order_high", pa.date32()),
-        ("best_send_hour", pa.int64()),
-    ]
-)
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
-PROFILED = "select customer_id, usual_open_hour from features.customer_features where as_of = ? order by customer_id"
+PROFILED = """
+select features.customer_id, hours.best_send_hour from features.customer_features as features
+left join scores.send_hours as hours using (as_of, customer_id)
+where features.as_of = ? order by features.customer_id
+"""
 
 
 def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -41,7 +29,12 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     def key(name: str) -> dg.AssetKey:
         return dg.AssetKey(["scores", name])
 
-    features = [["features", "order_features"], ["features", "customer_features"]]
+    features = [
+        ["features", "order_features"],
+        ["features", "customer_features"],
+        ["features", "category_features"],
+        ["scores", "send_hours"],
+    ]
 
     @dg.multi_asset(
         name="score",
@@ -49,7 +42,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
             dg.AssetSpec(
                 key("model_log"),
                 group_name="scores",
-                deps=[["features", "order_features"], ["features", "training_labels"], ["features", "prospect_labels"]],
+                deps=[["features", "order_features"], ["features", "training_labels"], ["features", "outcome_labels"]],
             ),
             dg.AssetSpec(key("daily_models"), group_name="scores", deps=[key("model_log")]),
             dg.AssetSpec(key("customer_scores"), group_name="scores", deps=[key("model_log"), *features]),
@@ -62,7 +55,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         moments = moments_of(context, store.shop)
         trained = train_due(store, moments)
         yield dg.MaterializeResult(asset_key=key("model_log"), metadata={"trained": trained.num_rows, "models": story(trained)})
-        days = [(moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of)) for moment in moments]
+        days = [(moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of, first_day(store, moment))) for moment in moments]
         store.warehouse.replace_days(
             "scores.daily_models",
             pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)]),
@@ -118,21 +111,26 @@ def profiled(store: Store, as_of: Any) -> pa.Table:
     return store.warehouse.read(PROFILED, [as_of])
 
 
+def first_day(store: Store, moment: Moment) -> date:
+    """The shop's day that begins at a moment: the one after the day it ends, or the one it lies in."""
+    return day_of(moment.as_of + timedelta(microseconds=1), store.shop.zone)
+
+
 def whole(as_of: Any, scores: pa.Table, profiles: pa.Table) -> pa.Table:
-    """A row per customer with every column of SCORES, null where no model of the day gives it. The best hour is the one they usually open at."""
+    """A row per customer with every column of CUSTOMER_SCORES, null where no model of the day gives it."""
     customers = profiles["customer_id"].to_pylist()
     place = {customer: at for at, customer in enumerate(scores["customer_id"].to_pylist())}
     rows = scores.take(pa.array([place.get(customer) for customer in customers], pa.int64()))
     columns = {
         "as_of": pa.array([as_of] * len(customers), pa.timestamp("us")),
         "customer_id": pa.array(customers, pa.string()),
-        "best_send_hour": profiles["usual_open_hour"].cast(pa.int64()),
+        "best_send_hour": profiles["best_send_hour"].cast(pa.int64()),
     }
-    for field in SCORES:
+    for field in CUSTOMER_SCORES:
         if field.name not in columns:
             given = field.name in scores.column_names
             columns[field.name] = rows[field.name].cast(field.type) if given else pa.nulls(len(customers), field.type)
-    return pa.table(columns, schema=SCORES)
+    return pa.table(columns, schema=CUSTOMER_SCORES)
 
 
 def story(models: pa.Table) -> dg.MetadataValue:

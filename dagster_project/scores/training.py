@@ -2,20 +2,21 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
+from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
+from dagster_project.scores.scoring import columns_of, measure
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
-from ml.customer_scores import Plan, Trained, measure, score, train
-from ml.propensity import PropensityModel, is_vip, measure_propensity, numeric_columns, score_propensity, train_propensity
+from ml.customer_scores import Plan, Trained, train
+from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.registry import Registry
 from ml.signals import numbers
 from ml.snapshots import days_of, of_day
@@ -46,14 +47,15 @@ DAILY_MODELS = pa.schema(
 )
 SNAPSHOTS = "select * from features.order_features where list_contains(?::timestamp[], as_of) order by as_of, customer_id"
 LABELS = "select * from features.training_labels where list_contains(?::timestamp[], as_of) order by as_of, customer_id, horizon_days"
-PROSPECTS = """
-select features.*, labels.has_ordered::integer as has_ordered
-from features.customer_features as features
-inner join features.prospect_labels as labels using (as_of, customer_id)
-where list_contains(?::timestamp[], as_of) and labels.label_until <= ?
-order by as_of, customer_id
+# The outcomes of past days beside what was known of them; those whose 30 days had passed by the training day.
+OUTCOMES = """
+select features.*, labels.has_happened::integer as has_happened
+from {features} as features
+inner join features.outcome_labels as labels using ({key})
+where labels.outcome = ? and list_contains(?::timestamp[], as_of) and labels.label_until <= ?
+order by {key}
 """
-TODAYS_PROSPECTS = "select * from features.customer_features where as_of = ? and orders_count = 0 order by customer_id"
+TODAYS = "select * from {features} where as_of = ? and {scored} order by {key}"
 NEWEST = """
 select model, trained_as_of, artifact_sha256, status, reason from scores.model_log
 where trained_as_of <= ? qualify row_number() over (partition by model order by trained_as_of desc) = 1 order by model
@@ -76,46 +78,41 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     churn: Model | None = None
     for model, planned in training.plans.items():
         tell("scores", f"training {model}")
-        if model == "first_purchase":
-            trained: Model = train_first_purchase(warehouse, planned)
-        else:
-            trained = train_model(model, planned, snapshots, labels, churn)
+        trained = train_model(warehouse, SCORE_MODELS[model], planned, snapshots, labels, churn)
         churn = trained if model == "churn" else churn
         rows.append(log_row(model, training.moment.as_of, trained, artifacts, registry))
     return pa.Table.from_pylist(rows, schema=MODEL_LOG)
 
 
-def train_model(model: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Model | None) -> Model:
-    """Train one model; a purchase model is a churn model over a shorter horizon, read the other way round."""
-    if model == "vip":
-        return train_vip(planned, snapshots, labels)
-    return train(
-        "value" if model == "value" else "churn",
-        planned,
-        snapshots,
-        labels,
-        churn=churn if not isinstance(churn, PropensityModel) else None,
-    )
+def train_model(
+    warehouse: Warehouse, model: ScoreModel, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Model | None
+) -> Model:
+    """Train one model; a purchase model is a churn model over a shorter horizon."""
+    if model.learns == "vip":
+        return train_vip(planned, snapshots, labels, model.outcome)
+    if model.learns == "outcome":
+        return train_outcome(warehouse, model, planned)
+    kind = "churn" if model.name == "purchase" else model.name
+    return train(kind, planned, snapshots, labels, churn=churn if not isinstance(churn, PropensityModel) else None)
 
 
-def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table) -> PropensityModel | Abstained:
+def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str) -> PropensityModel | Abstained:
     """Who will be in the top tenth by next year's value; only where a year has already followed a past day."""
     if not planned.horizons or planned.horizons[0] < planned.horizon_days:
         return Abstained(f"needs two years of orders to see who was a VIP {planned.horizon_days} days after a past day")
     outcomes = labels.filter(pc.equal(labels["horizon_days"], planned.horizon_days))
     days = [day for day in days_of(outcomes) if day + timedelta(days=planned.horizon_days) <= planned.as_of]
     happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
-    return train_propensity("VIP", [of_day(snapshots, day) for day in days], happened)
+    return train_propensity(outcome, [of_day(snapshots, day) for day in days], happened)
 
 
-def train_first_purchase(warehouse: Warehouse, planned: Plan) -> PropensityModel | Abstained:
-    """Who of those who never bought does so within 30 days, from visits, mails, age and tastes."""
-    rows = warehouse.read(PROSPECTS, [list(planned.days), planned.as_of])
-    days = days_of(rows)
-    snapshots = [of_day(rows, day) for day in days]
-    happened = [numbers(snapshot, "has_ordered") for snapshot in snapshots]
-    columns = tuple(name for name in numeric_columns(rows) if name != "has_ordered") if rows.num_rows else ()
-    return train_propensity("make a first purchase", snapshots, happened, columns)
+def train_outcome(warehouse: Warehouse, model: ScoreModel, planned: Plan) -> PropensityModel | Abstained:
+    """Learn an outcome of `features.outcome_labels` from the planned days."""
+    sql = OUTCOMES.format(features=model.features, key=", ".join(model.key))
+    rows = warehouse.read(sql, [model.name, list(planned.days), planned.as_of])
+    snapshots = [of_day(rows, day) for day in days_of(rows)]
+    happened = [numbers(snapshot, "has_happened") for snapshot in snapshots]
+    return train_propensity(model.outcome, [snapshot.drop_columns(["has_happened"]) for snapshot in snapshots], happened)
 
 
 def log_row(model: str, trained_as_of: datetime, trained: Model, artifacts: Path, registry: Registry) -> dict[str, object]:
@@ -145,7 +142,7 @@ def account_of(trained: Trained | PropensityModel) -> tuple[bool, str, dict[str,
     if isinstance(trained, PropensityModel):
         gain = trained.base_log_loss - trained.log_loss
         metrics = {"auc": trained.auc, "log_loss": trained.log_loss, "base_log_loss": trained.base_log_loss}
-        return True, f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate on the day held back", metrics, 0
+        return True, f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate, on customers not seen", metrics, 0
     verdict = trained.verdict
     if verdict is None:
         return False, "BG/NBD stays: the history is too short for a back-test", {}, trained.model.horizon_days
@@ -156,43 +153,25 @@ def account_of(trained: Trained | PropensityModel) -> tuple[bool, str, dict[str,
     return verdict.promoted, reason, metrics, trained.model.horizon_days
 
 
-def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> Scored:
-    """Score one day's customers with the newest models trained at or before it."""
-    features = warehouse.read("select * from features.order_features where as_of = ? order by customer_id", [as_of])
-    columns: dict[str, pa.Array] = {"customer_id": features["customer_id"]}
-    prospects = warehouse.read(TODAYS_PROSPECTS, [as_of])
-    first: dict[str, pa.Array] = {"customer_id": prospects["customer_id"]}
-    models = []
-    for model, trained_as_of, digest, status, reason in warehouse.rows(NEWEST, [as_of]):
-        row = {
-            "as_of": as_of,
-            "model": model,
-            "trained_as_of": trained_as_of,
-            "artifact_sha256": digest,
-            "status": status,
-            "reason": reason,
-        }
-        models.append(row | {"status": "abstained" if digest is None or not features.num_rows else "scored"})
-        if digest is None or not features.num_rows:
+def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day: date) -> Scored:
+    """Score one day's customers with the newest models trained at or before it; `first_day` is the shop's day that begins then."""
+    tables, models = [pa.table({"customer_id": pa.array([], pa.string())})], []
+    for name, trained_as_of, digest, status, reason in warehouse.rows(NEWEST, [as_of]):
+        model = SCORE_MODELS[name]
+        row = {"as_of": as_of, "model": name, "trained_as_of": trained_as_of, "artifact_sha256": digest, "status": status, "reason": reason}
+        features = warehouse.read(todays(model), [as_of]) if digest is not None else None
+        models.append(row | {"status": "scored" if features else "abstained"})
+        if not features:
             continue
-        tell("scores", model)
-        trained = load(artifacts / model / stamp(trained_as_of), digest)
-        if model == "first_purchase":
-            first |= columns_of(model, trained, prospects)
-        else:
-            columns |= columns_of(model, trained, features)
-    scores = pa.concat_tables([pa.table(columns), pa.table(first)], promote_options="default")
-    return Scored(scores, pa.Table.from_pylist(models, schema=DAILY_MODELS))
+        tell("scores", name)
+        trained = load(artifacts / name / stamp(trained_as_of), digest)
+        tables.append(columns_of(name, trained, measure(trained, features), features, first_day))
+    scores = tables[0]
+    for table in tables[1:]:
+        scores = scores.join(table, keys="customer_id", join_type="full outer")
+    return Scored(scores.sort_by("customer_id"), pa.Table.from_pylist(models, schema=DAILY_MODELS))
 
 
-def columns_of(model: str, trained: Trained | PropensityModel, features: pa.Table) -> dict[str, pa.Array]:
-    """The columns of customer_scores that a model gives."""
-    if isinstance(trained, PropensityModel):
-        probability = score_propensity(trained, measure_propensity(trained, features), features)
-        return {f"{model}_probability": pa.array(np.round(probability, 6))}
-    table = score(trained, measure(trained, features), features)
-    if model == "churn":
-        return {"churn_probability": table["churn_probability"]}
-    if model == "purchase":
-        return {"purchase_30d_probability": pc.round(pc.subtract(1.0, table["churn_probability"]), 6)}
-    return {name: table[name] for name in ("clv_365d_amount", "clv_365d_median", "clv_365d_low", "clv_365d_high")}
+def todays(model: ScoreModel) -> str:
+    """The rows of a moment that a model scores."""
+    return TODAYS.format(features=model.features, scored=model.scored, key=", ".join(model.key))

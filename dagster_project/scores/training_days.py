@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from dagster_project.moments import Moment, day_of
+from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Plan, plan
-
-# Model → days ahead. A value model looks as far as churn and is carried on to a year.
-HORIZONS = {"churn": 91, "value": 91, "purchase": 30, "vip": 364, "first_purchase": 30}
 
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?
@@ -58,7 +56,7 @@ def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -
 
 def plans_of(warehouse: Warehouse, moment: Moment, models: Sequence[str]) -> dict[str, Plan]:
     history = history_days(warehouse, moment.as_of)
-    return {model: plan(moment.as_of, history, HORIZONS[model], aligned=True) for model in models}
+    return {model: plan(moment.as_of, history, SCORE_MODELS[model].horizon_days, aligned=True) for model in models}
 
 
 def history_days(warehouse: Warehouse, as_of: datetime) -> int:

@@ -8,6 +8,9 @@
 {% macro affinity_weights() %}{{ return({'purchase': 100, 'add_to_cart': 30, 'view_item': 10}) }}{% endmacro %}
 {% macro affinity_half_life() %}{{ return(90) }}{% endmacro %}
 
+{# A mail of its events: the campaign it belonged to, or the event itself where none is named. #}
+{% macro mail_of(events) %}coalesce({{ events }}.campaign, {{ events }}.email_event_id){% endmacro %}
+
 {# night 0-5, morning 6-11, afternoon 12-17, evening 18-23, on the shop's clock. #}
 {% macro daypart(moment, zone) -%}
 case
@@ -34,6 +37,13 @@ end
     {%- for days in email_windows() %}{% do columns.extend([
         'emails_received_' ~ days ~ 'd_count', 'emails_opened_' ~ days ~ 'd_count', 'emails_clicked_' ~ days ~ 'd_count'
     ]) %}{% endfor -%}
-    {%- do columns.extend(['open_rate', 'click_rate', 'usual_open_hour']) -%}
+    {%- do columns.extend([
+        'open_rate', 'click_rate', 'usual_open_hour', 'emails_unread_count', 'main_email_device', 'main_email_daypart'
+    ]) -%}
     {{ return(columns) }}
+{% endmacro %}
+
+{# What people said of themselves, and what was bought about them: columns of dim_customers that customer_features shows as they are. #}
+{% macro stated_feature_columns() %}
+    {{- return(['signup_source', 'interests', 'household_size', 'has_children', 'urbanity', 'social_activity']) -}}
 {% endmacro %}

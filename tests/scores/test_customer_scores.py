@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +16,17 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import scores as benchmark
 from benchmarks.transactions import Columns, build_features, load_transactions
+from dagster_project.scores import scoring
+from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
 from ml import customer_scores
 from ml.abstention import Abstained
+from ml.boosting import fit_trees
 from ml.churn import ChurnModel
 from ml.customer_scores import Baseline, Plan, Trained, measure, plan, score, train
 from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
 from ml.promotion import judge_churn, judge_value
-from ml.propensity import PropensityModel, is_vip, measure_propensity, score_propensity, train_propensity
+from ml.propensity import PropensityModel, is_vip, train_propensity
+from ml.ranks import fit_ranks
 from ml.registry import CHAMPION, Registry
 from ml.signals import feature_columns, numbers
 from ml.snapshots import of_day
@@ -105,13 +109,97 @@ def test_churn_orders_and_calibrates_people_it_has_not_seen(shop: Shop, trained:
     assert log_loss(shop.churned, probability) < log_loss(shop.churned, np.full(len(probability), shop.churned.mean()))
 
 
-@pytest.mark.parametrize("name", ["churn", "value"])
+def made_up_outcomes(model: ScoreModel, people: int = 900, days: int = 3) -> tuple[list[pa.Table], list[np.ndarray]]:
+    """Days of features with numbers, gaps, text and (for a model of categories) several rows a person, and an outcome that follows them."""
+    generator = np.random.default_rng(11)
+    categories = ["tea", "coffee", "mugs"] if "category" in model.key else [None]
+    keen, device = generator.random(people), generator.choice(["mobile", "desktop"], people)
+    snapshots, happened = [], []
+    for day in range(days):
+        rows = [(person, category) for person in range(people) for category in categories]
+        who = np.array([person for person, _ in rows])
+        visits = generator.poisson(4 * keen[who]).astype(np.float64)
+        columns: dict[str, object] = {
+            "as_of": [AS_OF + timedelta(days=7 * day)] * len(rows),
+            "customer_id": [f"c{person:04d}" for person in who],
+            "visits_count": pa.array(visits, mask=visits == 0),
+            "open_rate": keen[who].round(3),
+            "device": device[who].tolist(),
+        }
+        if "category" in model.key:
+            columns["category"] = [category for _, category in rows]
+        snapshots.append(pa.table(columns))
+        happened.append((generator.random(len(rows)) < 0.6 * keen[who] ** 2 + 0.2 * (device[who] == "mobile")).astype(np.float64))
+    return snapshots, happened
+
+
+def model_and_day(name: str, shop: Shop, trained: dict[str, Trained]) -> tuple[Trained | PropensityModel, pa.Table]:
+    """A trained model of this name and the features of a day it scores."""
+    model = SCORE_MODELS[name]
+    if model.learns == "outcome":
+        snapshots, happened = made_up_outcomes(model)
+        learned = train_propensity(model.outcome, snapshots, happened)
+        assert isinstance(learned, PropensityModel), learned
+        return learned, snapshots[-1]
+    if model.learns == "vip":
+        learned = vip_model(shop)
+        assert isinstance(learned, PropensityModel), learned
+        return learned, shop.today
+    if name == "next_order":
+        found = train("next_order", shop.planned, shop.snapshots, shop.labels)
+        assert isinstance(found, Trained)
+        return found, shop.today
+    return trained["value" if name == "value" else "churn"], shop.today
+
+
+def differs(one: dict[str, object], other: dict[str, object]) -> bool:
+    """Whether two rows of scores are not the same to 1e-9."""
+    return any(
+        abs(one[name] - other[name]) > 1e-9 if isinstance(one[name], float) and isinstance(other[name], float) else one[name] != other[name]
+        for name in one
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SCORE_MODELS))
 def test_one_customer_alone_gets_the_scores_of_the_batch(name: str, shop: Shop, trained: dict[str, Trained]) -> None:
-    day = measure(trained[name], shop.today)
-    batch = unrounded(trained[name], day, shop.today)
-    for position in (0, 17, len(shop.today) - 1):
-        alone = unrounded(trained[name], day, shop.today.slice(position, 1))
-        np.testing.assert_allclose(alone[0], batch[position], rtol=0, atol=1e-9)
+    """The control, for models that abstain on few people: distributions taken from the one customer alone would give another score."""
+    model, features = model_and_day(name, shop, trained)
+    day, first_day = scoring.measure(model, features), date(2023, 10, 8)
+
+    def rows(measured: scoring.Day, of: pa.Table) -> dict[str, dict[str, object]]:
+        return {row["customer_id"]: row for row in scoring.columns_of(name, model, measured, of, first_day, decimals=15).to_pylist()}
+
+    batch = rows(day, features)
+    assert set(SCORE_MODELS[name].columns) | {"customer_id"} == set(next(iter(batch.values())))
+    mistaken = []
+    for customer in sorted(batch)[::150]:
+        own = features.filter(pc.equal(features["customer_id"], customer))
+        assert not differs(rows(day, own)[customer], batch[customer])
+        if isinstance(model, PropensityModel):
+            mistaken.append(differs(rows(scoring.measure(model, own), own)[customer], batch[customer]))
+    assert any(mistaken) or not isinstance(model, PropensityModel)
+
+
+def test_an_outcome_is_checked_on_people_the_model_has_not_seen() -> None:
+    """A person's luck, repeated on every day, can be learned by heart but not of others; a check by days alone would pass."""
+    generator = np.random.default_rng(3)
+    luck, outcome = generator.random(1500), (generator.random(1500) < 0.4).astype(np.float64)
+    names = [f"c{person:04d}" for person in range(1500)]
+    day = pa.table({"customer_id": names, **{f"noise_{n}": generator.permutation(luck) for n in range(12)}})
+    found = train_propensity("were lucky", [day] * 4, [outcome] * 4)
+    assert isinstance(found, Abstained)
+    assert "on customers it had not seen" in found.reason
+    ranked = [fit_ranks(np.column_stack([numbers(day, f"noise_{n}") for n in range(12)]))]
+    rows = ranked[0].of(np.column_stack([numbers(day, f"noise_{n}") for n in range(12)]))
+    by_heart = fit_trees(np.concatenate([rows] * 3), np.concatenate([outcome] * 3), "log_loss").raw(rows)
+    assert auc(outcome, by_heart) > 0.6
+
+
+def test_forty_people_get_no_score_of_any_outcome() -> None:
+    for model in SCORE_MODELS.values():
+        if model.learns == "outcome":
+            snapshots, happened = made_up_outcomes(model, people=40)
+            assert train_propensity(model.outcome, snapshots, happened) == Abstained("40 customers can be learned from, a model needs 300")
 
 
 def test_training_gives_the_same_bytes_with_one_and_two_threads(shop: Shop, tmp_path: Path) -> None:
@@ -215,19 +303,19 @@ def test_the_back_test_uses_only_days_before_its_own(shop: Shop) -> None:
     assert shop.planned.backtest_day + timedelta(days=shop.planned.backtest_horizons[0]) <= AS_OF
 
 
-def test_vips_and_purchases_are_found_and_noise_is_not(shop: Shop) -> None:
-    horizon = shop.planned.horizons[0]
-    labels = shop.labels.filter(pc.equal(shop.labels["horizon_days"], horizon))
+def vip_model(shop: Shop) -> PropensityModel | Abstained:
+    labels = shop.labels.filter(pc.equal(shop.labels["horizon_days"], shop.planned.horizons[0]))
     days = sorted(pc.unique(labels["as_of"]).to_pylist())[-3:]
-    snapshots = [of_day(shop.snapshots, day) for day in days]
     vips = [is_vip(numbers(of_day(labels, day), "net_amount")) for day in days]
-    found = train_propensity("were VIPs", snapshots, vips)
+    return train_propensity("were VIPs", [of_day(shop.snapshots, day) for day in days], vips)
+
+
+def test_vips_are_found_and_noise_is_not(shop: Shop) -> None:
+    found = vip_model(shop)
     assert isinstance(found, PropensityModel)
     assert found.auc > 0.7
-    day = measure_propensity(found, shop.today)
-    batch = score_propensity(found, day, shop.today)
-    np.testing.assert_allclose(score_propensity(found, day, shop.today.slice(3, 1)), batch[3:4], rtol=0, atol=1e-9)
     chance = np.random.default_rng(2)
+    snapshots = [of_day(shop.snapshots, day) for day in sorted(pc.unique(shop.snapshots["as_of"]).to_pylist())[-3:]]
     noise = [(chance.random(len(snapshot)) < 0.3).astype(np.float64) for snapshot in snapshots]
     abstained = train_propensity("bought by chance", snapshots, noise)
     assert isinstance(abstained, Abstained)
@@ -238,6 +326,9 @@ def test_next_orders_come_with_a_narrow_range_or_not_at_all(shop: Shop) -> None:
     first_orders = days_to_order(shop.labels, shop.planned.horizons[0])
     model = train_next_order(shop.snapshots, first_orders, feature_columns(shop.snapshots), shop.planned.horizons[0])
     day = measure_next_order(model, shop.today)
+    assert [why is None for why in score_next_order(model, day, shop.today).reason] == (
+        ~np.isnan(score_next_order(model, day, shop.today).days)
+    ).tolist()
     found = score_next_order(model, day, shop.today)
     dated = ~np.isnan(found.days)
     assert 0 < dated.sum() < len(found.days)

@@ -55,7 +55,9 @@ favourites as (
         round(cast(by_category.weight as double) / by_category.whole, 6) as favourite_category_share,
         seconds.category as second_category,
         by_brand.brand as favourite_brand,
-        by_price_band.price_band as favourite_price_band
+        round(cast(by_brand.weight as double) / by_brand.whole, 6) as favourite_brand_share,
+        by_price_band.price_band as favourite_price_band,
+        round(cast(by_price_band.weight as double) / by_price_band.whole, 6) as favourite_price_band_share
     from by_category
     left join by_category as seconds
         on by_category.as_of = seconds.as_of and by_category.customer_id = seconds.customer_id and seconds.place = 2

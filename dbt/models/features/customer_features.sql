@@ -5,7 +5,11 @@ customers as (
     select
         as_of,
         customer_id,
-        first_seen_at
+        first_seen_at,
+        birth_year,
+        {% for column in stated_feature_columns() %}
+        {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
     from {{ valid(ref('dim_customers')) }} as customers
 ),
 
@@ -16,6 +20,18 @@ permitted as (
 
 orders as (
     select * from {{ ref('order_features') }}
+),
+
+-- Purchases at a till: the visits to a store that leave a trace.
+store_visits as (
+    select
+        as_of,
+        customer_id,
+        count(distinct {{ days_between('occurred_at', 'as_of') }}) as store_visits_count,
+        min({{ days_between('occurred_at', 'as_of') }}) as store_visit_recency_days
+    from {{ known(ref('fct_orders')) }} as store_orders
+    where channel = 'store' and customer_id is not null
+    group by as_of, customer_id
 ),
 
 web as (
@@ -40,7 +56,11 @@ select
     orders.tenure_days,
     orders.gap_mean_days,
     orders.order_value_mean_cents,
+    orders.returns_count,
     orders.return_share,
+    orders.discount_share,
+    coalesce(store_visits.store_visits_count, 0) as store_visits_count,
+    store_visits.store_visit_recency_days,
     {% for column in web_feature_columns() %}
     web.{{ column }},
     {% endfor %}
@@ -51,10 +71,17 @@ select
     affinities.favourite_category_share,
     affinities.second_category,
     affinities.favourite_brand,
-    affinities.favourite_price_band
+    affinities.favourite_brand_share,
+    affinities.favourite_price_band,
+    affinities.favourite_price_band_share,
+    cast(extract(year from customers.as_of) as integer) - customers.birth_year as age_years,
+    {% for column in stated_feature_columns() %}
+    customers.{{ column }}{{ ',' if not loop.last }}
+    {% endfor %}
 from customers
 inner join permitted on customers.as_of = permitted.as_of and customers.customer_id = permitted.customer_id
 left join orders on customers.as_of = orders.as_of and customers.customer_id = orders.customer_id
+left join store_visits on customers.as_of = store_visits.as_of and customers.customer_id = store_visits.customer_id
 left join web on customers.as_of = web.as_of and customers.customer_id = web.customer_id
 left join emails on customers.as_of = emails.as_of and customers.customer_id = emails.customer_id
 left join affinities on customers.as_of = affinities.as_of and customers.customer_id = affinities.customer_id

@@ -54,6 +54,41 @@ hours as (
     group by as_of, customer_id, local_hour
 ),
 
+{% for column in ['device', 'daypart'] %}
+{{ column }}s as (
+    select
+        as_of,
+        customer_id,
+        {{ column }},
+        row_number() over (partition by as_of, customer_id order by count(*) desc, {{ column }}) as place
+    from own
+    where event in ('opened', 'clicked') and {{ column }} is not null
+    group by as_of, customer_id, {{ column }}
+),
+{% endfor %}
+
+-- Fatigue: how many mails came since the last one that was opened.
+last_opens as (
+    select
+        as_of,
+        customer_id,
+        max(occurred_at) as opened_at
+    from own
+    where event in ('opened', 'clicked')
+    group by as_of, customer_id
+),
+
+unread as (
+    select
+        own.as_of,
+        own.customer_id,
+        count(distinct case when last_opens.opened_at is null or own.occurred_at > last_opens.opened_at then own.mail end) as emails_unread_count
+    from own
+    left join last_opens on own.as_of = last_opens.as_of and own.customer_id = last_opens.customer_id
+    where own.event = 'received'
+    group by own.as_of, own.customer_id
+),
+
 typed as (
     select
         counted.as_of,
@@ -67,10 +102,16 @@ typed as (
         {% endfor %}
         round(cast(least(counted.opened_count, counted.received_count) as double) / nullif(counted.received_count, 0), 6) as open_rate,
         round(cast(least(counted.clicked_count, counted.received_count) as double) / nullif(counted.received_count, 0), 6) as click_rate,
-        hours.local_hour as usual_open_hour
+        hours.local_hour as usual_open_hour,
+        coalesce(unread.emails_unread_count, 0) as emails_unread_count,
+        devices.device as main_email_device,
+        dayparts.daypart as main_email_daypart
     from counted
     inner join history on counted.as_of = history.as_of
     left join hours on counted.as_of = hours.as_of and counted.customer_id = hours.customer_id and hours.place = 1
+    left join unread on counted.as_of = unread.as_of and counted.customer_id = unread.customer_id
+    left join devices on counted.as_of = devices.as_of and counted.customer_id = devices.customer_id and devices.place = 1
+    left join dayparts on counted.as_of = dayparts.as_of and counted.customer_id = dayparts.customer_id and dayparts.place = 1
 )
 
 select * from typed

@@ -7,8 +7,9 @@ email_events as (
     select
         as_of,
         customer_id,
-        coalesce(campaign, email_event_id) as mail,
+        {{ mail_of('email_events') }} as mail,
         occurred_at,
+        device,
         -- What a mail program fetches by itself is no opening.
         case when event = 'opened' and is_machine then 'fetched' else event end as event
     from {{ known(ref('fct_email_events')) }} as email_events
@@ -23,6 +24,9 @@ select
     email_events.customer_id,
     email_events.mail,
     email_events.event,
+    email_events.occurred_at,
+    email_events.device,
+    {{ daypart('email_events.occurred_at', 'shop.zone') }} as daypart,
     {{ days_between('email_events.occurred_at', 'email_events.as_of') }} as age_days,
     cast(extract(hour from {{ utc_to_local('email_events.occurred_at', 'shop.zone') }}) as integer) as local_hour
 from email_events

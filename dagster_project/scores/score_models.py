@@ -1,0 +1,73 @@
+"""The score models as data: what each learns, from which features, how far ahead it looks, and which columns of customer_scores it gives."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+Learns = Literal["orders", "vip", "outcome"]
+
+
+@dataclass(frozen=True)
+class ScoreModel:
+    """One model. `learns`: what orders follow (`ml.customer_scores`), who becomes a VIP, or an outcome of `features.outcome_labels`
+    (`ml.propensity`; `outcome` says it in words). `key` is what a row of its features is of, `scored` who of them gets a score.
+    """
+
+    name: str
+    horizon_days: int
+    columns: dict[str, pa.DataType]
+    learns: Learns
+    outcome: str = ""
+    features: str = "features.order_features"
+    key: tuple[str, ...] = ("as_of", "customer_id")
+    scored: str = "true"
+
+
+MODELS = (
+    ScoreModel("churn", 91, {"churn_probability": pa.float64()}, "orders"),
+    # A value model looks as far as churn and is carried on to a year.
+    ScoreModel(
+        "value",
+        91,
+        {name: pa.float64() for name in ("clv_365d_amount", "clv_365d_low", "clv_365d_high", "clv_365d_median")},
+        "orders",
+    ),
+    ScoreModel("purchase", 30, {"purchase_30d_probability": pa.float64()}, "orders"),
+    ScoreModel(
+        "next_order",
+        91,
+        {"next_order_date": pa.date32(), "next_order_low": pa.date32(), "next_order_high": pa.date32(), "next_order_reason": pa.string()},
+        "orders",
+    ),
+    ScoreModel("vip", 364, {"vip_probability": pa.float64()}, "vip", "became a VIP"),
+    ScoreModel(
+        "first_purchase",
+        30,
+        {"first_purchase_probability": pa.float64()},
+        "outcome",
+        "made a first purchase",
+        features="features.customer_features",
+        scored="orders_count = 0",
+    ),
+    ScoreModel("click", 30, {"click_probability": pa.float64()}, "outcome", "clicked the next mail", features="features.customer_features"),
+    ScoreModel(
+        "category",
+        30,
+        {"top_category": pa.string(), "top_category_probability": pa.float64()},
+        "outcome",
+        "bought from a category",
+        features="features.category_features",
+        key=("as_of", "customer_id", "category"),
+    ),
+)
+SCORE_MODELS = {model.name: model for model in MODELS}
+
+CUSTOMER_SCORES = pa.schema(
+    [
+        ("as_of", pa.timestamp("us")),
+        ("customer_id", pa.string()),
+        *((name, kind) for model in MODELS for name, kind in model.columns.items()),
+        ("best_send_hour", pa.int64()),
+    ]
+)

@@ -1,0 +1,70 @@
+"""What a model says of rows of its features, one customer's or a whole day's: the same function, the same numbers.
+
+`measure` takes the distributions of a day from all its rows; with them at hand `columns_of` scores any rows of that day.
+"""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ml import customer_scores
+from ml.customer_scores import DECIMALS, Trained
+from ml.propensity import PropensityDay, PropensityModel, measure_propensity, score_propensity
+
+Day = customer_scores.Day | PropensityDay
+LATEST_DAYS = {"next_order_date": "next_order_days", "next_order_low": "next_order_low_days", "next_order_high": "next_order_high_days"}
+
+
+def measure(trained: Trained | PropensityModel, features: pa.Table) -> Day:
+    """A day's distributions, from all its rows."""
+    return measure_propensity(trained, features) if isinstance(trained, PropensityModel) else customer_scores.measure(trained, features)
+
+
+def columns_of(
+    model: str, trained: Trained | PropensityModel, day: Day, features: pa.Table, first_day: date, decimals: int = DECIMALS
+) -> pa.Table:
+    """A row per customer of these features: customer_id and the columns of customer_scores that the model gives. `first_day` is the
+    shop's day that begins at the moment.
+    """
+    if isinstance(trained, PropensityModel):
+        if not isinstance(day, PropensityDay):
+            raise TypeError(f"no {model} score with {type(day).__name__}")
+        probability = np.round(score_propensity(trained, day, features), decimals)
+        if model == "category":
+            return _top_category(features, probability)
+        return pa.table({"customer_id": features["customer_id"], f"{model}_probability": probability})
+    if isinstance(day, PropensityDay):
+        raise TypeError(f"no {model} score with {type(day).__name__}")
+    scores = customer_scores.score(trained, day, features, decimals)
+    customers = {"customer_id": scores["customer_id"]}
+    if model == "churn":
+        return scores.select(["customer_id", "churn_probability"])
+    if model == "purchase":
+        # A purchase model is a churn model over a shorter horizon, read the other way round.
+        return pa.table(customers | {"purchase_30d_probability": pc.round(pc.subtract(1.0, scores["churn_probability"]), decimals)})
+    if model == "next_order":
+        dates = {name: _dates(scores[days], first_day) for name, days in LATEST_DAYS.items()}
+        return pa.table(customers | dates | {"next_order_reason": scores["next_order_reason"]})
+    return scores.select(["customer_id", "clv_365d_amount", "clv_365d_low", "clv_365d_high", "clv_365d_median"])
+
+
+def _dates(days: pa.ChunkedArray, first_day: date) -> pa.Array:
+    return pa.array([None if number is None else first_day + timedelta(days=number) for number in days.to_pylist()], pa.date32())
+
+
+def _top_category(features: pa.Table, probability: np.ndarray) -> pa.Table:
+    """Per customer the likeliest category; of equals the first by name."""
+    rows = pa.table(
+        {
+            "customer_id": features["customer_id"],
+            "top_category": features["category"],
+            "top_category_probability": probability,
+        }
+    ).sort_by([("customer_id", "ascending"), ("top_category_probability", "descending"), ("top_category", "ascending")])
+    customers = rows["customer_id"].combine_chunks()
+    first = np.ones(len(customers), dtype=bool)
+    if len(customers) > 1:
+        first[1:] = pc.not_equal(customers[1:], customers[:-1]).to_numpy(zero_copy_only=False)
+    return rows.filter(pa.array(first))

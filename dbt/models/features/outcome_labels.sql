@@ -1,0 +1,112 @@
+-- One row per as_of, outcome, customer and category, where 30 days had passed by the newest moment of the run.
+with
+
+prospects as (
+    select
+        as_of,
+        customer_id
+    from {{ ref('customer_features') }}
+    where orders_count = 0
+),
+
+touched as (
+    select
+        as_of,
+        customer_id,
+        category
+    from {{ ref('category_features') }}
+),
+
+products as (
+    select
+        as_of,
+        product_id,
+        category
+    from {{ known(ref('dim_products')) }} as products
+    where category is not null
+),
+
+bought as (
+    select
+        items.as_of,
+        items.customer_id,
+        products.category
+    from {{ came_true(ref('fct_order_items'), [30]) }} as items
+    left join products on items.as_of = products.as_of and items.product_id = products.product_id
+    where items.customer_id is not null and items.quantity > 0
+),
+
+buyers as (
+    select distinct
+        as_of,
+        customer_id
+    from bought
+),
+
+bought_in as (
+    select distinct
+        as_of,
+        customer_id,
+        category
+    from bought
+),
+
+mails as (
+    select
+        as_of,
+        customer_id,
+        {{ mail_of('email_events') }} as mail,
+        min(case when event = 'received' then occurred_at end) as received_at,
+        count(case when event = 'clicked' then 1 end) as clicks
+    from {{ came_true(ref('fct_email_events'), [30]) }} as email_events
+    where customer_id is not null
+    group by as_of, customer_id, {{ mail_of('email_events') }}
+),
+
+next_mails as (
+    select
+        *,
+        row_number() over (partition by as_of, customer_id order by received_at, mail) as place
+    from mails
+    where received_at is not null
+),
+
+outcomes as (
+    select
+        prospects.as_of,
+        'first_purchase' as outcome,
+        prospects.customer_id,
+        '' as category,
+        buyers.customer_id is not null as has_happened
+    from prospects
+    left join buyers on prospects.as_of = buyers.as_of and prospects.customer_id = buyers.customer_id
+    union all
+    select
+        as_of,
+        'click' as outcome,
+        customer_id,
+        '' as category,
+        clicks > 0 as has_happened
+    from next_mails
+    where place = 1
+    union all
+    select
+        touched.as_of,
+        'category' as outcome,
+        touched.customer_id,
+        touched.category,
+        bought_in.customer_id is not null as has_happened
+    from touched
+    left join bought_in
+        on touched.as_of = bought_in.as_of and touched.customer_id = bought_in.customer_id and touched.category = bought_in.category
+)
+
+select
+    outcomes.as_of,
+    outcomes.outcome,
+    outcomes.customer_id,
+    outcomes.category,
+    passed.label_until,
+    outcomes.has_happened
+from {{ horizons_passed([30]) }} as passed
+inner join outcomes on passed.as_of = outcomes.as_of
