@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ explain = typer.Typer(no_args_is_help=True, help="Why: the evidence behind a dec
 app.add_typer(explain, name="explain")
 replay_app = typer.Typer(no_args_is_help=True, help="Let refused rows come in once more.")
 app.add_typer(replay_app, name="replay")
+shop_app = typer.Typer(no_args_is_help=True, help="Shops: a new one from a stranger's files.")
+app.add_typer(shop_app, name="shop")
 console = Console()
 FAILED, WRONG_USAGE = 1, 2
 
@@ -206,7 +209,7 @@ def replay_quarantine(
 ) -> None:
     """Let quarantined rows come in once more, mended or after a changed rule. They are known from now on; no built day changes."""
     from dagster_project.shop import load_shop
-    from dagster_project.sources.contract import load_system
+    from dagster_project.sources.mapping import contracts_of
     from dagster_project.sources.replay import open_rows, replay
     from dagster_project.warehouse import Warehouse
 
@@ -216,7 +219,7 @@ def replay_quarantine(
     try:
         with hold(settings.store, "dearly replay"):
             if write:
-                rows = open_rows(warehouse, load_system(source), table)
+                rows = open_rows(warehouse, contracts_of(the_shop)[source], table)
                 write.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
                 console.print(f"{len(rows)} rows written to {write}")
                 return
@@ -252,6 +255,30 @@ def check(
     if found:
         raise Refused(f"{len(found)} findings", FAILED)
     console.print("Shop, sources and campaigns are in order.")
+
+
+@shop_app.command("new")
+def shop_new(
+    name: Annotated[str, typer.Argument(help="the new shop: a name below shops/, or a path")],
+    source: Annotated[Path, typer.Option("--from", help="a folder of files (CSV, JSON lines, Parquet), or one file")],
+) -> None:
+    """Draft a whole shop from its files: which table is what, its days, its settings. Asks nothing; shop.yaml says what is uncertain."""
+    from dagster_project.onboarding.shops import draft_shop
+    from dagster_project.settings import SHOPS
+
+    folder = SHOPS / name if re.fullmatch(r"[\w-]+", name) else Path(name).expanduser().resolve()
+    try:
+        draft = draft_shop(folder, source.expanduser().resolve())
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    for known in draft.layout.known:
+        console.print(f"{known.sample.name}: {known.sample.rows} rows, {known.system}.{known.table}", highlight=False)
+    for reading in draft.layout.own:
+        parts = ", ".join(f"{column} ← {part.header}" for column, part in reading.parts.items())
+        console.print(f"{reading.sample.name}: {reading.sample.rows} rows, {reading.kind} ({parts})", highlight=False)
+    for line in draft.review:
+        console.print(f"[yellow]?[/] {line}", highlight=False)
+    console.print(f"\nLook at {folder / 'shop.yaml'}, then: [bold]dearly run --shop {name}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command()

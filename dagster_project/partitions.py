@@ -60,7 +60,9 @@ def write_shop(store: Store) -> None:
                 "address_held_by": [shop.address_held_by],
                 "soft_opt_in_notice": pa.array([shop.soft_opt_in.notice if shop.soft_opt_in else None], pa.string()),
                 "soft_opt_in_purposes": pa.array([shop.soft_opt_in.purposes if shop.soft_opt_in else ()], pa.list_(pa.string())),
-                "systems": pa.array([sorted(shop.sources)], pa.list_(pa.string())),
+                "systems": pa.array(
+                    [sorted(name for name, source in shop.sources.items() if source.states_consent)], pa.list_(pa.string())
+                ),
             }
         ),
     )

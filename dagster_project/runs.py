@@ -17,8 +17,8 @@ from dagster_project.progress import say
 from dagster_project.resources import Store
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop, load_shop
-from dagster_project.sources.contract import all_systems
 from dagster_project.sources.extracts import find_extracts
+from dagster_project.sources.mapping import contracts_of
 
 DAGSTER_YAML = {
     "telemetry": {"enabled": False},
@@ -48,7 +48,7 @@ def dagster_home(settings: Settings) -> Path:
 
 def newest_extract(settings: Settings, shop: Shop) -> datetime | None:
     """When the newest extract at hand was pulled."""
-    contracts = all_systems()
+    contracts = contracts_of(shop)
     times = [e.extracted_at for name in shop.sources for e in find_extracts(shop.extracts(name, settings.store), contracts[name])]
     return max(times, default=None)
 
@@ -75,6 +75,9 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
         LeaseHeld: another run holds the store.
         RunFailed: a step failed.
     """
+    refusal = load_shop(settings.shop_folder).refusal(settings.delivers_outside)
+    if refusal:
+        raise RunFailed(refusal)
     with hold(settings.store, f"dearly run of {settings.shop} as of {', '.join(str(day) for day in days)}"):
         definitions = build_definitions(settings)
         resources: dict[str, Any] = {"store": Store(shop_folder=str(settings.shop_folder), accept=list(accept), accepted_by=accepted_by)}

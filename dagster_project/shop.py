@@ -10,9 +10,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from dagster_project.moments import Moment, end_of_day
 from dagster_project.scores.score_models import SCORE_MODELS
 
+# What `dearly shop new` writes where nobody has said how buyers are told; production refuses it.
+ASSUMED = "ASSUMED, nobody has said where buyers are told"
+KEY_FILE = "pseudonym.key"
+
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Header(BaseModel):
+    """How this shop's extracts call and write a column of the contract."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    header: str = Field(alias="from")
+    format: str | None = None
+    required: bool = False
 
 
 class SourceSystem(Strict):
@@ -30,6 +44,10 @@ class SourceSystem(Strict):
     tables: list[str] | None = Field(None, description="the tables that this shop has; all of source.yaml when not said")
     url: str | None = Field(None, description="http: the API's address")
     token: str | None = Field(None, description="http: the environment variable that holds the API's token")
+    columns: dict[str, dict[str, str | Header]] = Field(
+        {}, description="table → column of source.yaml → its name in this shop's extracts, where source.yaml leaves that to the shop"
+    )
+    states_consent: bool = Field(True, description="whether its extracts say who agreed; where no source does, a soft opt-in may apply")
     history_until: datetime | None = Field(None, description="batches extracted up to here (UTC) are history: known when they happened")
 
     @model_validator(mode="after")
@@ -115,13 +133,20 @@ class Shop(Strict):
         path = self.sources[system].path or f"store:pulled/{system}"
         return store / path.removeprefix("store:") if path.startswith("store:") else self.folder / path
 
+    def refusal(self, delivers_outside: bool) -> str | None:
+        """Why nothing may leave the machine yet; None when it may."""
+        if delivers_outside and self.soft_opt_in and self.soft_opt_in.notice == ASSUMED:
+            return f"{self.folder / 'shop.yaml'}: soft_opt_in is assumed; say where buyers are told and could refuse, or delete it."
+        return None
+
     def pseudonym_key(self, from_environment: str | None) -> str:
         """The key of this shop's pseudonyms.
 
         Raises:
             ValueError: the shop publishes none and the environment has none.
         """
-        key = from_environment or self.key
+        held = self.folder / KEY_FILE
+        key = from_environment or self.key or (held.read_text().strip() if held.is_file() else None)
         if not key:
             raise ValueError(f"Shop {self.name} needs its own pseudonym key: set DEARLY_PSEUDONYM_KEY to a long random text and keep it.")
         return key

@@ -7,9 +7,9 @@ import dagster as dg
 from dagster_project.partitions import moments_of
 from dagster_project.resources import Store
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import all_systems
 from dagster_project.sources.guards import judge_extracts, judge_pulls
 from dagster_project.sources.loading import Batch, load_shop_extracts
+from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.pulling import pull_shop
 
 LEDGER = """
@@ -23,7 +23,7 @@ from sources.quarantine where replayed_at is null group by all order by rows des
 
 
 def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
-    contracts = all_systems()
+    contracts = contracts_of(shop)
     keys = {
         (system, table): dg.AssetKey(["sources", f"{system}__{table}"]) for system in shop.sources for table in contracts[system].tables
     }

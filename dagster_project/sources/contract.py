@@ -32,6 +32,9 @@ class Column(Strict):
 
     type: Literal["text", "json", "integer", "decimal", "boolean", "timestamp", "date"] = "text"
     header: str | None = Field(None, alias="from", description="its name in the extract, where it differs")
+    format: str | None = Field(
+        None, description="how the extract writes it: %d.%m.%Y %H:%M, unix or unix_ms for a moment; 1.234,56 or 1,234.56 for an amount"
+    )
     required: bool = False
     values: list[str] | None = None
     at_least: float | None = None

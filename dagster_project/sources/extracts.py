@@ -76,7 +76,33 @@ def read_rows(path: Path, table: Table) -> Rows:
     readers = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
     ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
     rows = readers.get(ending, readers[table.format])(path, table)
-    return replace(rows, table=numbered_within(rows.table, table))
+    return replace(rows, table=numbered_within(as_written(rows.table, table), table))
+
+
+# How a text in a declared format reads as every other; a text that is not in it stays as it came, for the contract to refuse.
+MOMENT = "coalesce(strftime(try_strptime(trim({0}), '{1}'), '%Y-%m-%d %H:%M:%S'), {0})"
+OFFSET = MOMENT.replace("%S'", "%S+00'")
+FORMATS = {
+    "unix": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000000), '%Y-%m-%d %H:%M:%S+00'), {0})",
+    "unix_ms": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000), '%Y-%m-%d %H:%M:%S.%g+00'), {0})",
+    "1,234.56": "coalesce(nullif(regexp_replace({0}, '[^0-9.-]', '', 'g'), ''), {0})",
+    "1.234,56": "coalesce(nullif(replace(regexp_replace({0}, '[^0-9,-]', '', 'g'), ',', '.'), ''), {0})",
+}
+
+
+def as_written(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows with what is written in a format of its own (`format`) as everybody writes it."""
+    formats = {name: column.format for name, column in table.columns.items() if column.format}
+    if not formats:
+        return rows
+    read = ", ".join(
+        f"""{FORMATS.get(format, OFFSET if "%z" in format else MOMENT).format(f'"{name}"', format.replace("'", "''"))} as "{name}" """
+        for name, format in formats.items()
+    )
+    with duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.register("incoming", rows)
+        return connection.execute(f"select * replace ({read}) from incoming order by _row_number").to_arrow_table()
 
 
 def numbered_within(rows: pa.Table, table: Table) -> pa.Table:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from dagster_project.moments import Moment
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import all_systems
+from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.pulling import Pulled
 from dagster_project.warehouse import Warehouse
 
@@ -28,7 +28,7 @@ select median(rows) from (
 def judge_extracts(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -> None:
     """Judge each moment's extracts and write `sources.guards`, one row per moment and guard; a guard once accepted stays accepted."""
     rows: list[tuple[datetime, str, bool, str]] = []
-    contracts = all_systems()
+    contracts = contracts_of(shop)
     for moment in moments:
         for system in shop.sources:
             for name, table in contracts[system].tables.items():

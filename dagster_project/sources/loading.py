@@ -16,8 +16,9 @@ from dagster_project.files import make_whole, sha256_of
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import STAMPS, Rule, System, Table, all_systems, rules_of
+from dagster_project.sources.contract import STAMPS, Rule, System, Table, rules_of
 from dagster_project.sources.extracts import Extract, Rows, find_extracts, read_rows
+from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
 
 
@@ -47,7 +48,7 @@ def load_shop_extracts(warehouse: Warehouse, shop: Shop, store: Path, only_conse
 
     With `only_consent`, just the tables that hold consent or suppression: delivery's last look.
     """
-    contracts = all_systems()
+    contracts = contracts_of(shop)
     batches: list[Batch] = []
     # The file stays open between batches: opening and closing it costs more than a day's rows. Each batch is its own transaction all the same.
     with warehouse.connect():

@@ -20,10 +20,11 @@ from dagster_project.moments import naive_utc, stamp
 from dagster_project.progress import tell
 from dagster_project.settings import secret
 from dagster_project.shop import Shop, SourceSystem
-from dagster_project.sources.contract import System, all_systems
+from dagster_project.sources.contract import System
 from dagster_project.sources.databases import plain, rows_of_database, rows_of_duckdb, start_of
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.lookups import answers, people_to_ask
+from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
 
 Row = dict[str, Any]
@@ -62,7 +63,7 @@ def pull_shop(warehouse: Warehouse, shop: Shop, store: Path, now: datetime | Non
     """
     now = now or clock()
     night = night_before(shop, now)
-    contracts = all_systems()
+    contracts = contracts_of(shop)
     done = []
     for name, source in shop.sources.items():
         if source.kind == "files":

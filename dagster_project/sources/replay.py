@@ -8,9 +8,10 @@ from pathlib import Path
 from dagster_project.files import write_whole
 from dagster_project.moments import stamp
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import System, load_system
+from dagster_project.sources.contract import System
 from dagster_project.sources.extracts import Extract
 from dagster_project.sources.loading import Batch, load_extract
+from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
 
 OPEN = """
@@ -58,7 +59,7 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
     """
     if system_name not in shop.sources:
         raise ValueError(f"{shop.name} has no source {system_name!r}; it has {', '.join(shop.sources)}.")
-    system = load_system(system_name)
+    system = contracts_of(shop)[system_name]
     if table not in system.tables:
         raise ValueError(f"{system_name} has no table {table!r}; it has {', '.join(system.tables)}.")
     rows = open_rows(warehouse, system, table)

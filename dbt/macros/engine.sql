@@ -46,3 +46,11 @@ coalesce(list_sum(list_transform(
 {% macro default__known_zone(stated, otherwise) -%}
 coalesce((select max(zones.name) from pg_timezone_names() as zones where lower(zones.name) = lower({{ stated }})), {{ otherwise }})
 {%- endmacro %}
+
+{# A moment as stated: with an offset it is that instant, without one it is read on the clock of a zone; a naive UTC timestamp. #}
+{% macro stated_moment(expression, zone) -%}
+case
+    when regexp_matches({{ expression }}, ':[0-9]{2}([.][0-9]+)? ?([zZ]|UTC|[+-][0-9]{2}(:?[0-9]{2})?)$') then {{ utc(expression) }}
+    else {{ local_to_utc(expression, zone) }}
+end
+{%- endmacro %}

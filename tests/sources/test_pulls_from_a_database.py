@@ -95,7 +95,7 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "contracts" / "till" / "source.yaml").write_text(yaml.safe_dump(CONTRACT))
     systems = {**all_systems(), "till": load_system("till", tmp_path / "contracts")}
     for module in (pulling, loading):
-        monkeypatch.setattr(module, "all_systems", lambda: systems)
+        monkeypatch.setattr(module, "contracts_of", lambda shop: systems)
     return Source(request.param, address, tmp_path)
 
 

@@ -1,0 +1,215 @@
+"""What a stranger's tables are: tables of a system that we know by its columns, or a shop's own tables in the parts of the `sales` system."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import duckdb
+
+from dagster_project.onboarding import values
+from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
+from dagster_project.onboarding.samples import Sample, described, words_of
+from dagster_project.sources.contract import System, Table
+
+# Of a known table's columns at least so many are there, and so large a share.
+KNOWN_COLUMNS, KNOWN_SHARE = 5, 0.75
+UNIQUE = {"customers": "customer_id", "orders": "order_id"}
+ITS_OWN = "sales"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A table of a system that has a source.yaml."""
+
+    sample: Sample
+    system: str
+    table: str
+
+
+@dataclass
+class Layout:
+    """A stranger's tables: those of known systems, those that are read as the shop's own, and those that are left out, with the reason."""
+
+    known: list[Known] = field(default_factory=list)
+    own: list[Reading] = field(default_factory=list)
+    left_out: list[tuple[Sample, str]] = field(default_factory=list)
+
+    def own_of(self, kind: str) -> list[Reading]:
+        return [reading for reading in self.own if reading.kind == kind]
+
+
+class NothingToSell(ValueError):
+    """No table says who bought what and when; the message says what was looked for."""
+
+
+def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], systems: dict[str, System]) -> Layout:
+    """Decide what each table is.
+
+    Raises:
+        NothingToSell: none says who bought and when.
+    """
+    layout = Layout()
+    for sample in samples:
+        known = known_as(sample, systems)
+        reading = None if known else read_as(connection, sample, systems[ITS_OWN])
+        if known:
+            layout.known.append(known)
+        elif reading:
+            layout.own.append(reading)
+            bought = purchases_among(connection, reading, systems[ITS_OWN]) if reading.kind == "events" else None
+            layout.own += [bought] if bought else []
+        else:
+            layout.left_out.append((sample, "neither orders, order lines, customers, products nor events"))
+    settle(connection, layout)
+    sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
+    if not any(known.table in sells for known in layout.known) and not any(r.kind in ("lines", "purchases", "orders") for r in layout.own):
+        tables = "; ".join(f"{sample.name}: {', '.join(sample.headers[:12])}" for sample in samples[:6])
+        raise NothingToSell(f"No table says who bought what and when (a customer, a date, and an amount or a product). There is {tables}.")
+    return layout
+
+
+def known_as(sample: Sample, systems: dict[str, System]) -> Known | None:
+    """The known table whose columns these are, by their names in its extracts."""
+    headers = {header.lower() for header in sample.headers}
+    best: tuple[float, Known] | None = None
+    for name, system in systems.items():
+        for table_name, table in system.tables.items():
+            fit = fits(table, headers) if name != ITS_OWN else 0.0
+            # Of tables that fit alike, the one that bears its name.
+            fit += 0.01 if fit and table_name.replace("_", " ") in sample.words else 0
+            if fit and (best is None or fit > best[0]):
+                best = (fit, Known(sample, name, table_name))
+    return best[1] if best else None
+
+
+def fits(table: Table, headers: set[str]) -> float:
+    """The share of a table's columns that are among the headers; 0 where it is another table."""
+    asked = {header.lower(): table.columns[name] for name, header in table.headers.items() if not table.columns[name].number_within}
+    found = [header for header in asked if header in headers]
+    if len(found) < min(KNOWN_COLUMNS, len(asked)) or any(column.required and header not in headers for header, column in asked.items()):
+        return 0.0
+    share = len(found) / len(asked)
+    return share if share >= KNOWN_SHARE and len(asked) >= 4 else 0.0
+
+
+def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) -> Reading | None:
+    """The table as the kind that it has the columns of; None when it is of none."""
+    found = []
+    for kind in KINDS:
+        reading = cast_parts(connection, sample, kind, list(own.tables[kind].columns))
+        needed = KINDS[kind][1]
+        if all(any(column in reading.parts for column in group) for group in needed) and plausible(connection, reading):
+            found.append(reading)
+    # Kinds stand in the order in which one goes before the other; a table that is called customers or products and could be one, is.
+    called = [reading for reading in found if reading.kind in ("customers", "products") and is_called(sample, reading.kind)]
+    best = next(iter(called or found), None)
+    if best and best.kind in ("lines", "purchases"):
+        tell_amounts_apart(connection, best)
+    return best
+
+
+def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own: System) -> Reading | None:
+    """What was bought, where a table of events says so with a price."""
+    sample, event = events.sample, values.said(events.parts["event"].header)
+    relation = f"{sample.relation}_bought"
+    connection.execute(
+        f"create or replace table {relation} as select * from {sample.relation} "
+        f"where lower({event}) in ('purchase', 'transaction', 'buy', 'order') order by rowid"
+    )
+    bought = described(connection, relation, f"{sample.name} (purchases)", sample.path)
+    reading = cast_parts(connection, bought, "purchases", [column for column in own.tables["purchases"].columns if column != "order_id"])
+    needed = KINDS["purchases"][1]
+    return reading if bought.rows and all(any(column in reading.parts for column in group) for group in needed) else None
+
+
+def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
+    key = UNIQUE.get(reading.kind)
+    if key and not values.is_unique(connection, reading.sample, reading.parts[key].header):
+        return False
+    if reading.kind == "products":
+        return "order_id" not in cast_parts(connection, reading.sample, "lines", ["order_id"]).parts
+    return True
+
+
+def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) -> None:
+    """Which number is pieces, which the price of one, and which the whole line's: by whether they multiply."""
+    parts, sample = reading.parts, reading.sample
+    if "quantity" not in parts:
+        for header in sample.headers:
+            if words_of(header) in ("amount", "amt", "count", "number") and are_pieces(connection, sample, header):
+                parts["quantity"] = Part(header)
+                if parts.get("line_amount") == Part(header):
+                    del parts["line_amount"]
+                reading.doubts.append(f"{header} holds small whole numbers: read as pieces")
+    amount, price, quantity = parts.get("line_amount"), parts.get("unit_price"), parts.get("quantity")
+    # What an order comes to stands on one of its lines only: it is no line's amount.
+    if amount and price and values.said_share(connection, sample, amount.header) < 0.9:
+        del parts["line_amount"]
+        amount = None
+    if amount and price and quantity:
+        multiplied = share_multiplied(connection, sample, quantity, price, amount)
+        if multiplied < 0.5:
+            reading.doubts.append(
+                f"{amount.header} is {quantity.header} times {price.header} on {multiplied:.0%} of the lines only; it counts as what the line comes to"
+            )
+    elif price and quantity and not amount:
+        reading.doubts.append(f"{price.header} is read as the price of one piece: a line comes to {quantity.header} times {price.header}")
+
+
+def are_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
+    number = f"try_cast({values.quoted(header)} as double)"
+    row = connection.execute(
+        f"select min(case when {number} % 1 = 0 then 1 else 0 end), median({number}) from {sample.relation}"
+    ).fetchone()
+    return bool(row and row[0] == 1 and row[1] <= 10)
+
+
+def share_multiplied(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part, amount: Part) -> float:
+    numbers = [f"try_cast({values.quoted(part.header)} as double)" for part in (quantity, price, amount)]
+    sql = f"select avg(case when abs({numbers[0]} * {numbers[1]} - {numbers[2]}) <= 0.02 * abs({numbers[2]}) + 0.01 then 1.0 else 0.0 end)"
+    row = connection.execute(f"{sql} from {sample.relation}").fetchone()
+    return float(row[0] or 0) if row else 0.0
+
+
+def settle(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """One layout per kind: files of the same headers are one table in several files; of different ones, the one with most columns and rows stays."""
+    for kind, group in itertools.groupby(sorted(layout.own, key=lambda reading: reading.kind), key=lambda reading: reading.kind):
+        readings = sorted(
+            group, key=lambda reading: (is_called(reading.sample, kind), len(reading.parts), reading.sample.rows), reverse=True
+        )
+        for other in readings[1:]:
+            if other.parts != readings[0].parts:
+                layout.own.remove(other)
+                layout.left_out.append((other.sample, f"{readings[0].sample.name} has the {kind}"))
+    numbered = bool(layout.own_of("lines"))
+    for reading in layout.own_of("purchases") if numbered else []:
+        layout.own.remove(reading)
+        layout.left_out.append((reading.sample, f"{layout.own_of('lines')[0].sample.name} has the lines"))
+    undated = [reading for reading in layout.own_of("lines") if "ordered_at" not in reading.parts]
+    if undated and not layout.own_of("orders"):
+        for reading in undated:
+            layout.own.remove(reading)
+            layout.left_out.append((reading.sample, "its lines have no date, and no table of orders has one"))
+    meet(connection, layout)
+
+
+def meet(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Say where numbers that should meet do not."""
+    pairs = [
+        ("lines", "orders", "order_id"),
+        ("orders", "customers", "customer_id"),
+        ("lines", "customers", "customer_id"),
+        ("lines", "products", "product_id"),
+    ]
+    for left, right, column in pairs:
+        for one, other in itertools.product(layout.own_of(left)[:1], layout.own_of(right)[:1]):
+            if column in one.parts and column in other.parts:
+                mine, theirs = values.quoted(one.parts[column].header), values.quoted(other.parts[column].header)
+                row = connection.execute(
+                    f"select avg(case when {mine} in (select {theirs} from {other.sample.relation}) then 1.0 else 0.0 end) "
+                    f"from {one.sample.relation} where {mine} is not null"
+                ).fetchone()
+                if row and row[0] is not None and row[0] < 0.9:
+                    other.doubts.append(
+                        f"{row[0]:.0%} of {one.sample.name}.{one.parts[column].header} are in {other.sample.name}.{other.parts[column].header}"
+                    )

@@ -1,0 +1,79 @@
+"""Where a shop is, guessed from the countries and currencies in its rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.onboarding import values
+from dagster_project.onboarding.roles import Reading
+
+# Country → currency, zone, language, names.
+COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
+    "US": ("USD", "America/New_York", "en", ("united states", "usa", "united states of america", "u.s.")),
+    "GB": ("GBP", "Europe/London", "en", ("united kingdom", "uk", "great britain", "england")),
+    "DE": ("EUR", "Europe/Berlin", "de", ("germany", "deutschland")),
+    "FR": ("EUR", "Europe/Paris", "fr", ("france",)),
+    "ES": ("EUR", "Europe/Madrid", "es", ("spain", "españa")),
+    "IT": ("EUR", "Europe/Rome", "it", ("italy", "italia")),
+    "NL": ("EUR", "Europe/Amsterdam", "nl", ("netherlands", "the netherlands")),
+    "AT": ("EUR", "Europe/Vienna", "de", ("austria", "österreich")),
+    "CH": ("CHF", "Europe/Zurich", "de", ("switzerland", "schweiz")),
+    "SE": ("SEK", "Europe/Stockholm", "sv", ("sweden",)),
+    "PL": ("PLN", "Europe/Warsaw", "pl", ("poland", "polska")),
+    "BR": ("BRL", "America/Sao_Paulo", "pt", ("brazil", "brasil")),
+    "CA": ("CAD", "America/Toronto", "en", ("canada",)),
+    "AU": ("AUD", "Australia/Sydney", "en", ("australia",)),
+    "IN": ("INR", "Asia/Kolkata", "en", ("india",)),
+    "CN": ("CNY", "Asia/Shanghai", "zh", ("china",)),
+    "JP": ("JPY", "Asia/Tokyo", "ja", ("japan",)),
+    "TR": ("TRY", "Europe/Istanbul", "tr", ("turkey", "türkiye")),
+    "PK": ("PKR", "Asia/Karachi", "en", ("pakistan",)),
+    "TW": ("TWD", "Asia/Taipei", "zh", ("taiwan",)),
+    "MX": ("MXN", "America/Mexico_City", "es", ("mexico", "méxico")),
+    "RU": ("RUB", "Europe/Moscow", "ru", ("russia", "russian federation")),
+}
+NOWHERE = ("US", "USD", "Etc/UTC", "en")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a shop is, and what of it is a guess."""
+
+    country: str
+    currency: str
+    zone: str
+    language: str
+    currencies: tuple[str, ...]
+    guess: str | None
+
+
+def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> Place:
+    """The commonest country and currency of the rows; the rest follows from them."""
+    countries = commonest(connection, readings, "country")
+    currencies = [code for code in commonest(connection, readings, "currency") if len(code) == 3]
+    names = {name: code for code, (_, _, _, spelt) in COUNTRIES.items() for name in (*spelt, code.lower())}
+    country = next((names[one.lower()] for one in countries if one.lower() in names), None)
+    if country is None and currencies:
+        country = next((code for code, facts in COUNTRIES.items() if facts[0] == currencies[0]), None)
+    code, currency, zone, language = (country, *COUNTRIES[country][:3]) if country else NOWHERE
+    stated = currencies[0] if currencies else currency
+    said = (
+        f"the commonest country is {countries[0]}"
+        if countries and country
+        else f"the commonest currency is {stated}"
+        if currencies
+        else "nothing says where"
+    )
+    # Mails are written in these two languages so far.
+    return Place(code, stated, zone, language if language in ("de", "en") else "en", tuple(currencies[1:]), said)
+
+
+def commonest(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], column: str) -> list[str]:
+    counts: dict[str, int] = {}
+    for reading in readings:
+        if column in reading.parts:
+            sql = f"select value, count(*) from ({values.some(reading.sample, reading.parts[column].header)}) where value is not null group by 1"
+            for value, count in connection.execute(sql).fetchall():
+                counts[value] = counts.get(value, 0) + count
+    return [value for value, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]

@@ -1,0 +1,283 @@
+"""Which header plays which part: the columns of the `sales` system (sources/sales/source.yaml) by the names that shops give them."""
+
+import re
+from dataclasses import dataclass, field
+
+import duckdb
+
+from dagster_project.onboarding import values
+from dagster_project.onboarding.samples import Sample, words_of
+
+ID = "( ?(id|ids|no|nr|num|number|key|code|nbr|identifier))?"
+WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor|person|consumer|guest|patron)"
+WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
+ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
+# In order of preference; matched on the header's words as a whole.
+NAMES: dict[str, tuple[str, ...]] = {
+    "order_id": (f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)", f"{ORDER}id", f"{ORDER}", "order name|increment id|name"),
+    "line_number": (
+        "(order|line) item ?(id|no|nr|num|number|seq|sequence)|(order )?(line|row) ?(id|no|nr|num|number|seq|sequence)",
+        "order line( id)?",
+    ),
+    "ordered_at": (
+        f"{ORDER}( purchase| created| placed)? ?(timestamp|datetime|date time|date|dat|dt|at|time|ts|day|on)( time)?",
+        "(created|purchased|ordered|placed) ?(at|on|date|time|timestamp)",
+        "(processed|paid|sold|bought) ?(at|on|date|time|timestamp)",
+        "t dat|event time|timestamp|datetime|date time|date|time|day|when|(create|creation) (date|time)|date ?added|working date",
+    ),
+    "customer_id": (
+        f"{WHO} (id|no|nr|num|number|key|code|nbr|identifier)",
+        f"{WHO}id",
+        f"{WHO} unique id|{WHO}",
+        "card ?(id|no|number)|loyalty card.*",
+    ),
+    "login_id": (f"{WHO} unique id",),
+    "email": ("e ?mail( address)?", f"{WHO} e ?mail( address)?", "contact e ?mail", "(billing|shipping) e ?mail"),
+    "phone": ("(mobile |cell |tele)?phone( ?(number|no))?", "mobile( number)?", f"{WHO} phone", "(billing|shipping) phone"),
+    "full_name": (f"{WHO} ?(full )?name", "full name", "(billing|shipping) name", "contact name", "name"),
+    "first_name": (f"({WHO} )?(first|given|fore) ?name", "fname|firstname"),
+    "last_name": (f"({WHO} )?(last|family|sur) ?name", "lname|lastname|surname"),
+    "gender": (f"({WHO} )?(gender|sex)",),
+    "birth_date": ("(date of birth|birth ?date|birthday|dob)", f"{WHO} (birth ?date|date of birth|dob)"),
+    "street": (
+        "(street|address)( ?line)?( ?1)?( address)?",
+        "(billing|shipping|default) (address ?1|street|address( line)? ?1)",
+        "address address 1",
+    ),
+    "city": (f"({WHO} |billing |shipping |ship |address |default address )?(city|town)",),
+    "region": (f"({WHO} |billing |shipping |ship |default address )?(state|province|region|county|state province|province name)( code)?",),
+    "postal_code": (
+        f"({WHO} |billing |shipping |ship |default address )?(postal ?code|zip|zip ?code|postcode|post code|plz|pin ?code)( prefix)?",
+    ),
+    "country": (f"({WHO} |billing |shipping |ship |default address )?(country code|country|nation|country name|market)",),
+    "language": (f"({WHO} |preferred )?(language|locale|lang)",),
+    "membership_tier": ("(club member status|membership ?(tier|level|status)?|loyalty ?(tier|level)|tier|customer segment|segment)",),
+    "accepts_marketing": (
+        "(accepts?|email|e mail)? ?marketing ?(opt ?in|consent|status|state|accepted)?( email)?",
+        "(newsletter|opt ?in|email opt ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
+    ),
+    "created_at": (
+        "(created|registered|signed up|joined|registration|sign ?up|join|account created|create|enrol+ment) ?(at|on|date|time|timestamp)?",
+        "member since|customer since",
+    ),
+    "product_id": (
+        f"{WHAT} (id|no|nr|num|number|key|code|nbr|identifier)",
+        f"{WHAT}id",
+        "stock ?code|sku( code)?|lineitem sku",
+        f"{WHAT}",
+        "handle|upc|ean|barcode",
+    ),
+    "product_name": (
+        f"({WHAT}|lineitem) ?(name|title|description|desc|display name)",
+        "prod name",
+        "title|description",
+        "product|item|name",
+    ),
+    "category": (
+        f"({WHAT} )?(category|type|group|subclass|department|class|collection)( name| code)?",
+        f"{WHAT} (category|type|group) .*|sub ?category|section name|category.*|product (type|group) name|product category name",
+    ),
+    "brand": ("brand( name)?|vendor|manufacturer|label|maker",),
+    "quantity": (
+        "(order |lineitem |item |product )?(quantity|qty|units|pieces|pcs)( ordered| sold| purchased)?",
+        "number of items|num items|no of items|count",
+    ),
+    "unit_price": (
+        "(unit|each|item|lineitem|selling|per unit) ?price|price ?(per unit|each|unit)|unit cost price",
+        "price|sale price|selling price|retail price|item price|product price|variant price|original price|list price|mrp",
+    ),
+    "line_amount": (
+        "(line|item|row|ext|extended) ?(total|amount|price total|sales|value)|(total|sales|net|gross) ?(amount|price|sales|value|revenue|amt)",
+        "sales|revenue|amount|total|turnover|amt|spend|payment( value| amount)?|value|sales ?price|grand total|dollars|subtotal",
+        "transaction (amount|value)|(purchase|order) (amount|value|total)( usd| inr| eur| gbp)?",
+    ),
+    "discount_share": ("(line |item |lineitem )?discount( rate| share| percent| pct)?",),
+    "discount_amount": ("(line |item |total |lineitem )?discount ?(amount|amt|value)|(total|lineitem) discount|discount amount",),
+    "status": (f"({ORDER} )?(status|state|financial status)( name)?|is (returned|cancelled|canceled)|returned",),
+    "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
+    "discount_code": ("(discount|coupon|promo|voucher)( code| name)?",),
+    "currency": ("(order )?currency( code| iso)?",),
+    "total_amount": (
+        "(order |grand |invoice )?(total|amount|value)( price| amount| paid| value| usd)?|total ?(price|sales|revenue|spent)|order total",
+        "amount|sales|revenue|payment( value| amount)?|subtotal( price)?|gross amount|net amount|price|dollars|spend",
+    ),
+    "items_count": ("(num|number|no|count) of items?|items( count)?|item count|quantity|qty|units|num of item",),
+    "price": ("(list|retail|unit|regular|variant|sale|selling|actual|discounted)? ?price|msrp|mrp",),
+    "unit_cost": ("(unit |item |variant )?(cost|cost price|standard cost)( per item)?",),
+    "sku": ("(variant )?sku( code)?|stock ?code",),
+    "description": ("(product |item |detail )?(description|desc|body html|body|about product|detail desc)",),
+    "image_url": ("(image|img|picture|photo)( ?(src|url|link|path))?|product image url",),
+    "handle": ("handle|slug",),
+    "tags": ("tags",),
+    "stock": ("(stock|inventory|units in stock|variant inventory qty|available|quantity in stock|stock quantity|inventory quantity)",),
+    "visitor_id": (
+        f"{WHO} (id|no|number)",
+        f"{WHO}id|anonymous id|client id|device id|cookie id|user pseudo id",
+        "session id|user session|session",
+    ),
+    "happened_at": ("event ?(time|timestamp|date|datetime|at)|timestamp|time ?stamp|created at|datetime|date time|date|time",),
+    "event": ("event( ?(type|name))?|event ?type|action( type)?|behaviou?r( type)?|activity|type",),
+    "session_id": ("(user |visit )?session( id)?|visit ?id",),
+    "page": ("uri|url|page( url| path)?|path",),
+    "device": ("device( type| category)?",),
+}
+MOMENTS = {"ordered_at", "created_at", "happened_at", "consent_at"}
+AMOUNTS = {
+    "discount_share",
+    "quantity",
+    "unit_price",
+    "line_amount",
+    "discount_amount",
+    "total_amount",
+    "items_count",
+    "price",
+    "unit_cost",
+    "stock",
+}
+# What a table of a kind is told by: the words of its name, and the columns that it needs, each one of several.
+KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
+    "events": (r"events?|clicks?|views|behaviou?r|sessions?", (("visitor_id",), ("happened_at",), ("event",))),
+    "lines": (
+        r"(order|line|transaction|invoice|sales?)? ?(items?|lines?|details?|products)|sales|transactions?|retail|invoices?",
+        (("order_id",), ("product_id", "product_name", "category"), ("quantity", "unit_price", "line_amount")),
+    ),
+    "purchases": (
+        r"transactions?|sales|purchases?|orders?",
+        (("customer_id",), ("ordered_at",), ("unit_price", "line_amount", "quantity")),
+    ),
+    "orders": (r"orders?|transactions?|invoices?|sales|receipts?", (("order_id",), ("customer_id", "email"), ("ordered_at",))),
+    "customers": (
+        r"customers?|users?|members?|clients?|people|persons?|contacts?|accounts?|profiles?|buyers?|shoppers?|demographics?",
+        (
+            ("customer_id",),
+            ("email", "full_name", "first_name", "city", "country", "gender", "birth_date", "region", "postal_code", "created_at"),
+        ),
+    ),
+    "products": (
+        r"products?|items?|articles?|catalog(ue)?|inventory|skus?|goods|menu",
+        (("product_id",), ("product_name", "category", "price", "brand")),
+    ),
+}
+OWN_ID = {"orders": "order_id", "customers": "customer_id", "products": "product_id", "lines": "line_number"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A header in the part of a column, and how its values are written."""
+
+    header: str
+    format: str | None = None
+
+
+@dataclass
+class Reading:
+    """A table read as one of a kind: its columns, and what is uncertain."""
+
+    sample: Sample
+    kind: str
+    parts: dict[str, Part] = field(default_factory=dict)
+    doubts: list[str] = field(default_factory=list)
+
+
+# Columns that are asked for first: what they leave is what the others may take.
+FIRST = (
+    "order_id",
+    "login_id",
+    "customer_id",
+    "visitor_id",
+    "ordered_at",
+    "happened_at",
+    "event",
+    "product_id",
+    "email",
+    "quantity",
+    "unit_price",
+    "price",
+)
+YES_OR_NO = {
+    "true",
+    "false",
+    "yes",
+    "no",
+    "t",
+    "f",
+    "y",
+    "n",
+    "1",
+    "0",
+    "subscribed",
+    "unsubscribed",
+    "not_subscribed",
+    "opt_in",
+    "opted_in",
+    "opt_out",
+}
+
+
+def is_called(sample: Sample, kind: str) -> bool:
+    """Whether the table's name says that it is of a kind."""
+    return re.search(rf"\b({KINDS[kind][0]})\b", sample.words) is not None
+
+
+def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str, columns: list[str]) -> Reading:
+    """Find a header for each column of a kind of table; each header plays one part, the part that comes first."""
+    reading = Reading(sample, kind)
+    words = {header: words_of(header) for header in sample.headers}
+    taken: set[str] = set()
+    own = OWN_ID.get(kind) if is_called(sample, kind) else None
+    plain = next((header for header in sample.headers if words[header] == "id"), None)
+    for column in sorted(columns, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
+        patterns = NAMES.get(column, ())
+        # A table's own number is called by the table's name, or plainly id.
+        if column == own and plain and not any(re.fullmatch(patterns[0], word) for word in words.values()):
+            reading.parts[column] = Part(plain)
+            taken.add(plain)
+            continue
+        for pattern in patterns:
+            candidates = [header for header in sample.headers if header not in taken and re.fullmatch(pattern, words[header])]
+            part = next((part for header in candidates if (part := as_part(connection, reading, column, header))), None)
+            if part:
+                reading.parts[column] = part
+                taken.add(part.header)
+                break
+    return reading
+
+
+def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str, header: str) -> Part | None:
+    """The header in this part, when its values are of the kind that the part needs."""
+    sample = reading.sample
+    if column in MOMENTS or column == "birth_date":
+        written = values.moment(connection, sample, header)
+    elif column in AMOUNTS:
+        written = values.amount(connection, sample, header)
+        if column == "discount_share" and values.share(connection, sample, header, "try_cast(value as double) between 0 and 1") < 1:
+            return None
+    elif (
+        column == "product_id"
+        and reading.kind in ("lines", "purchases")
+        and sample.rows > 50
+        and values.is_unique(connection, sample, header)
+    ):
+        # On every row another: the row's number, not a product's.
+        return None
+    elif column == "order_id" and words_of(header) == "name":
+        numbers = values.share(connection, sample, header, "regexp_matches(value, '^#?[A-Za-z]*-?[0-9]+$')")
+        return Part(header) if numbers >= values.ALMOST_ALL else None
+    elif column == "discount_code":
+        return Part(header) if values.share(connection, sample, header, "try_cast(value as double) is null") > 0.5 else None
+    elif column == "email":
+        return Part(header) if values.is_email(connection, sample, header) else None
+    elif column == "currency":
+        codes = values.share(connection, sample, header, "regexp_matches(value, '^[A-Z]{3}$')")
+        return Part(header) if codes >= values.ALMOST_ALL else None
+    elif column == "accepts_marketing":
+        found = values.distinct_words(connection, sample, header)
+        return Part(header) if found and {word.lower() for word in found} <= YES_OR_NO else None
+    elif column == "event":
+        found = values.distinct_words(connection, sample, header)
+        return Part(header) if any(re.search("view|cart|click|page", word.lower()) for word in found) else None
+    else:
+        return Part(header) if values.share(connection, sample, header, "true") > 0 else None
+    if written and written.doubt:
+        reading.doubts.append(written.doubt)
+    return Part(header, written.format) if written else None

@@ -1,0 +1,91 @@
+"""What a stranger has: each file or database table as text in one DuckDB, ready to be looked at."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
+READ_ROWS = 20_000
+
+
+class CannotRead(ValueError):
+    """A file is none that we can read; the message says which and what to do."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One table of the stranger's: its name, where its rows are (a relation of the connection, all text), its headers and number of rows."""
+
+    name: str
+    relation: str
+    headers: tuple[str, ...]
+    rows: int
+    path: Path | None = None
+
+    @property
+    def words(self) -> str:
+        return words_of(self.name)
+
+
+def words_of(name: str) -> str:
+    """A name as lower-case words: InvoiceNo → invoice no, t_dat → t dat."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
+    return " ".join(re.findall(r"[^\W_]+", spaced.lower()))
+
+
+def files_in(folder: Path) -> list[Path]:
+    """The readable files of a folder (or the one file that is named).
+
+    Raises:
+        CannotRead: there is none.
+    """
+    found = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    readable = [path for path in found if path.name.removesuffix(".gz").endswith(ENDINGS)]
+    if not readable:
+        sheets = [path.name for path in found if path.suffix in (".xlsx", ".xls")]
+        hint = f"; save {sheets[0]} as CSV" if sheets else ""
+        raise CannotRead(f"{folder} has no file that can be read ({', '.join(ENDINGS)}, also .gz){hint}.")
+    return readable
+
+
+def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) -> Sample:
+    """A file as a table of texts.
+
+    Raises:
+        CannotRead: whatever it is called, it is no table.
+    """
+    relation = f"sample_{number}"
+    ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
+    source = "'" + str(path).replace("'", "''") + "'"
+    whole = f"all_varchar = true, sample_size = {READ_ROWS}, max_line_size = 16777216"
+    # As it came, then in Windows' own letters; then without the rows that are no rows (the contract quarantines them).
+    attempts = {
+        "parquet": [f"read_parquet({source})"],
+        "json": [f"read_json({source}, maximum_depth = 1, sample_size = -1)"],
+    }.get(
+        ending.replace("jsonl", "json").replace("ndjson", "json"),
+        [
+            f"read_csv({source}, {whole})",
+            f"read_csv({source}, {whole}, encoding = 'latin-1')",
+            f"read_csv({source}, {whole}, ignore_errors = true)",
+        ],
+    )
+    trouble = ""
+    for attempt in attempts:
+        try:
+            connection.execute(f"create or replace table {relation} as select cast(columns(*) as varchar) from {attempt}")
+            break
+        except duckdb.Error as error:
+            trouble = str(error).split("\n")[0]
+    else:
+        raise CannotRead(f"{path} cannot be read as a table: {trouble}")
+    return described(connection, relation, re.sub(r"\.(gz|csv|tsv|txt|jsonl?|ndjson|parquet)$", "", path.name.removesuffix(".gz")), path)
+
+
+def described(connection: duckdb.DuckDBPyConnection, relation: str, name: str, path: Path | None = None) -> Sample:
+    result = connection.execute(f"select * from {relation} limit 0")
+    headers = tuple(column[0] for column in result.description or [])
+    ((rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
+    return Sample(name, relation, headers, rows, path)

@@ -1,0 +1,140 @@
+"""How a column's values are written: moments, amounts, numbers, addresses. Judged on what is there, never on the header."""
+
+import itertools
+import re
+from dataclasses import dataclass
+
+import duckdb
+
+from dagster_project.onboarding.samples import READ_ROWS, Sample
+
+ALMOST_ALL = 0.995
+DATES = (
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%d.%m.%y",
+    "%d-%m-%y",
+    "%Y.%m.%d",
+    "%Y/%m/%d",
+    "%Y-%m-%d",
+)
+SPELT = ("%d-%b-%y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z")
+TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
+
+
+@dataclass(frozen=True)
+class Written:
+    """How the values of a column are written: `format` as source.yaml has it (None: as everybody writes them), and what is uncertain of it."""
+
+    format: str | None = None
+    doubt: str | None = None
+
+
+def quoted(header: str) -> str:
+    return '"' + header.replace('"', '""') + '"'
+
+
+def said(header: str) -> str:
+    """A value without blanks around it; null for an empty one and for words that stand for nothing."""
+    value = f"trim({quoted(header)})"
+    return f"case when lower({value}) not in ('', 'null', 'nan', 'none', 'n/a', 'na', '-', 'nat') then {value} end"
+
+
+def share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, condition: str) -> float:
+    """The share of the stated values (of the first rows and some from everywhere) for which a condition on `value` holds; 0 where none is stated."""
+    sql = f"select avg(case when {condition} then 1.0 else 0.0 end) from ({some(sample, header)}) where value is not null"
+    row = connection.execute(sql).fetchone()
+    return float(row[0]) if row and row[0] is not None else 0.0
+
+
+def said_share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> float:
+    """The share of the rows that state a value."""
+    row = connection.execute(f"select avg(case when {said(header)} is null then 0.0 else 1.0 end) from {sample.relation}").fetchone()
+    return float(row[0] or 0) if row else 0.0
+
+
+def some(sample: Sample, header: str) -> str:
+    step = max(1, sample.rows // READ_ROWS)
+    return f"select {said(header)} as value from {sample.relation} where rowid % {step} = 0 limit {READ_ROWS}"
+
+
+def moment(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written | None:
+    """How moments are written; None when the values are none."""
+    plausible = "between 1990 and 2100"
+    if share(connection, sample, header, f"year(try_cast(value as timestamptz)) {plausible} and length(value) >= 8") >= ALMOST_ALL:
+        return Written()
+    if share(connection, sample, header, "try_cast(value as bigint) between 631152000 and 4102444800") >= ALMOST_ALL:
+        return Written("unix")
+    if share(connection, sample, header, "try_cast(value as bigint) between 631152000000 and 4102444800000") >= ALMOST_ALL:
+        return Written("unix_ms")
+    fitting = []
+    for day, time in itertools.product((*DATES, *SPELT), TIMES):
+        format = day + time
+        if share(connection, sample, header, f"year(try_strptime(value, '{format}')) {plausible}") >= ALMOST_ALL:
+            fitting.append(format)
+    if not fitting:
+        return None
+    if len(fitting) == 1:
+        return Written(fitting[0])
+    # Both day first and month first fit: the one under which the file is more in order, and which spreads over fewer days.
+    ranked = sorted(fitting, key=lambda format: disorder(connection, sample, header, format))
+    return Written(ranked[0], f"{header} also reads as {ranked[1]}: which comes first, the day or the month?")
+
+
+def disorder(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, format: str) -> tuple[float, int]:
+    sql = f"""
+    select avg(case when moment < before then 1.0 else 0.0 end), count(distinct cast(moment as date))
+    from (
+        select try_strptime({said(header)}, '{format}') as moment, lag(try_strptime({said(header)}, '{format}')) over (order by rowid) as before
+        from {sample.relation}
+    )
+    """
+    row = connection.execute(sql).fetchone()
+    return (float(row[0] or 0), int(row[1])) if row else (0.0, 0)
+
+
+def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written | None:
+    """How numbers are written; None when the values are none."""
+    if share(connection, sample, header, "try_cast(value as double) is not null") >= ALMOST_ALL:
+        return Written()
+    sign = "^[^0-9,.-]{0,4}-?[^0-9,.-]{0,4}"
+    if (
+        share(connection, sample, header, f"regexp_matches(value, '{sign}[0-9]{{1,3}}(,?[0-9]{{3}})*([.][0-9]+)?[^0-9,.]{{0,4}}$')")
+        >= ALMOST_ALL
+    ):
+        return Written("1,234.56")
+    if (
+        share(connection, sample, header, f"regexp_matches(value, '{sign}[0-9]{{1,3}}([.]?[0-9]{{3}})*(,[0-9]+)?[^0-9,.]{{0,4}}$')")
+        >= ALMOST_ALL
+    ):
+        return Written("1.234,56")
+    return None
+
+
+def is_email(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
+    return share(connection, sample, header, "regexp_matches(value, '^[^@ ]+@[^@ ]+[.][^@ ]+$')") >= 0.8
+
+
+def is_unique(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
+    row = connection.execute(f"select count(distinct {quoted(header)}), count({quoted(header)}) from {sample.relation}").fetchone()
+    return bool(row and row[1] and row[0] >= 0.98 * row[1])
+
+
+def distinct_words(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, limit: int = 30) -> list[str]:
+    """The values of a column of few different ones, commonest first; empty for one of many."""
+    sql = f"select value from ({some(sample, header)}) where value is not null group by 1 order by count(*) desc, 1 limit {limit + 1}"
+    found = [str(row[0]) for row in connection.execute(sql).fetchall()]
+    return found if len(found) <= limit else []
+
+
+def name_of(header: str) -> str:
+    """A header as the name of a column."""
+    from dagster_project.onboarding.samples import words_of
+
+    name = re.sub(r"\W+", "_", words_of(header)).strip("_") or "column"
+    return f"column_{name}" if name[0].isdigit() else name

@@ -1,0 +1,171 @@
+-- One row per order line and extract that changed its order, as the order stood then.
+{{ config(materialized='table') }}
+{%- set person = ['email', 'phone', 'full_name', 'first_name', 'last_name', 'gender', 'birth_date', 'street', 'city', 'region', 'postal_code', 'country'] %}
+{%- set of_order = ['customer_id', 'status', 'channel', 'discount_code', 'currency'] + person %}
+with
+
+shop as (
+    select * from {{ source('sources', 'shop') }}
+),
+
+rates as (
+    select * from {{ source('sources', 'fx_rates') }}
+),
+
+stated as (
+    select
+        lines.*,
+        lines.line_number as line_id,
+        {{ stated_moment('lines.ordered_at', 'shop.zone') }} as stated_at
+    from {{ source('sources', 'sales__lines') }} as lines
+    cross join shop
+    union all by name
+    -- Without a number, what a customer bought on a day is an order.
+    select
+        purchases.* exclude (order_id),
+        concat(purchases.customer_id, '@', cast(cast(purchases.ordered_at as date) as varchar)) as order_id,
+        concat(purchases.ordered_at, ':', purchases.line_number) as line_id,
+        {{ stated_moment('purchases.ordered_at', 'shop.zone') }} as stated_at
+    from {{ source('sources', 'sales__purchases') }} as purchases
+    cross join shop
+),
+
+headers as (
+    select
+        orders.*,
+        {{ stated_moment('orders.ordered_at', 'shop.zone') }} as stated_at
+    from {{ source('sources', 'sales__orders') }} as orders
+    cross join shop
+),
+
+-- An order that only its header states is one line that comes to its total.
+lines as (
+    select * from stated
+    union all by name
+    select
+        headers.* exclude (total_amount, items_count),
+        'total' as line_id,
+        headers.items_count as quantity,
+        headers.total_amount as line_amount
+    from headers
+    where headers.total_amount is not null and headers.order_id not in (select order_id from stated)
+),
+
+-- What an order says once may stand on its first line only.
+said_on_lines as (
+    select
+        order_id,
+        _known_at,
+        min(stated_at) as stated_at,
+        {% for column in of_order %}
+        min_by({{ column }}, _row_number) filter (where nullif(trim({{ column }}), '') is not null) as {{ column }},
+        {% endfor %}
+        bool_and(_is_history) as _is_history
+    from lines
+    group by order_id, _known_at
+),
+
+said as (
+    select
+        order_id,
+        _known_at,
+        stated_at,
+        {{ of_order | join(', ') }},
+        _is_history,
+        0 as place
+    from said_on_lines
+    union all
+    select
+        order_id,
+        _known_at,
+        stated_at,
+        {{ of_order | join(', ') }},
+        _is_history,
+        _row_number as place
+    from headers
+),
+
+pulls as (
+    select
+        order_id,
+        _known_at as pulled_at,
+        bool_and(_is_history) as is_history
+    from said
+    group by order_id, _known_at
+),
+
+orders as (
+    select
+        pulls.order_id,
+        pulls.pulled_at,
+        pulls.is_history,
+        min(said.stated_at) as stated_at,
+        {% for column in of_order %}
+        max_by(nullif(trim(said.{{ column }}), ''), (said._known_at, said.place)) filter (where nullif(trim(said.{{ column }}), '') is not null)
+            as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from pulls
+    inner join said on pulls.order_id = said.order_id and said._known_at <= pulls.pulled_at
+    group by pulls.order_id, pulls.pulled_at, pulls.is_history
+),
+
+standing as (
+    select
+        orders.* exclude (status, currency),
+        lines.line_id,
+        nullif(trim(lines.product_id), '') as product_id,
+        lines.product_name,
+        lines.category,
+        lines.brand,
+        coalesce(nullif(trim(lines.status), ''), orders.status) as status,
+        coalesce(lines.currency, orders.currency) as currency,
+        coalesce(cast(lines.quantity as decimal(18, 4)), 1) as quantity,
+        cast(lines.unit_price as decimal(18, 4)) as unit_price,
+        cast(lines.line_amount as decimal(18, 4)) as line_amount,
+        coalesce(cast(lines.discount_amount as decimal(18, 4)), 0) as discount_amount,
+        1 - coalesce(cast(lines.discount_share as decimal(18, 4)), 0) as share_left,
+        row_number() over (
+            partition by orders.order_id, orders.pulled_at, lines.line_id
+            order by lines._known_at desc, lines._row_number desc
+        ) as recency
+    from orders
+    inner join lines on orders.order_id = lines.order_id and lines._known_at <= orders.pulled_at
+    where orders.stated_at is not null
+),
+
+priced as (
+    select
+        standing.*,
+        coalesce(rates.rate, 1) as rate,
+        coalesce(line_amount, cast(quantity * unit_price * share_left as decimal(18, 4)) - discount_amount, 0) as stated_amount
+    from standing
+    left join rates on standing.currency = rates.currency
+    where recency = 1
+)
+
+select
+    order_id,
+    line_id,
+    concat(order_id, ':', line_id) as order_item_id,
+    coalesce(customer_id, 'guest:' || md5(lower(email))) as source_customer_id,
+    case when customer_id is null then email end as guest_email,
+    stated_at as occurred_at,
+    case when is_history then least(stated_at, pulled_at) else pulled_at end as known_at,
+    pulled_at as version_at,
+    product_id,
+    product_name,
+    category,
+    brand,
+    cast(round(quantity) as integer) as quantity,
+    cast(coalesce(unit_price, stated_amount / nullif(quantity, 0), 0) * rate as decimal(18, 4)) as unit_price,
+    cast(coalesce(unit_price * quantity, stated_amount) * rate as decimal(18, 2)) as gross_amount,
+    cast(stated_amount * rate as decimal(18, 2)) as net_amount,
+    case
+        when quantity < 0 or stated_amount < 0 then 'return'
+        when regexp_matches(lower(status), 'cancel|refund|return|void|storno|chargeback') then 'cancellation'
+        else 'sale'
+    end as kind,
+    channel,
+    discount_code,
+    {{ person | join(', ') }}
+from priced

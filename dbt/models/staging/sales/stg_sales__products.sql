@@ -1,0 +1,103 @@
+-- One row per product and change of what the shop says of it, in its product table or else on order lines.
+with
+
+lines as (
+    select
+        *,
+        concat_ws('|', cast(occurred_at as varchar), order_item_id) as place
+    from {{ ref('stg_sales__lines') }}
+    where product_id is not null
+),
+
+first_sold as (
+    select
+        product_id,
+        min(occurred_at) as occurred_at,
+        min_by(unit_price, place) filter (where unit_price > 0) as price
+    from lines
+    group by product_id
+),
+
+stated as (
+    select
+        products.product_id,
+        coalesce(least(first_sold.occurred_at, products._known_at), products._known_at) as occurred_at,
+        case
+            when products._is_history then coalesce(least(first_sold.occurred_at, products._known_at), products._known_at) else products._known_at
+        end as known_at,
+        products._known_at as version_at,
+        products._row_number as version_number,
+        coalesce(nullif(trim(products.sku), ''), products.product_id) as sku,
+        products.product_name,
+        products.brand,
+        products.category,
+        products.tags,
+        products.handle,
+        {{ plain_text('products.description') }} as description,
+        products.image_url,
+        -- A table without prices has the one of the first sale.
+        coalesce(cast(products.price as decimal(18, 4)), first_sold.price) as price,
+        cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock
+    from {{ source('sources', 'sales__products') }} as products
+    left join first_sold on products.product_id = first_sold.product_id
+    -- Further variants of a product may leave what the first one says.
+    where products.product_name is not null or products.price is not null or products.category is not null
+),
+
+-- What a day says last of a product.
+days as (
+    select
+        product_id,
+        cast(occurred_at as date) as day,
+        max(occurred_at) as occurred_at,
+        max(known_at) as known_at,
+        max_by(product_name, place) filter (where product_name is not null) as product_name,
+        max_by(brand, place) filter (where brand is not null) as brand,
+        max_by(category, place) filter (where category is not null) as category,
+        max_by(unit_price, place) filter (where unit_price > 0) as price
+    from lines
+    where product_id not in (select product_id from {{ source('sources', 'sales__products') }})
+    group by product_id, cast(occurred_at as date)
+),
+
+compared as (
+    select
+        *,
+        concat_ws('|', coalesce(product_name, ''), coalesce(brand, ''), coalesce(category, ''), coalesce(cast(price as varchar), '')) as said,
+        lag(concat_ws('|', coalesce(product_name, ''), coalesce(brand, ''), coalesce(category, ''), coalesce(cast(price as varchar), '')))
+            over earlier as said_before,
+        row_number() over earlier as version_number
+    from days
+    window earlier as (partition by product_id order by occurred_at, known_at)
+),
+
+products as (
+    select * from stated
+    union all by name
+    select
+        * exclude (day, said, said_before),
+        occurred_at as version_at,
+        product_id as sku
+    from compared
+    where version_number = 1 or said <> said_before
+)
+
+select
+    'sales' as source,
+    product_id,
+    occurred_at,
+    known_at,
+    version_at,
+    version_number,
+    sku,
+    coalesce({{ said('product_name') }}, product_id) as title,
+    {{ said('brand') }} as brand,
+    {{ said('category') }} as category,
+    tags,
+    coalesce({{ said('handle') }}, lower(product_id)) as handle,
+    description,
+    case when price is null then 'unpriced' else 'active' end as status,
+    image_url,
+    price,
+    stock
+from products

@@ -1,0 +1,46 @@
+-- One row per event of a visitor.
+with
+
+shop as (
+    select * from {{ source('sources', 'shop') }}
+),
+
+events as (
+    select
+        events.*,
+        lower(trim(events.event)) as word,
+        {{ stated_moment('events.happened_at', 'shop.zone') }} as occurred_at
+    from {{ source('sources', 'sales__events') }} as events
+    cross join shop
+)
+
+select
+    'sales' as source,
+    concat_ws('|', visitor_id, happened_at, event, product_id, line_number) as web_event_id,
+    coalesce(nullif(trim(customer_id), ''), visitor_id) as source_customer_id,
+    occurred_at,
+    {{ known_at('occurred_at') }} as known_at,
+    _known_at as version_at,
+    _row_number as version_number,
+    _batch_id as batch_id,
+    case
+        when word in ('view', 'product_view', 'view_item', 'product', 'detail') then 'view_item'
+        when word in ('cart', 'add_to_cart', 'addtocart', 'cart_add', 'add to cart') then 'add_to_cart'
+        when word in ('transaction', 'purchase', 'buy', 'order', 'checkout_completed') then 'purchase'
+        when word in ('page_view', 'pageview', 'page', 'home', 'department') then 'page_view'
+        else word
+    end as event,
+    visitor_id as browser_id,
+    nullif(trim(customer_id), '') as login_id,
+    session_id,
+    nullif(trim(product_id), '') as sku,
+    category,
+    cast(null as varchar) as search_term,
+    page,
+    order_id,
+    lower(device) as device,
+    cast(null as varchar) as platform,
+    cast(null as varchar) as medium,
+    cast(null as varchar) as campaign,
+    cast(null as varchar) as variant
+from events

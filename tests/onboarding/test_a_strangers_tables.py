@@ -1,0 +1,220 @@
+"""A stranger's files become a shop: which table is what, how its values are written, and the same money as plain SQL over the files."""
+
+import csv
+import random
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dagster_project.checks import findings
+from dagster_project.onboarding.layout import NothingToSell
+from dagster_project.onboarding.shops import ShopExists, draft_shop
+from dagster_project.settings import SHOPS, load
+from dagster_project.shop import ASSUMED, Header
+from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.warehouse import Warehouse
+
+ORDERS = 120
+START = datetime(2019, 1, 1)
+
+
+def moments() -> list[datetime]:
+    draw = random.Random(3)
+    return sorted(START + timedelta(minutes=draw.randrange(150 * 1440)) for _ in range(ORDERS))
+
+
+def write(path: Path, header: str, rows: list[list[object]], delimiter: str = ",", encoding: str = "utf-8") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding=encoding) as file:
+        csv.writer(file, delimiter=delimiter).writerows([header.split("|"), *rows])
+
+
+def marketplace(folder: Path) -> None:
+    """Orders, their lines, customers by order, products: each in its file, with others that say nothing of sales."""
+    at = moments()
+    write(
+        folder / "mk_orders.csv",
+        "order_id|customer_id|order_status|order_purchase_timestamp",
+        [[f"o{n}", f"c{n}", "delivered", at[n]] for n in range(ORDERS)],
+    )
+    lines = [[f"o{n}", k, f"p{(n + k) % 9}", 10 + k, 2.5] for n in range(ORDERS) for k in (1, 2)]
+    write(folder / "mk_order_items.csv", "order_id|order_item_id|product_id|price|freight_value", lines)
+    people = [[f"c{n}", f"u{n % 50}", "14409", "Franca", "SP"] for n in range(ORDERS)]
+    write(folder / "mk_customers.csv", "customer_id|customer_unique_id|customer_zip_code_prefix|customer_city|customer_state", people)
+    write(folder / "mk_products.csv", "product_id|product_category_name|product_photos_qty", [[f"p{n}", "arts", 1] for n in range(9)])
+    write(folder / "mk_sellers.csv", "seller_id|seller_city", [["s1", "Campinas"]])
+
+
+def ids_only(folder: Path) -> None:
+    """A database's own tables, each with a plain id."""
+    at = moments()
+    write(
+        folder / "users.csv",
+        "id|first_name|last_name|email|country|created_at",
+        [[n, "Ann", "Lee", f"a{n}@example.org", "Brasil", f"{START} UTC"] for n in range(50)],
+    )
+    write(
+        folder / "orders.csv",
+        "id|user_id|status|created_at",
+        [[n, n % 50, "Complete" if n % 4 else "Cancelled", f"{at[n]} UTC"] for n in range(ORDERS)],
+    )
+    write(folder / "order_items.csv", "id|order_id|product_id|sale_price", [[n, n, n % 9, 20] for n in range(ORDERS)])
+    write(
+        folder / "products.csv",
+        "id|cost|category|name|brand|retail_price|sku",
+        [[n, 9, "Jeans", f"Jeans {n}", "L", 20, f"S{n}"] for n in range(9)],
+    )
+
+
+def one_semicolon_file(folder: Path) -> None:
+    """One row per line, German: semicolons, decimal commas, day first, Windows' letters."""
+    at = moments()
+    rows = [
+        [f"R{n}", at[n].strftime("%d.%m.%Y %H:%M"), f"K{n % 50}", f"A{n % 9}", "Käse", 2, f"1.0{n % 10}0,50", "Germany"]
+        for n in range(ORDERS)
+    ]
+    write(
+        folder / "umsatz.csv",
+        "Invoice No|Invoice Date|Customer No|Article No|Description|Quantity|Unit Price|Country",
+        rows,
+        ";",
+        "latin-1",
+    )
+
+
+def purchases_without_numbers(folder: Path) -> None:
+    """One row per bought product, without an order number."""
+    at = moments()
+    rows = [[at[n].strftime("%-m/%-d/%Y"), f"{n % 50:08d}", 471000 + n % 9, 1 + n % 2, 30] for n in range(ORDERS)]
+    write(folder / "merged.csv", "TRANSACTION_DT|CUSTOMER_ID|PRODUCT_ID|AMOUNT|SALES_PRICE", rows)
+
+
+def events_with_purchases(folder: Path) -> None:
+    at = moments()
+    rows = [
+        [f"{at[n]} UTC", ("view", "cart", "purchase")[n % 3], n % 9, "electronics.phone", "acme", 99.9, n % 50, f"s{n % 40}"]
+        for n in range(ORDERS)
+    ]
+    write(folder / "2019-Oct.csv", "event_time|event_type|product_id|category_code|brand|price|user_id|user_session", rows)
+
+
+def shop_export(folder: Path) -> None:
+    """What a shop system exports: an order's own facts stand on its first line only."""
+    at = moments()
+    header = "Name|Email|Financial Status|Currency|Subtotal|Created at|Lineitem quantity|Lineitem name|Lineitem price|Lineitem sku|Billing Name|Billing Country"
+    rows = []
+    for n in range(ORDERS):
+        created = at[n].strftime("%Y-%m-%d %H:%M:%S +0200")
+        rows.append([f"#{n}", f"a{n % 50}@example.org", "paid", "EUR", 20, created, 1, f"Mug {n % 9}", 10, f"M{n % 9}", "Ann Lee", "DE"])
+        rows.append([f"#{n}", f"a{n % 50}@example.org", "", "", "", created, 2, "Cup", 5, "CUP", "", ""])
+    write(folder / "orders_export.csv", header, rows)
+
+
+# layout → (orders, net revenue, rows without a refusal, some parts)
+CASES = {
+    marketplace: {
+        "lines": {"unit_price": "price"},
+        "customers": {"login_id": "customer_unique_id"},
+        "orders": {"ordered_at": "order_purchase_timestamp"},
+        "products": {},
+    },
+    ids_only: {
+        "customers": {"customer_id": "id"},
+        "orders": {"order_id": "id"},
+        "lines": {"line_number": "id"},
+        "products": {"product_id": "id"},
+    },
+    one_semicolon_file: {"lines": {"ordered_at": "%d.%m.%Y %H:%M", "unit_price": "1.234,56", "customer_id": "Customer No"}},
+    purchases_without_numbers: {"purchases": {"ordered_at": "%m/%d/%Y", "quantity": "AMOUNT", "line_amount": "SALES_PRICE"}},
+    events_with_purchases: {"events": {"visitor_id": "user_session"}, "purchases": {"customer_id": "user_id"}},
+    shop_export: {"lines": {"order_id": "Name", "ordered_at": "%Y-%m-%d %H:%M:%S %z", "email": "Email"}},
+}
+
+
+@pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
+def test_each_table_gets_its_part_and_no_row_is_refused(make, tmp_path: Path) -> None:
+    make(tmp_path / "files")
+    draft = draft_shop(tmp_path / "shops" / "stranger", tmp_path / "files")
+    columns = draft.shop.sources["sales"].columns
+    assert set(columns) == set(CASES[make])
+    for table, parts in CASES[make].items():
+        for column, expected in parts.items():
+            stated = columns[table][column]
+            assert expected in ((stated.header, stated.format) if isinstance(stated, Header) else (stated,)), (table, column, stated)
+    assert findings(load({"DEARLY_HOME": str(tmp_path)}, shop=str(draft.shop.folder))) == []
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    load_shop_extracts(warehouse, draft.shop, tmp_path / "store")
+    ((rows_in, loaded),) = warehouse.rows("select sum(rows_in), sum(rows_loaded) from sources.load_ledger")
+    assert (rows_in, loaded) == (sum(reading.sample.rows for reading in draft.layout.own), rows_in)
+    last = date(2019, 5, 30)
+    assert abs((draft.shop.last_day - last).days) <= 1
+
+
+def test_a_folder_of_pulls_of_known_systems_is_known_by_its_columns(tmp_path: Path) -> None:
+    draft = draft_shop(tmp_path / "shops" / "again", SHOPS / "small" / "extracts")
+    assert sorted(draft.shop.sources) == ["hubspot", "shopify"]
+    assert sum(1 for _ in draft.shop.folder.glob("extracts/*/*/*")) == sum(1 for _ in (SHOPS / "small").glob("extracts/*/*/*"))
+    assert draft.shop.sources["shopify"].history_until == datetime(2026, 2, 28, 23)
+    assert draft.shop.soft_opt_in is None
+
+
+def test_what_nobody_can_sell_with_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "files" / "weather.csv", "day|degrees", [[1, 20]])
+    with pytest.raises(NothingToSell, match=r"No table says who bought what and when .* weather: day, degrees"):
+        draft_shop(tmp_path / "shops" / "none", tmp_path / "files")
+    assert not (tmp_path / "shops" / "none").exists()
+
+
+def test_a_shop_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "shops" / "mine").mkdir(parents=True)
+    with pytest.raises(ShopExists):
+        draft_shop(tmp_path / "shops" / "mine", tmp_path)
+
+
+def test_an_assumed_opt_in_does_not_leave_the_machine(tmp_path: Path) -> None:
+    marketplace(tmp_path / "files")
+    shop = draft_shop(tmp_path / "shops" / "stranger", tmp_path / "files").shop
+    assert shop.soft_opt_in is not None
+    assert shop.soft_opt_in.notice == ASSUMED
+    assert shop.refusal(delivers_outside=False) is None
+    assert "soft_opt_in is assumed" in str(shop.refusal(delivers_outside=True))
+    told = shop.model_copy(update={"soft_opt_in": shop.soft_opt_in.model_copy(update={"notice": "at the checkout"})})
+    assert told.refusal(delivers_outside=True) is None
+
+
+def test_the_drafted_key_is_the_shops_own_and_secret(tmp_path: Path) -> None:
+    marketplace(tmp_path / "files")
+    keys = set()
+    for name in ("one", "two"):
+        shop = draft_shop(tmp_path / "shops" / name, tmp_path / "files").shop
+        keys.add(shop.pseudonym_key(None))
+        assert (shop.folder / "pseudonym.key").stat().st_mode & 0o077 == 0
+    assert len(keys) == 2
+
+
+def test_a_file_of_no_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "sales.xlsx").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"save sales.xlsx as CSV"):
+        draft_shop(tmp_path / "shops" / "none", tmp_path / "files")
+
+
+@pytest.mark.parametrize(("text", "month"), [("03/04/2019", 4), ("04/03/2019", 3)])
+def test_day_and_month_are_told_apart_by_the_files_order(text: str, month: int, tmp_path: Path) -> None:
+    """Twelve days that read either way: only one reading is in order."""
+    days = [date(2019, 1, 1) + timedelta(days=30 * n + n % 3) for n in range(11)]
+    rows = [
+        [f"o{n}", f"c{n}", f"p{n % 3}", day.strftime("%d/%m/%Y" if month == 4 else "%m/%d/%Y"), 5, 1]
+        for n, day in enumerate(days)
+        if day.day <= 12
+    ]
+    write(tmp_path / "files" / "sales.csv", "order id|customer id|product id|order date|price|quantity", rows)
+    draft = draft_shop(tmp_path / "shops" / "s", tmp_path / "files")
+    with duckdb.connect() as connection:
+        stated = draft.shop.sources["sales"].columns["lines"]["ordered_at"]
+        assert isinstance(stated, Header)
+        row = connection.execute("select month(strptime(?, ?))", [text, stated.format]).fetchone()
+    assert row == (month,)
