@@ -5,7 +5,6 @@ import random
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from dagster_project.checks import findings
@@ -202,19 +201,14 @@ def test_a_file_of_no_table_is_named(tmp_path: Path) -> None:
         draft_shop(tmp_path / "shops" / "none", tmp_path / "files")
 
 
-@pytest.mark.parametrize(("text", "month"), [("03/04/2019", 4), ("04/03/2019", 3)])
-def test_day_and_month_are_told_apart_by_the_files_order(text: str, month: int, tmp_path: Path) -> None:
-    """Twelve days that read either way: only one reading is in order."""
-    days = [date(2019, 1, 1) + timedelta(days=30 * n + n % 3) for n in range(11)]
-    rows = [
-        [f"o{n}", f"c{n}", f"p{n % 3}", day.strftime("%d/%m/%Y" if month == 4 else "%m/%d/%Y"), 5, 1]
-        for n, day in enumerate(days)
-        if day.day <= 12
-    ]
+@pytest.mark.parametrize("format", ["%d/%m/%Y", "%m/%d/%Y"])
+def test_day_and_month_are_told_apart_by_the_files_order(format: str, tmp_path: Path) -> None:
+    """Days that read either way: only one reading is in order."""
+    days = [day for n in range(11) if (day := date(2019, 1, 1) + timedelta(days=30 * n + n % 3)).day <= 12]
+    rows = [[f"o{n}", f"c{n}", f"p{n % 3}", day.strftime(format), 5, 1] for n, day in enumerate(days)]
     write(tmp_path / "files" / "sales.csv", "order id|customer id|product id|order date|price|quantity", rows)
     draft = draft_shop(tmp_path / "shops" / "s", tmp_path / "files")
-    with duckdb.connect() as connection:
-        stated = draft.shop.sources["sales"].columns["lines"]["ordered_at"]
-        assert isinstance(stated, Header)
-        row = connection.execute("select month(strptime(?, ?))", [text, stated.format]).fetchone()
-    assert row == (month,)
+    stated = draft.shop.sources["sales"].columns["lines"]["ordered_at"]
+    assert isinstance(stated, Header)
+    assert stated.format == format
+    assert any("which comes first, the day or the month?" in line for line in draft.review)
