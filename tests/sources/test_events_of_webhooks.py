@@ -20,6 +20,7 @@ CARTS = [
     {"user_id": "u1", "cart_value": 19.0, "items": [ITEM], "received_at": "2026-03-05T10:00:00Z"},
     {"user_id": "u2", "cart_value": -1, "items": [ITEM], "received_at": "2026-03-05T10:05:00Z"},
     {"user_id": "u3", "cart_value": 5, "items": {"product_id": "P1"}, "received_at": "2026-03-05T10:06:00Z"},
+    {"user_id": "u3", "cart_value": 5, "items": ["P1"], "received_at": "2026-03-05T10:06:30Z"},
     {"cart_value": 5, "items": [], "received_at": "2026-03-05T10:07:00Z"},
 ]
 VIEWS = [
@@ -51,10 +52,11 @@ def test_what_is_no_event_waits_with_its_reason(events, rows) -> None:
     assert refused == [
         ("cart_abandons", 3, "cart_value", "is below 0"),
         ("cart_abandons", 4, "items", "is not a list"),
-        ("cart_abandons", 5, "user_id", "is missing"),
+        ("cart_abandons", 5, "items", "holds something other than an object with product_id, quantity and price"),
+        ("cart_abandons", 6, "user_id", "is missing"),
         ("product_views", 2, "received_at", "is not a timestamp"),
     ]
-    assert rows(events, "select sum(rows_in), sum(rows_loaded), sum(rows_duplicate) from sources.load_ledger") == [(7, 2, 1)]
+    assert rows(events, "select sum(rows_in), sum(rows_loaded), sum(rows_duplicate) from sources.load_ledger") == [(8, 2, 1)]
 
 
 @pytest.mark.whole
