@@ -10,9 +10,9 @@ from dagster_project.warehouse import Warehouse
 
 TABLES = {
     "Sources: rows in = loaded + duplicate + quarantined + erased": (
-        ("source", "table", "batches", "in", "loaded", "duplicate", "quarantined"),
+        ("source", "batches", "in", "loaded", "duplicate", "quarantined", "erased"),
         """
-        select source, table_name, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined)
+        select source, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined), sum(rows_erased)
         from sources.load_ledger group by all order by all
         """,
     ),
@@ -31,10 +31,10 @@ TABLES = {
         """,
     ),
     "Exports of the newest day": (
-        ("destination", "feed", "run", "builds on", "rows", "held back at delivery"),
+        ("feed", "rows", "held back at delivery", "destinations"),
         """
-        select destination, feed, run, coalesce(delta_of, '-'), rows, held_back from campaigns.export_log
-        where as_of = (select max(as_of) from sources.built_days) order by 1, 2
+        select feed, max(rows), max(held_back), string_agg(destination, ', ' order by destination) from campaigns.export_log
+        where as_of = (select max(as_of) from sources.built_days) group by feed order by feed
         """,
     ),
 }
