@@ -1,8 +1,12 @@
-{# Every staging model of an entity (`vars: orders: [shopify, till]` → stg_shopify__orders, stg_till__orders), one under the other. #}
-{% macro all_sources(entity) -%}
+{#
+Every staging model of an entity (`vars: orders: [shopify, till]` → stg_shopify__orders, stg_till__orders), one under the other; cut by the parts
+of a model that has them (macros/kept.sql).
+#}
+{% macro all_sources(entity, part=none) -%}
 (
     {% for system in var(entity) %}
-    select * from {{ ref('stg_' ~ system ~ '__' ~ entity) }}
+    {%- set staged = ref('stg_' ~ system ~ '__' ~ entity) %}
+    select * from {{ staged }} {{ part_mark(staged, part) }}
     {% if not loop.last %}union all by name{% endif %}
     {% endfor %}
 )

@@ -1,4 +1,5 @@
 -- One row per source record and version.
+{{ config(materialized='kept', meta={'part': "concat(source, ':', source_customer_id)"}) }}
 with
 
 stated as (

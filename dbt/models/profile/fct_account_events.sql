@@ -1,4 +1,5 @@
 -- One row per account event version.
+{{ config(materialized='kept', meta={'part': 'account_event_id'}) }}
 with
 
 stated as (

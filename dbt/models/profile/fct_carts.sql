@@ -1,4 +1,5 @@
 -- One row per cart version.
+{{ config(materialized='kept', meta={'part': 'cart_id'}) }}
 with
 
 stated as (

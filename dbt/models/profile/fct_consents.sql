@@ -1,4 +1,5 @@
 -- One row per consent statement version.
+{{ config(materialized='kept', meta={'part': 'consent_id'}) }}
 with
 
 stated as (
@@ -10,7 +11,7 @@ stated as (
     select
         *,
         true as is_soft_opt_in
-    from {{ ref('int_soft_opt_ins') }}
+    from {{ part_of(ref('int_soft_opt_ins')) }} as soft_opt_ins
 ),
 
 consents as (

@@ -1,4 +1,5 @@
 -- One row per e-mail event version.
+{{ config(materialized='kept', meta={'part': 'email_event_id'}) }}
 with
 
 stated as (

@@ -1,4 +1,5 @@
 -- One row per order version.
+{{ config(materialized='kept', meta={'part': 'order_id'}) }}
 with
 
 stated as (

@@ -1,4 +1,5 @@
 -- One row per past mailing version.
+{{ config(materialized='kept', meta={'part': 'past_mailing_id'}) }}
 with
 
 stated as (

@@ -1,4 +1,5 @@
 -- One row per return version.
+{{ config(materialized='kept', meta={'part': 'return_id'}) }}
 with
 
 stated as (

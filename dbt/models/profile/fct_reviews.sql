@@ -1,4 +1,5 @@
 -- One row per review version.
+{{ config(materialized='kept', meta={'part': 'review_id'}) }}
 with
 
 stated as (

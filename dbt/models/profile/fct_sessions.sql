@@ -1,4 +1,5 @@
 -- One row per session version.
+{{ config(materialized='kept', meta={'part': 'session_id'}) }}
 with
 
 stated as (

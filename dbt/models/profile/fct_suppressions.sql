@@ -1,4 +1,5 @@
 -- One row per suppression version.
+{{ config(materialized='kept', meta={'part': 'suppression_id'}) }}
 with
 
 stated as (

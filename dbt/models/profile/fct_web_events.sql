@@ -1,4 +1,5 @@
 -- One row per web event version.
+{{ config(materialized='kept', meta={'part': 'web_event_id'}) }}
 with
 
 stated as (

@@ -1,4 +1,5 @@
 -- One row per wish version.
+{{ config(materialized='kept', meta={'part': 'wish_id'}) }}
 with
 
 stated as (

@@ -1,4 +1,5 @@
 -- One row per source record and span of time: the customer it belonged to, null where it was nobody's; all of time without a gap.
+{{ config(materialized='kept') }}
 with
 
 links as (

@@ -1,4 +1,5 @@
 -- One row per stock keeping unit: the product it is of, and since when that is known.
+{{ config(materialized='kept') }}
 with
 
 variants as (

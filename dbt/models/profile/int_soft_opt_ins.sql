@@ -1,4 +1,5 @@
 -- One row per buyer and purpose that the shop's soft opt-in names; none in a shop that has a consent source.
+{{ config(materialized='kept', meta={'part': "concat(source, ':', source_customer_id)"}) }}
 with
 
 shop as (

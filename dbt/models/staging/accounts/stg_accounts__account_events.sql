@@ -1,11 +1,12 @@
 -- One row per call of the account service.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 calls as (
     select
         *,
         {{ utc('"timestamp"') }} as occurred_at
-    from {{ source('sources', 'accounts__events') }}
+    from {{ part_of(source('sources', 'accounts__events')) }}
 )
 
 select
@@ -16,6 +17,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
     _row_number as version_number,
+    _batch_id,
     case when type = 'identify' then 'identified' else lower(replace(event, ' ', '_')) end as event,
     anonymous_id as browser_id,
     coalesce(

@@ -1,11 +1,12 @@
 -- One row per account and change of what it says of its holder.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 calls as (
     select
         *,
         {{ utc('"timestamp"') }} as occurred_at
-    from {{ source('sources', 'accounts__events') }}
+    from {{ part_of(source('sources', 'accounts__events')) }}
     where type = 'identify'
 )
 
@@ -16,6 +17,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
     _row_number as version_number,
+    _batch_id,
     {{ said(json_text('traits', '$.email')) }} as email,
     cast(null as varchar) as phone,
     {{ said(json_text('traits', '$.firstName')) }} as first_name,

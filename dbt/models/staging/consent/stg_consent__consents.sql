@@ -1,11 +1,12 @@
 -- One row per answer of a data subject to a purpose.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 receipts as (
     select
         *,
         {{ utc('interaction_date') }} as occurred_at
-    from {{ source('sources', 'consent__receipts') }}
+    from {{ part_of(source('sources', 'consent__receipts')) }}
 )
 
 select
@@ -23,6 +24,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
     _row_number as version_number,
+    _batch_id,
     concat_ws(' ', 'Receipt', receipt_id, transaction_type, 'at', collection_point) as evidence
 from receipts
 -- What is pending says nothing yet, and nothing is no; who was asked and said no has refused.

@@ -1,11 +1,12 @@
 -- One row per answer of a browser to a purpose of the cookie banner.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 answers as (
     select
         *,
         {{ utc('consent_date') }} as occurred_at
-    from {{ source('sources', 'cookiebot__consents') }}
+    from {{ part_of(source('sources', 'cookiebot__consents')) }}
 ),
 
 stated as (
@@ -30,6 +31,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
     _row_number as version_number,
+    _batch_id,
     concat_ws(' ', 'Cookiebot', "key") as evidence
 from stated
 where answer is not null

@@ -1,8 +1,13 @@
 -- One row per browser, and one per account that was signed in somewhere: persons only where another system knows them.
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
-events as (
-    select * from {{ ref('stg_ga4__web_events') }}
+browsers as (
+    select * from {{ part_of(ref('stg_ga4__web_events'), 'browser_id') }}
+),
+
+accounts as (
+    select * from {{ part_of(ref('stg_ga4__web_events'), "'user:' || login_id") }} where login_id is not null
 )
 
 select
@@ -15,7 +20,7 @@ select
     browser_id,
     cast(null as varchar) as login_id,
     false as is_person
-from events
+from browsers
 group by browser_id
 union all by name
 select
@@ -28,6 +33,5 @@ select
     cast(null as varchar) as browser_id,
     login_id,
     false as is_person
-from events
-where login_id is not null
+from accounts
 group by login_id

@@ -1,14 +1,15 @@
 -- One row per session and extract that brought events of it, with what was known of the session then.
+{{ config(materialized='kept', meta={'part': 'session_id'}) }}
 with
 
 events as (
-    select * from {{ ref('stg_ga4__web_events') }}
+    select * from {{ part_of(ref('stg_ga4__web_events')) }}
 ),
 
 brought as (
     select
         session_id,
-        batch_id,
+        _batch_id,
         browser_id,
         min(occurred_at) as started_at,
         max(occurred_at) as ended_at,
@@ -26,7 +27,7 @@ brought as (
         min(campaign) as campaign,
         min(variant) as variant
     from events
-    group by session_id, batch_id, browser_id
+    group by session_id, _batch_id, browser_id
 ),
 
 known as (
@@ -36,7 +37,7 @@ known as (
         min(started_at) over so_far as occurred_at,
         max(ended_at) over so_far as ended_at,
         known_at,
-        row_number() over (partition by session_id order by known_at, batch_id) as version_number,
+        row_number() over (partition by session_id order by known_at, _batch_id) as version_number,
         last_value(login_id ignore nulls) over so_far as login_id,
         sum(events_count) over so_far as events_count,
         sum(pages_count) over so_far as pages_count,
@@ -50,7 +51,7 @@ known as (
         min(campaign) over so_far as campaign,
         min(variant) over so_far as variant
     from brought
-    window so_far as (partition by session_id order by known_at, batch_id rows between unbounded preceding and current row)
+    window so_far as (partition by session_id order by known_at, _batch_id rows between unbounded preceding and current row)
 )
 
 select

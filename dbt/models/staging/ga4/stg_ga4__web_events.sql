@@ -1,5 +1,5 @@
 -- One row per event of a browser or app.
-{{ config(materialized='table') }}
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 events as (
@@ -7,7 +7,7 @@ events as (
         *,
         {{ parameters('event_params') }} as params,
         {{ from_micros('event_timestamp') }} as occurred_at
-    from {{ source('sources', 'ga4__events') }}
+    from {{ part_of(source('sources', 'ga4__events')) }}
 ),
 
 typed as (
@@ -27,7 +27,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
     _row_number as version_number,
-    _batch_id as batch_id,
+    _batch_id,
     case event_name
         when 'screen_view' then 'page_view'
         when 'view_search_results' then 'search'

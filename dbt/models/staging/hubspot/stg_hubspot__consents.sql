@@ -1,8 +1,9 @@
 -- One row per statement of a contact on a purpose, as each change of the contact repeats it.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 contacts as (
-    select * from {{ source('sources', 'hubspot__contacts') }}
+    select * from {{ part_of(source('sources', 'hubspot__contacts')) }}
 ),
 
 shop as (
@@ -46,5 +47,6 @@ select
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
     _row_number as version_number,
+    _batch_id,
     evidence
 from stated

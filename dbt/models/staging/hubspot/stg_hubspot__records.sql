@@ -1,8 +1,9 @@
 -- One row per contact and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 contacts as (
-    select * from {{ source('sources', 'hubspot__contacts') }}
+    select * from {{ part_of(source('sources', 'hubspot__contacts')) }}
 ),
 
 shop as (
@@ -25,6 +26,7 @@ select
     {{ known_at('created_at') }} as known_at,
     version_at,
     _row_number as version_number,
+    _batch_id,
     {{ said('email') }} as email,
     {{ said('phone_number') }} as phone,
     {{ said('first_name') }} as first_name,

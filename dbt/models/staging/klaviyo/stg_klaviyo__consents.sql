@@ -1,4 +1,5 @@
 -- One row per statement on e-mail marketing: a profile's subscription as each change repeats it, and each unsubscribing from a mail.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 profiles as (
@@ -7,11 +8,11 @@ profiles as (
         {{ json_text('subscriptions', '$.email.marketing.consent') }} as consent_state,
         {{ utc(json_text('subscriptions', '$.email.marketing.timestamp')) }} as occurred_at,
         {{ utc("coalesce(" ~ json_text('attributes', '$.updated') ~ ", " ~ json_text('attributes', '$.created') ~ ")") }} as profile_updated_at
-    from {{ source('sources', 'klaviyo__profiles') }}
+    from {{ part_of(source('sources', 'klaviyo__profiles')) }}
 ),
 
 events as (
-    select * from {{ ref('stg_klaviyo__email_events') }} where event = 'unsubscribed'
+    select * from {{ part_of(ref('stg_klaviyo__email_events')) }} where event = 'unsubscribed'
 )
 
 select
@@ -25,6 +26,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     profile_updated_at as version_at,
     _row_number as version_number,
+    _batch_id,
     concat('Klaviyo: ', consent_state) as evidence
 from profiles
 -- Anything but these two says nothing either way, and nothing is no.
@@ -41,5 +43,6 @@ select
     known_at,
     version_at,
     version_number,
+    _batch_id,
     concat_ws(' ', 'Klaviyo: unsubscribed from', campaign) as evidence
 from events

@@ -1,4 +1,5 @@
 -- One row per thing that became of a mail, and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 events as (
@@ -8,7 +9,7 @@ events as (
         {{ json_text('relationships', '$.metric.data.id') }} as metric_id,
         {{ json_text('relationships', '$.profile.data.id') }} as profile_id,
         {{ json_text('attributes', '$.event_properties') }} as properties
-    from {{ source('sources', 'klaviyo__events') }}
+    from {{ part_of(source('sources', 'klaviyo__events')) }}
 ),
 
 metrics as (
@@ -31,6 +32,7 @@ select
     {{ known_at('events.occurred_at') }} as known_at,
     events.occurred_at as version_at,
     events._row_number as version_number,
+    events._batch_id,
     case metrics.name
         when 'Received Email' then 'received'
         when 'Opened Email' then 'opened'

@@ -1,11 +1,12 @@
 -- One row per campaign and profile that was assigned to it, also those held out, and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 recipients as (
     select
         *,
         {{ utc('assigned_at') }} as occurred_at
-    from {{ source('sources', 'klaviyo__campaign_recipients') }}
+    from {{ part_of(source('sources', 'klaviyo__campaign_recipients')) }}
 ),
 
 campaigns as (
@@ -24,6 +25,7 @@ select
     {{ known_at('recipients.occurred_at') }} as known_at,
     recipients.occurred_at as version_at,
     recipients._row_number as version_number,
+    recipients._batch_id,
     campaigns.campaign,
     campaigns.campaign_name,
     recipients.variant,

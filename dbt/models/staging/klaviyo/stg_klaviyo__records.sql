@@ -1,4 +1,5 @@
 -- One row per profile and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 profiles as (
@@ -6,7 +7,7 @@ profiles as (
         *,
         {{ utc(json_text('attributes', '$.created')) }} as profile_created_at,
         {{ utc("coalesce(" ~ json_text('attributes', '$.updated') ~ ", " ~ json_text('attributes', '$.created') ~ ")") }} as profile_updated_at
-    from {{ source('sources', 'klaviyo__profiles') }}
+    from {{ part_of(source('sources', 'klaviyo__profiles')) }}
 )
 
 select
@@ -16,6 +17,7 @@ select
     {{ known_at('profile_created_at') }} as known_at,
     profile_updated_at as version_at,
     _row_number as version_number,
+    _batch_id,
     {{ said(json_text('attributes', '$.email')) }} as email,
     {{ said(json_text('attributes', '$.phone_number')) }} as phone,
     {{ said(json_text('attributes', '$.first_name')) }} as first_name,

@@ -1,4 +1,5 @@
 -- One row per reason not to write to a profile: from its list at each change (null once it is off the list), and from what became of mails.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 profiles as (
@@ -6,11 +7,11 @@ profiles as (
         *,
         {{ utc("coalesce(" ~ json_text('attributes', '$.updated') ~ ", " ~ json_text('attributes', '$.created') ~ ")") }} as profile_updated_at,
         {{ json_text('subscriptions', '$.email.marketing.suppression') }} as suppression_list
-    from {{ source('sources', 'klaviyo__profiles') }}
+    from {{ part_of(source('sources', 'klaviyo__profiles')) }}
 ),
 
 events as (
-    select * from {{ ref('stg_klaviyo__email_events') }}
+    select * from {{ part_of(ref('stg_klaviyo__email_events')) }}
 ),
 
 listed as (
@@ -55,7 +56,8 @@ select
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
     profile_updated_at as version_at,
-    _row_number as version_number
+    _row_number as version_number,
+    _batch_id
 from stated
 union all by name
 select
@@ -67,6 +69,7 @@ select
     occurred_at,
     known_at,
     version_at,
-    version_number
+    version_number,
+    _batch_id
 from events
 where event = 'spam' or (event = 'bounced' and coalesce(bounce_type, 'hard') <> 'soft')

@@ -1,8 +1,9 @@
 -- One row per invoice line and change.
+{{ config(materialized='kept', meta={'part': 'invoice_no'}) }}
 with
 
 lines as (
-    select * from {{ source('sources', 'online_retail__lines') }}
+    select * from {{ part_of(source('sources', 'online_retail__lines')) }}
 ),
 
 shop as (

@@ -1,8 +1,9 @@
 -- One row per sold invoice line and pull that changed its invoice.
+{{ config(materialized='kept', meta={'part': 'order_id'}) }}
 with
 
 lines as (
-    select * from {{ ref('stg_online_retail__lines') }} where kind = 'sale'
+    select * from {{ part_of(ref('stg_online_retail__lines'), 'invoice_no') }} where kind = 'sale'
 ),
 
 pulls as (

@@ -1,8 +1,9 @@
 -- One row per invoice with sold lines and pull that changed it.
+{{ config(materialized='kept', meta={'part': 'order_id'}) }}
 with
 
 items as (
-    select * from {{ ref('stg_online_retail__order_items') }}
+    select * from {{ part_of(ref('stg_online_retail__order_items')) }}
 )
 
 select

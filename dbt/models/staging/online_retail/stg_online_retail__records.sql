@@ -1,4 +1,5 @@
 -- One row per customer and change of what the invoices say of them.
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 invoices as (
@@ -8,7 +9,7 @@ invoices as (
         country,
         min(occurred_at) as occurred_at,
         min(case when is_history then least(occurred_at, pulled_at) else pulled_at end) as known_at
-    from {{ ref('stg_online_retail__lines') }}
+    from {{ part_of(ref('stg_online_retail__lines')) }}
     where source_customer_id is not null
     group by source_customer_id, invoice_no, country
 ),

@@ -1,8 +1,9 @@
 -- One row per cancelled, written-off or adjusted invoice line and change.
+{{ config(materialized='kept', meta={'part': "split_part(return_id, ':', 1)"}) }}
 with
 
 lines as (
-    select * from {{ ref('stg_online_retail__lines') }} where kind <> 'sale'
+    select * from {{ part_of(ref('stg_online_retail__lines'), 'invoice_no') }} where kind <> 'sale'
 )
 
 select

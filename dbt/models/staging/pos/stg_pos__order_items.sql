@@ -1,4 +1,5 @@
 -- One row per receipt line and extract that brought lines of its receipt.
+{{ config(materialized='kept', meta={'part': 'order_id'}) }}
 with
 
 lines as (
@@ -6,7 +7,7 @@ lines as (
         receipts.*,
         rates.rate,
         {{ local_to_utc('receipts.sold_at', 'shop.zone') }} as line_sold_at
-    from {{ source('sources', 'pos__receipts') }} as receipts
+    from {{ part_of(source('sources', 'pos__receipts'), 'receipt_no') }} as receipts
     inner join {{ source('sources', 'fx_rates') }} as rates on receipts.currency = rates.currency
     cross join {{ source('sources', 'shop') }} as shop
 ),

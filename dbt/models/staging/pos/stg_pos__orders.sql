@@ -1,8 +1,9 @@
 -- One row per receipt and extract that brought lines of it.
+{{ config(materialized='kept', meta={'part': 'order_id'}) }}
 with
 
 items as (
-    select * from {{ ref('stg_pos__order_items') }}
+    select * from {{ part_of(ref('stg_pos__order_items')) }}
 )
 
 select

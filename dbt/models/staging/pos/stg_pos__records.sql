@@ -1,8 +1,9 @@
 -- One row per loyalty card shown at a till: a person only where another system says whose it is (the till's own card is nobody's).
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 orders as (
-    select * from {{ ref('stg_pos__orders') }} where source_customer_id is not null
+    select * from {{ part_of(ref('stg_pos__orders')) }} where source_customer_id is not null
 )
 
 select

@@ -1,4 +1,5 @@
 -- One row per begun checkout and what was known of it: begun, and then completed.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 checkouts as (
@@ -8,7 +9,7 @@ checkouts as (
         {{ utc('completed_at') }} as became_order_at,
         nullif(trim(email), '') as stated_email,
         nullif(trim(phone), '') as stated_phone
-    from {{ source('sources', 'shopify__checkouts') }}
+    from {{ part_of(source('sources', 'shopify__checkouts')) }}
 ),
 
 rates as (
@@ -48,6 +49,7 @@ select
     states.known_at,
     states.version_at,
     states._row_number as version_number,
+    states._batch_id,
     states.line_items as items,
     states.abandoned_checkout_url as url,
     cast(cast(states.total_price as decimal(18, 2)) * rates.rate as decimal(18, 2)) as total_amount,

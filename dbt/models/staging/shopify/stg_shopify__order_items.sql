@@ -1,4 +1,5 @@
 -- One row per order line and change of its order.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 orders as (
@@ -6,7 +7,7 @@ orders as (
         *,
         concat(_batch_id, ':', cast(_row_number as varchar)) as version_row,
         {{ utc('created_at') }} as occurred_at
-    from {{ source('sources', 'shopify__orders') }}
+    from {{ part_of(source('sources', 'shopify__orders')) }}
 ),
 
 rates as (
@@ -49,6 +50,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     {{ utc('updated_at') }} as version_at,
     _row_number as version_number,
+    _batch_id,
     product_id,
     sku,
     quantity,

@@ -1,8 +1,9 @@
 -- One row per order and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 orders as (
-    select * from {{ source('sources', 'shopify__orders') }}
+    select * from {{ part_of(source('sources', 'shopify__orders')) }}
 ),
 
 items as (
@@ -13,7 +14,7 @@ items as (
         sum(gross_amount) as gross_amount,
         sum(quantity) as items_count,
         count(*) as lines_count
-    from {{ ref('stg_shopify__order_items') }}
+    from {{ part_of(ref('stg_shopify__order_items')) }}
     group by order_id, version_row
 ),
 
@@ -38,6 +39,7 @@ select
     case when typed._is_history then least(typed.occurred_at, typed._known_at) else typed._known_at end as known_at,
     {{ utc('typed.updated_at') }} as version_at,
     typed._row_number as version_number,
+    typed._batch_id,
     items.net_amount,
     cast(items.gross_amount - items.net_amount as decimal(18, 2)) as discount_amount,
     items.items_count,

@@ -1,4 +1,5 @@
 -- One row per customer account and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 customers as (
@@ -6,7 +7,7 @@ customers as (
         *,
         {{ utc('created_at') }} as account_created_at,
         {{ utc('updated_at') }} as version_at
-    from {{ source('sources', 'shopify__customers') }}
+    from {{ part_of(source('sources', 'shopify__customers')) }}
 )
 
 select
@@ -16,6 +17,7 @@ select
     {{ known_at('account_created_at') }} as known_at,
     version_at,
     _row_number as version_number,
+    _batch_id,
     {{ said('email') }} as email,
     {{ said('coalesce(phone, ' ~ json_text('default_address', '$.phone') ~ ')') }} as phone,
     {{ said('first_name') }} as first_name,

@@ -1,11 +1,12 @@
 -- One row per returned line, or cancelled order, and change of its order.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 orders as (
     select
         *,
         concat(_batch_id, ':', cast(_row_number as varchar)) as version_row
-    from {{ source('sources', 'shopify__orders') }}
+    from {{ part_of(source('sources', 'shopify__orders')) }}
 ),
 
 rates as (
@@ -13,7 +14,7 @@ rates as (
 ),
 
 items as (
-    select * from {{ ref('stg_shopify__order_items') }}
+    select * from {{ part_of(ref('stg_shopify__order_items')) }}
 ),
 
 refunds as (
@@ -40,6 +41,7 @@ refunded as (
         refund_lines._is_history,
         refund_lines._known_at,
         refund_lines._row_number,
+        refund_lines._batch_id,
         refund_lines.updated_at,
         {{ json_text('line', '$.id') }} as return_id,
         {{ utc(json_text('refund', '$.created_at')) }} as occurred_at,
@@ -80,6 +82,7 @@ cancelled as (
         orders._is_history,
         orders._known_at,
         orders._row_number,
+        orders._batch_id,
         orders.updated_at,
         concat('cancelled:', orders.id) as return_id,
         {{ utc('orders.cancelled_at') }} as occurred_at,
@@ -111,6 +114,7 @@ select
     case when returned._is_history then least(returned.occurred_at, returned._known_at) else returned._known_at end as known_at,
     {{ utc('returned.updated_at') }} as version_at,
     returned._row_number as version_number,
+    returned._batch_id,
     items.product_id,
     returned.quantity,
     returned.net_amount,

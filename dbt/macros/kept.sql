@@ -1,0 +1,291 @@
+{#
+A kept table changes with its inputs: a build does what has changed since the build before, and nothing where nothing has. The result equals a
+build of the whole.
+
+A model with a `part` in its meta (a column of its own, or an expression of them) falls into parts that do not depend on each other. It reads its inputs
+through `part_of`, which leaves a mark in the compiled SQL; in place of the mark a build of some parts restricts the input to them. Three ways:
+
+* nothing, when every input is as it was;
+* parts, when only marked inputs have changed, or lookups named in `touched_by` (`{'int_skus': ['sku']}`: the parts of the marked rows with such a sku);
+* whole and compared, when another input has. Without a `part` always so.
+
+What a build changed (rows that went and rows that came) is in `<table>__changes` until the next one: it tells the models downstream which of
+their parts to build. Who has missed a build, a first build, changed code and `--full-refresh` build whole. `sources.model_builds` and
+`sources.model_inputs` keep the books, in the transaction of the rows.
+#}
+{% materialization kept, default %}
+    {%- set target = this.incorporate(type='table') -%}
+    {%- set existing = load_cached_relation(this) -%}
+    {%- set name = named(this) -%}
+    {%- set inputs = kept_inputs(sql) -%}
+    {%- set part = kept_by('part') -%}
+    {%- set made = make_temp_relation(target) -%}
+    {%- set logged = this.schema ~ '.' ~ this.identifier ~ '__changes' -%}
+
+    {{ run_hooks(pre_hooks) }}
+
+    {% call statement('main', fetch_result=true) -%}
+        {{ differing_inputs(name, local_md5(sql), inputs) }}
+    {%- endcall %}
+    {%- set differing = load_result('main')['data'] -%}
+    {%- set way = way_to_build(differing, inputs, part, existing) -%}
+
+    {% if way == 'whole' %}
+        {% if existing is not none %}{% do adapter.drop_relation(existing) %}{% endif %}
+        {% call statement('whole') -%}
+            drop table if exists {{ logged }};
+            {{ create_table_as(False, target, sql) }};
+            {{ enter_build(name, differing, true) }}
+        {%- endcall %}
+    {% elif way == 'compared' %}
+        {% call statement('compared', fetch_result=true) -%}
+            {{ create_table_as(True, made, sql) }};
+            create or replace temp table compared as ({{ differences(target, made) }});
+            select count(*) from compared
+        {%- endcall %}
+        {%- set changed = load_result('compared')['data'][0][0] > 0 -%}
+        {% call statement('finish') -%}
+            {% if changed %}
+            create or replace table {{ logged }} as select * from compared;
+            create or replace table {{ target }} as select * from {{ made }};
+            {% endif %}
+            drop table compared;
+            {{ enter_build(name, differing, false, changed) }}
+        {%- endcall %}
+    {% elif way == 'parts' %}
+        {#- On its own: a contract is compared with the model's SQL before that is run. -#}
+        {% call statement('changed_parts') -%}
+            {{ changed_parts(differing, inputs) }}
+        {%- endcall %}
+        {% call statement('parts') -%}
+            {{ create_table_as(True, made, restricted(sql, differing, part)) }};
+            create or replace temp table held as
+            select
+                rowid as held_row,
+                *
+            from {{ target }}
+            where {{ is_changed(part, differing) }};
+            create or replace table {{ logged }} as ({{ differences('(select * exclude (held_row) from held)', made) }});
+            delete from {{ target }} where rowid in (select held.held_row from held);
+            insert into {{ target }} by name select * from {{ made }};
+            drop table held;
+            {{ enter_build(name, differing, false) }}
+        {%- endcall %}
+    {% endif %}
+
+    {{ run_hooks(post_hooks) }}
+    {% do adapter.commit() %}
+    {{ return({'relations': [target]}) }}
+{% endmaterialization %}
+
+{# An input cut by the model's parts: `expression` says of each row which part it belongs to (by default as the model says of its own rows). #}
+{% macro part_of(relation, expression=none) -%}
+(select * from {{ relation }} {{ part_mark(relation, expression) }})
+{%- endmacro %}
+
+{% macro part_mark(relation, expression=none) %}
+    {%- set expression = expression or kept_by('part') -%}
+    {%- if expression -%}{{ return('/*part ' ~ expression ~ ' of ' ~ named(relation) ~ '*/') }}{%- endif -%}
+    {{ return('') }}
+{% endmacro %}
+
+{# What the model says of its parts, in its meta. #}
+{% macro kept_by(what) %}{{ return(model.config.get('meta', {}).get(what)) }}{% endmacro %}
+
+{% macro part_marks(sql) %}{{ return(modules.re.findall('/\\*part (.+?) of (\\S+)\\*/', sql)) }}{% endmacro %}
+
+{% macro named(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
+
+{#
+What a model reads, by name: kind (`kept` table, `raw` table of batches, `content`: any other table, `view`), and how a change of it is followed:
+`cut` (expressions that give the part), `touch` (columns to look up), or neither. A view is read through to its own inputs.
+#}
+{% macro kept_inputs(sql) %}
+    {%- set cuts = {} -%}
+    {%- for expression, name in part_marks(sql) -%}
+        {%- do cuts.setdefault(name, []).append(expression) if expression not in cuts.get(name, []) -%}
+    {%- endfor -%}
+    {%- set inputs = {} -%}
+    {%- for id in model.depends_on.nodes -%}
+        {%- do add_inputs(inputs, id, cuts, (kept_by('touched_by') or {})) -%}
+    {%- endfor -%}
+    {#- Rows that a lookup touches are looked for in the marked inputs: all of them must be there to be looked at. -#}
+    {%- for name in cuts if 'cut' not in inputs.get(name, {}) -%}
+        {%- for input in inputs.values() -%}{%- do input.pop('touch', none) -%}{%- endfor -%}
+    {%- endfor -%}
+    {{ return(inputs) }}
+{% endmacro %}
+
+{% macro add_inputs(inputs, id, cuts, touches) %}
+    {%- set node = graph.sources[id] if id in graph.sources else graph.nodes[id] -%}
+    {%- set name = node.schema ~ '.' ~ (node.identifier if id in graph.sources else node.alias) -%}
+    {%- set kept_as = 'source' if id in graph.sources else node.config.materialized -%}
+    {%- if kept_as == 'ephemeral' or kept_as == 'view' -%}
+        {%- if kept_as == 'view' -%}{%- do inputs.update({name: {'kind': 'view'}}) -%}{%- endif -%}
+        {%- for parent in node.depends_on.nodes -%}{%- do add_inputs(inputs, parent, {}, {}) -%}{%- endfor -%}
+    {%- else -%}
+        {%- set kind = 'kept' if kept_as == 'kept' else 'raw' if '_batch_id' in node.columns else 'content' -%}
+        {%- set input = {'kind': kind} -%}
+        {#- Read both cut and uncut, it counts as uncut. -#}
+        {%- if name not in inputs and kind != 'content' and name in cuts -%}{%- do input.update({'cut': cuts[name]}) -%}{%- endif -%}
+        {%- if name not in inputs and kind == 'kept' and node.name in touches -%}{%- do input.update({'touch': touches[node.name]}) -%}{%- endif -%}
+        {%- do inputs.update({name: input}) -%}
+    {%- endif -%}
+{% endmacro %}
+
+{# The inputs, and of raw tables the batches, that are not as at the model's last build: input, batch, state now, state then. #}
+{% macro differing_inputs(name, code, inputs) %}
+with
+
+present as (
+    select 'code' as input, '-' as batch, '{{ code }}' as state
+    {% for input, how in inputs.items() %}
+    union all
+    {% if how.kind == 'raw' -%}
+    select '{{ input }}' as input, coalesce(_batch_id, '-') as batch, cast(count(*) as varchar) as state from {{ input }} group by _batch_id
+    {%- elif how.kind == 'kept' -%}
+    select model as input, '-' as batch, concat(build, case when is_whole then ' whole' end) as state
+    from sources.model_builds
+    where model = '{{ input }}'
+    {%- elif how.kind == 'view' -%}
+    select '{{ input }}' as input, '-' as batch, md5(sql) as state
+    from duckdb_views()
+    where schema_name = '{{ input.split('.')[0] }}' and view_name = '{{ input.split('.')[1] }}'
+    {%- else -%}
+    select '{{ input }}' as input, '-' as batch, cast(sum(cast(hash(content) as hugeint)) as varchar) as state from {{ input }} as content
+    {%- endif %}
+    {% endfor %}
+),
+
+seen as (
+    select input, batch, state from sources.model_inputs where model = '{{ name }}'
+)
+
+select
+    coalesce(present.input, seen.input) as input,
+    coalesce(present.batch, seen.batch) as batch,
+    coalesce(present.state, 'none') as state,
+    coalesce(seen.state, 'none') as state_then
+from present
+full join seen on present.input = seen.input and present.batch = seen.batch
+where present.state is distinct from seen.state
+{% endmacro %}
+
+{% macro way_to_build(differing, inputs, part, existing) %}
+    {%- if existing is none or existing.is_view or should_full_refresh() -%}{{ return('whole') }}{%- endif -%}
+    {%- if not differing -%}{{ return('nothing') }}{%- endif -%}
+    {%- set found = namespace(way='parts' if part else 'compared') -%}
+    {%- for input, batch, state, state_then in differing -%}
+        {%- set how = inputs.get(input, {'kind': 'code'}) -%}
+        {%- if how.kind == 'code' or how.kind == 'view' or (how.kind == 'kept' and 'whole' in state) -%}
+            {{ return('whole') }}
+        {%- elif not ('cut' in how or 'touch' in how) -%}
+            {%- set found.way = 'compared' -%}
+        {%- elif how.kind == 'raw' and (state_then != 'none' or batch == '-') -%}
+            {%- set found.way = 'compared' -%}
+        {%- elif how.kind == 'kept' and state_then.split(' ')[0] | int(-1) != state | int(-1) - 1 -%}
+            {%- set found.way = 'compared' -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(found.way) }}
+{% endmacro %}
+
+{# The batches that have come, of all inputs or of one, as a list of SQL. #}
+{% macro new_batches(differing, input=none) %}
+    {%- set batches = [] -%}
+    {%- for name, batch, state, state_then in differing if batch != '-' and (input is none or name == input) and "'" ~ batch ~ "'" not in batches -%}
+        {%- do batches.append("'" ~ batch ~ "'") -%}
+    {%- endfor -%}
+    {{ return(batches | join(', ')) }}
+{% endmacro %}
+
+{# Where raw batches are all that has changed, they are named in the condition itself, so that the engine skips what it need not read. #}
+{% macro is_changed(expression, differing) %}
+    {%- if expression == '_batch_id' and differing | selectattr(1, 'equalto', '-') | list | length == 0 -%}
+        {{ return('_batch_id in (' ~ new_batches(differing) ~ ')') }}
+    {%- endif -%}
+    {{ return('(' ~ expression ~ ') in (select changed_parts.part from changed_parts)') }}
+{% endmacro %}
+
+{% macro restricted(sql, differing, part) %}
+    {%- set restricted = namespace(sql=sql) -%}
+    {%- for expression, name in part_marks(sql) -%}
+        {%- set mark = '/*part ' ~ expression ~ ' of ' ~ name ~ '*/' -%}
+        {%- set restricted.sql = restricted.sql | replace(mark, 'where ' ~ is_changed(expression, differing)) -%}
+    {%- endfor -%}
+    {{ return(restricted.sql) }}
+{% endmacro %}
+
+{# The parts of what has changed in each marked input, and of the marked rows that a changed lookup touches. #}
+{% macro changed_parts(differing, inputs) %}
+create or replace temp table changed_parts as
+select cast(null as varchar) as part
+where false
+{% for input in differing | map(attribute=0) | unique %}
+    {%- set how = inputs[input] -%}
+    {%- for expression in how.get('cut', []) %}
+union
+        {%- if how.kind == 'raw' %}
+select {{ expression }} as part from {{ input }} where _batch_id in ({{ new_batches(differing, input) }})
+        {%- else %}
+select {{ expression }} as part from {{ input }}__changes
+        {%- endif -%}
+    {%- endfor -%}
+    {%- if 'touch' in how -%}
+        {%- set touched = [] -%}
+        {%- for cut_input, cut in inputs.items() if 'cut' in cut and how.touch | reject('in', columns_of(cut_input)) | list | length == 0 -%}
+            {%- for expression in cut.cut %}
+union
+select {{ expression }} as part from {{ cut_input }}
+where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) from {{ input }}__changes)
+                {%- do touched.append(cut_input) -%}
+            {%- endfor -%}
+        {%- endfor -%}
+        {%- if not touched -%}
+            {{ exceptions.raise_compiler_error(this ~ ' is touched by ' ~ input ~ ', but no input has ' ~ how.touch | join(', ') ~ '.') }}
+        {%- endif -%}
+    {%- endif -%}
+{% endfor %}
+{% endmacro %}
+
+{% macro columns_of(name) %}
+    {%- set relation = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) -%}
+    {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
+{% endmacro %}
+
+{# The rows that one of two relations has and the other has not, each as often as that is so. #}
+{% macro differences(one, other) %}
+(select * from {{ one }} except all select * from {{ other }})
+union all
+(select * from {{ other }} except all select * from {{ one }})
+{% endmacro %}
+
+{# Enter a build and the states of the inputs it was made from. A build that changed nothing has no number. #}
+{% macro enter_build(name, differing, is_whole, changed=true) %}
+    {%- if changed %}
+insert into sources.model_builds
+select '{{ name }}', coalesce(max(build), 0) + 1, {{ is_whole }} from sources.model_builds where model = '{{ name }}';
+delete from sources.model_builds
+where model = '{{ name }}' and build < (select max(build) from sources.model_builds where model = '{{ name }}');
+    {%- endif -%}
+    {%- if differing %}
+create or replace temp table entered as
+select * from (values
+    {%- for row in differing %} ('{{ row[0] }}', '{{ row[1] }}', '{{ row[2] }}'){{ ',' if not loop.last }}{% endfor -%}
+) as entered (input, batch, state);
+delete from sources.model_inputs using entered
+where model_inputs.model = '{{ name }}' and model_inputs.input = entered.input and model_inputs.batch = entered.batch;
+insert into sources.model_inputs select '{{ name }}', * from entered where state <> 'none';
+drop table entered;
+    {%- endif %}
+select 1
+{% endmacro %}
+
+{# The books of the kept tables. #}
+{% macro create_books() %}
+    {% if execute %}
+        {% do run_query('create schema if not exists sources') %}
+        {% do run_query('create table if not exists sources.model_builds (model varchar, build bigint, is_whole boolean)') %}
+        {% do run_query('create table if not exists sources.model_inputs (model varchar, input varchar, batch varchar, state varchar)') %}
+    {% endif %}
+{% endmacro %}

@@ -1,0 +1,144 @@
+"""Kept tables: whatever comes, in whatever order, they hold what a build of the whole would hold; and a night without news does nothing."""
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+import yaml
+
+from dagster_project.identity.assets import add_contact_points, link_records
+from dagster_project.partitions import write_shop
+from dagster_project.resources import Store
+from dagster_project.settings import DBT_PROJECT, SHOPS, Settings, load
+from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.transform import dbt_build
+from simulator import generate
+
+NIGHTS = 3
+PAST_THE_FACTS = ["customer_permissions", "customer_suppressions", "current_customers", "current_permissions", "product_wishes"]
+
+
+def shop_with_every_system(folder: Path) -> Path:
+    demo = yaml.safe_load((SHOPS / "demo" / "shop.yaml").read_text())
+    for source in demo["sources"].values():
+        source["history_until"] = datetime(2026, 3, 11, 23)
+    (folder / "kept").mkdir(parents=True)
+    (folder / "kept" / "shop.yaml").write_text(yaml.safe_dump({**demo, "name": "kept", "models": [], "generator": None}))
+    (folder / "kept" / "brand.yaml").write_bytes((SHOPS / "demo" / "brand.yaml").read_bytes())
+    return folder / "kept"
+
+
+def build_facts(settings: Settings, full_refresh: bool = False) -> None:
+    """What a night does up to the facts, without Dagster."""
+    store = Store(shop_folder=str(settings.shop_folder))
+    os.environ["DEARLY_HOME"] = str(settings.home)
+    store.open()
+    store.warehouse.create()
+    load_shop_extracts(store.warehouse, store.shop, settings.store)
+    write_shop(store)
+    whole = ["--full-refresh"] if full_refresh else []
+
+    def run(*select: str) -> None:
+        manifest = dbt_build.parse(settings).manifest.deepcopy()
+        dbt_build.invoke(settings, ["run", *whole, "--select", *select, "--exclude", *PAST_THE_FACTS], manifest)
+
+    run("staging", "identity")
+    add_contact_points(store)
+    link_records(store)
+    run("profile")
+
+
+def differing(one: Settings, other: Settings) -> dict[str, int]:
+    """Rows, by kept table, that one of two stores has and the other has not."""
+    with duckdb.connect(str(one.warehouse)) as connection:
+        connection.execute(f"attach '{other.warehouse}' as other (read_only)")
+        tables = [row[0] for row in connection.execute("select model from sources.model_builds order by 1").fetchall()]
+        found = {}
+        for table in tables:
+            sql = f"""
+                select count(*) from (
+                    (select * from {table} except all select * from other.{table})
+                    union all (select * from other.{table} except all select * from {table})
+                )
+            """
+            row = connection.execute(sql).fetchone()
+            assert row is not None
+            found[table] = row[0]
+    assert "profile.fct_web_events" in tables
+    return {table: rows for table, rows in found.items() if rows}
+
+
+def built_whole(settings: Settings, folder: Path) -> Settings:
+    """A copy of a store, its kept tables built from nothing."""
+    shutil.copytree(settings.home, folder, ignore=shutil.ignore_patterns("dbt", "arriving"))
+    whole = replace(settings, home=folder)
+    build_facts(whole, full_refresh=True)
+    return whole
+
+
+def state_of(settings: Settings) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(settings.warehouse), read_only=True) as connection:
+        return connection.execute("select * from sources.model_builds order by 1").fetchall()
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """A shop's files in an order of chance over some nights: daily pulls before the history, corrections before what they correct."""
+    before = {name: os.environ.get(name) for name in ("DEARLY_HOME", "DEARLY_WAREHOUSE", "DEARLY_THREADS")}
+    folder = tmp_path_factory.mktemp("kept")
+    settings = load({"DEARLY_HOME": str(folder / "home")}, shop=str(shop_with_every_system(folder / "shops")))
+    generate(folder / "arriving", customers=150, months=4, days=3, seed=5, last_day=date(2026, 3, 14))
+    files = sorted(path for path in (folder / "arriving" / "extracts").rglob("*") if path.is_file())
+    random.Random(3).shuffle(files)
+    for night in range(NIGHTS):
+        if night == NIGHTS - 1:
+            shutil.copytree(settings.home, folder / "eve", ignore=shutil.ignore_patterns("dbt"))
+        for path in files[night::NIGHTS]:
+            there = settings.store / "raw" / path.relative_to(folder / "arriving")
+            there.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, there)
+        build_facts(settings)
+    yield settings
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="module")
+def whole(nights: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return built_whole(nights, tmp_path_factory.mktemp("whole") / "home")
+
+
+def test_three_nights_equal_one_build_of_the_whole(nights: Settings, whole: Settings) -> None:
+    assert differing(nights, whole) == {}
+
+
+def test_the_last_night_built_parts(nights: Settings) -> None:
+    whole = {row[0] for row in state_of(nights) if row[2]}
+    assert not whole & {"profile.fct_web_events", "profile.fct_orders", "staging.stg_pos__orders", "identity.customer_records"}
+
+
+def test_a_night_without_news_builds_nothing(nights: Settings) -> None:
+    before = state_of(nights)
+    build_facts(nights)
+    assert state_of(nights) == before
+
+
+def test_a_batch_taken_for_built_is_found_missing(nights: Settings, whole: Settings, tmp_path: Path) -> None:
+    """The control: books that claim the last night's batches before they are built lose those rows, and the comparison finds it."""
+    shutil.copytree(nights.home.parent / "eve", tmp_path / "home")
+    forgetful = replace(nights, home=tmp_path / "home")
+    shutil.copytree(nights.store / "raw", forgetful.store / "raw", dirs_exist_ok=True)
+    with duckdb.connect(str(forgetful.warehouse)) as connection:
+        connection.execute(f"attach '{nights.warehouse}' as nights (read_only)")
+        claimed = "from nights.sources.model_inputs where input = 'sources.ga4__events' except select * from sources.model_inputs"
+        connection.execute(f"insert into sources.model_inputs select * {claimed}")
+    build_facts(forgetful)
+    found = differing(forgetful, whole)
+    assert found["staging.stg_ga4__web_events"] > 0
+    assert found["profile.fct_web_events"] > 0
