@@ -193,14 +193,14 @@ def build_features(
 
 
 def run_dbt(store: Path, horizons: Sequence[int], project: Path) -> None:
-    """`dbt run --select order_features training_labels` on the store, in this process."""
+    """`dbt run --select int_order_state order_features training_labels` on the store, in this process."""
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
     from dbt.cli.main import dbtRunner
 
     folder = store.parent
     result = dbtRunner().invoke([
         "--quiet", "--no-use-colors", "--log-path", str(folder / "logs"),
-        "run", "--select", "order_features", "training_labels", "--project-dir", str(project), "--profiles-dir", str(project),
+        "run", "--select", "int_order_state", "order_features", "training_labels", "--project-dir", str(project), "--profiles-dir", str(project),
         "--target-path", str(folder / "target"), "--vars", f"{{label_horizons: {sorted(set(horizons))}}}",
     ])  # fmt: skip
     if not result.success:

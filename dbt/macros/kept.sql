@@ -9,6 +9,10 @@ through `part_of`, which leaves a mark in the compiled SQL; in place of the mark
 * parts, when only marked inputs have changed, or lookups named in `touched_by` (`{'int_skus': ['sku']}`: the parts of the marked rows with such a sku);
 * whole and compared, when another input has. Without a `part` always so.
 
+A dated model (`windows` in its meta: ages in days at which its facts stop counting for something; it reads them through `known`) holds the run's
+moments only. A day after the one it holds it builds the parts that time touches as well, and carries the others: their rows may say nothing that
+a day changes, so they hold dates, never ages.
+
 What a build changed (rows that went and rows that came) is in `<table>__changes` until the next one: it tells the models downstream which of
 their parts to build. Who has missed a build, a first build, changed code and `--full-refresh` build whole. `sources.model_builds` and
 `sources.model_inputs` keep the books, in the transaction of the rows.
@@ -59,6 +63,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {%- endcall %}
         {% call statement('parts') -%}
             {{ create_table_as(True, made, restricted(sql, differing, part)) }};
+            {{ carry(target, differing) }}
             create or replace temp table held as
             select
                 rowid as held_row,
@@ -83,6 +88,9 @@ their parts to build. Who has missed a build, a first build, changed code and `-
 (select * from {{ relation }} {{ part_mark(relation, expression) }})
 {%- endmacro %}
 
+{# An input of a model that may have parts. #}
+{% macro cut(relation) %}{{ return(part_of(relation) if kept_by('part') else relation) }}{% endmacro %}
+
 {% macro part_mark(relation, expression=none) %}
     {%- set expression = expression or kept_by('part') -%}
     {%- if expression -%}{{ return('/*part ' ~ expression ~ ' of ' ~ named(relation) ~ '*/') }}{%- endif -%}
@@ -98,19 +106,23 @@ their parts to build. Who has missed a build, a first build, changed code and `-
 
 {#
 What a model reads, by name: kind (`kept` table, `raw` table of batches, `content`: any other table, `view`), and how a change of it is followed:
-`cut` (expressions that give the part), `touch` (columns to look up), or neither. A view is read through to its own inputs.
+`cut` (expressions that give the part), `touch` (columns to look up), or neither. A view is read through to its own inputs. An input counts as cut
+when each reading of it is.
 #}
 {% macro kept_inputs(sql) %}
     {%- set cuts = {} -%}
     {%- for expression, name in part_marks(sql) -%}
-        {%- do cuts.setdefault(name, []).append(expression) if expression not in cuts.get(name, []) -%}
+        {%- do cuts.setdefault(name, []).append(expression) -%}
+    {%- endfor -%}
+    {%- for name in cuts | list if sql.count('"' ~ name | replace('.', '"."') ~ '"') != cuts[name] | length -%}
+        {%- do cuts.pop(name) -%}
     {%- endfor -%}
     {%- set inputs = {} -%}
     {%- for id in model.depends_on.nodes -%}
         {%- do add_inputs(inputs, id, cuts, (kept_by('touched_by') or {})) -%}
     {%- endfor -%}
     {#- Rows that a lookup touches are looked for in the marked inputs: all of them must be there to be looked at. -#}
-    {%- for name in cuts if 'cut' not in inputs.get(name, {}) -%}
+    {%- for expression, name in part_marks(sql) if 'cut' not in inputs.get(name, {}) -%}
         {%- for input in inputs.values() -%}{%- do input.pop('touch', none) -%}{%- endfor -%}
     {%- endfor -%}
     {{ return(inputs) }}
@@ -120,16 +132,23 @@ What a model reads, by name: kind (`kept` table, `raw` table of batches, `conten
     {%- set node = graph.sources[id] if id in graph.sources else graph.nodes[id] -%}
     {%- set name = node.schema ~ '.' ~ (node.identifier if id in graph.sources else node.alias) -%}
     {%- set kept_as = 'source' if id in graph.sources else node.config.materialized -%}
-    {%- if kept_as == 'ephemeral' or kept_as == 'view' -%}
-        {%- if kept_as == 'view' -%}{%- do inputs.update({name: {'kind': 'view'}}) -%}{%- endif -%}
+    {%- if kept_as == 'ephemeral' -%}
+        {%- for parent in node.depends_on.nodes -%}{%- do add_inputs(inputs, parent, cuts, touches) -%}{%- endfor -%}
+    {%- elif kept_as == 'view' -%}
+        {%- do inputs.update({name: {'kind': 'view'}}) -%}
         {%- for parent in node.depends_on.nodes -%}{%- do add_inputs(inputs, parent, {}, {}) -%}{%- endfor -%}
-    {%- else -%}
-        {%- set kind = 'kept' if kept_as == 'kept' else 'raw' if '_batch_id' in node.columns else 'content' -%}
-        {%- set input = {'kind': kind} -%}
-        {#- Read both cut and uncut, it counts as uncut. -#}
-        {%- if name not in inputs and kind != 'content' and name in cuts -%}{%- do input.update({'cut': cuts[name]}) -%}{%- endif -%}
-        {%- if name not in inputs and kind == 'kept' and node.name in touches -%}{%- do input.update({'touch': touches[node.name]}) -%}{%- endif -%}
-        {%- do inputs.update({name: input}) -%}
+    {%- elif name != 'sources.run_days' -%}
+        {%- set input = inputs.setdefault(name, {'kind': kept_as if kept_as in ('kept', 'days') else 'raw' if '_batch_id' in node.columns else 'content'}) -%}
+        {%- if input.kind != 'content' and name in cuts -%}
+            {%- do input.update({'cut': cuts[name] | unique | list}) if not input.is_uncut -%}
+        {%- elif input.kind in ('kept', 'days') and node.name in touches -%}
+            {%- do input.update({'touch': touches[node.name]}) if not input.is_uncut -%}
+        {%- else -%}
+            {#- Read another way too, a change of it cannot be told by part. -#}
+            {%- do input.update({'is_uncut': true}) -%}
+            {%- do input.pop('cut', none) -%}
+            {%- do input.pop('touch', none) -%}
+        {%- endif -%}
     {%- endif -%}
 {% endmacro %}
 
@@ -139,6 +158,14 @@ with
 
 present as (
     select 'code' as input, '-' as batch, '{{ code }}' as state
+    {%- if is_dated() %}
+    union all
+    select
+        'moment' as input,
+        '-' as batch,
+        concat_ws('|', max(as_of), max(known_by), count(*), md5(string_agg(concat(as_of, ' ', known_by), '|' order by as_of))) as state
+    from {{ moments() }} as moments
+    {%- endif %}
     {% for input, how in inputs.items() %}
     union all
     {% if how.kind == 'raw' -%}
@@ -147,12 +174,14 @@ present as (
     select model as input, '-' as batch, concat(build, case when is_whole then ' whole' end) as state
     from sources.model_builds
     where model = '{{ input }}'
+    {%- elif how.kind == 'days' -%}
+    select '{{ input }}' as input, '-' as batch, {{ content_of(newest_day_of(input)) }} as state
     {%- elif how.kind == 'view' -%}
     select '{{ input }}' as input, '-' as batch, md5(sql) as state
     from duckdb_views()
     where schema_name = '{{ input.split('.')[0] }}' and view_name = '{{ input.split('.')[1] }}'
     {%- else -%}
-    select '{{ input }}' as input, '-' as batch, cast(sum(cast(hash(content) as hugeint)) as varchar) as state from {{ input }} as content
+    select '{{ input }}' as input, '-' as batch, {{ content_of(input) }} as state
     {%- endif %}
     {% endfor %}
 ),
@@ -171,16 +200,34 @@ full join seen on present.input = seen.input and present.batch = seen.batch
 where present.state is distinct from seen.state
 {% endmacro %}
 
+{# The rows of a relation as one text, whatever their order. #}
+{% macro content_of(relation) -%}
+(select cast(coalesce(sum(cast(hash(content) as hugeint)), 0) as varchar) from {{ relation }} as content)
+{%- endmacro %}
+
+{# What a table of days says of the newest moment of the run, or of another. #}
+{% macro newest_day_of(name, as_of=none) -%}
+(select * exclude (as_of) from {{ name }} where as_of = {% if as_of %}timestamp '{{ as_of }}'{% else %}(select max(moments.as_of) from {{ moments() }} as moments){% endif %})
+{%- endmacro %}
+
 {% macro way_to_build(differing, inputs, part, existing) %}
     {%- if existing is none or existing.is_view or should_full_refresh() -%}{{ return('whole') }}{%- endif -%}
     {%- if not differing -%}{{ return('nothing') }}{%- endif -%}
     {%- set found = namespace(way='parts' if part else 'compared') -%}
     {%- for input, batch, state, state_then in differing -%}
-        {%- set how = inputs.get(input, {'kind': 'code'}) -%}
-        {%- if how.kind == 'code' or how.kind == 'view' or (how.kind == 'kept' and 'whole' in state) -%}
+        {%- set how = inputs.get(input, {'kind': input}) -%}
+        {%- if how.kind == 'moment' -%}
+            {%- if not moves_by_days(state_then, state) -%}{{ return('whole') }}{%- endif -%}
+        {%- elif how.kind == 'code' or how.kind == 'view' or (how.kind == 'kept' and 'whole' in state) -%}
             {{ return('whole') }}
         {%- elif not ('cut' in how or 'touch' in how) -%}
             {%- set found.way = 'compared' -%}
+        {%- elif how.kind == 'days' -%}
+            {#- The day carried from must still be the one that this model was built from. -#}
+            {%- set moment = differing | selectattr(0, 'equalto', 'moment') | map(attribute=3) | first | default('') -%}
+            {%- if not moment or run_query('select ' ~ content_of(newest_day_of(input, moment.split('|')[0]))).rows[0][0] | string != state_then -%}
+                {%- set found.way = 'compared' -%}
+            {%- endif -%}
         {%- elif how.kind == 'raw' and (state_then != 'none' or batch == '-') -%}
             {%- set found.way = 'compared' -%}
         {%- elif how.kind == 'kept' and state_then.split(' ')[0] | int(-1) != state | int(-1) - 1 -%}
@@ -188,6 +235,46 @@ where present.state is distinct from seen.state
         {%- endif -%}
     {%- endfor -%}
     {{ return(found.way) }}
+{% endmacro %}
+
+{# Whether the moment moved on, from the newest moment then to the only one now, by whole days of 24 hours: days end alike then. #}
+{% macro moves_by_days(then, now) %}
+    {%- set then = then.split('|') -%}
+    {%- set now = now.split('|') -%}
+    {%- set parse = modules.datetime.datetime.fromisoformat -%}
+    {%- if then | length != now | length or now[2] != '1' or now[0] <= then[0] or now[1] < then[1] -%}{{ return(false) }}{%- endif -%}
+    {{ return((parse(now[0]) - parse(then[0])).total_seconds() % 86400 == 0) }}
+{% endmacro %}
+
+{% macro is_dated() %}{{ return(kept_by('windows') is not none) }}{% endmacro %}
+
+{# For a dated model whose moment moved on: the parts of facts that begin or cease to count, or leave a window (days of age). #}
+{% macro parts_touched_by_time(differing, inputs) %}
+    {%- for input, batch, state, state_then in differing if input == 'moment' -%}
+        {%- set then = state_then.split('|') -%}
+        {%- set now = state.split('|') -%}
+        {%- for name, how in inputs.items() if how.kind == 'kept' -%}
+            {%- for expression in how.get('cut', []) %}
+union
+select {{ expression }} as part from {{ name }}
+where
+    (known_at > timestamp '{{ then[1] }}' and known_at <= timestamp '{{ now[1] }}')
+    or (superseded_at > timestamp '{{ then[1] }}' and superseded_at <= timestamp '{{ now[1] }}')
+    or (occurred_at >= timestamp '{{ then[0] }}' and occurred_at < timestamp '{{ now[0] }}')
+                {%- for window in kept_by('windows') %}
+    or (occurred_at > {{ add_days("timestamp '" ~ then[0] ~ "'", -window) }} and occurred_at <= {{ add_days("timestamp '" ~ now[0] ~ "'", -window) }})
+                {%- endfor -%}
+            {%- endfor -%}
+        {%- endfor -%}
+    {%- endfor -%}
+{% endmacro %}
+
+{# A dated model's rows of the newest moment then, carried to the moment now. #}
+{% macro carry(target, differing) %}
+    {%- for input, batch, state, state_then in differing if input == 'moment' %}
+delete from {{ target }} where as_of <> timestamp '{{ state_then.split('|')[0] }}';
+update {{ target }} set as_of = timestamp '{{ state.split('|')[0] }}';
+    {% endfor -%}
 {% endmacro %}
 
 {# The batches that have come, of all inputs or of one, as a list of SQL. #}
@@ -221,23 +308,24 @@ where present.state is distinct from seen.state
 create or replace temp table changed_parts as
 select cast(null as varchar) as part
 where false
-{% for input in differing | map(attribute=0) | unique %}
+{{ parts_touched_by_time(differing, inputs) }}
+{% for input in differing | map(attribute=0) | unique if input != 'moment' %}
     {%- set how = inputs[input] -%}
     {%- for expression in how.get('cut', []) %}
 union
         {%- if how.kind == 'raw' %}
 select {{ expression }} as part from {{ input }} where _batch_id in ({{ new_batches(differing, input) }})
         {%- else %}
-select {{ expression }} as part from {{ input }}__changes
+select {{ expression }} as part from {{ changes_of(input, how, differing) }} as changes
         {%- endif -%}
     {%- endfor -%}
     {%- if 'touch' in how -%}
         {%- set touched = [] -%}
-        {%- for cut_input, cut in inputs.items() if 'cut' in cut and how.touch | reject('in', columns_of(cut_input)) | list | length == 0 -%}
+        {%- for cut_input, cut in inputs.items() if 'cut' in cut and cut.kind != 'days' and how.touch | reject('in', columns_of(cut_input)) | list | length == 0 -%}
             {%- for expression in cut.cut %}
 union
 select {{ expression }} as part from {{ cut_input }}
-where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) from {{ input }}__changes)
+where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) from {{ changes_of(input, how, differing) }} as changes)
                 {%- do touched.append(cut_input) -%}
             {%- endfor -%}
         {%- endfor -%}
@@ -247,6 +335,18 @@ where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) f
     {%- endif -%}
 {% endfor %}
 {% endmacro %}
+
+{# The rows that an input's last build changed; of a table of days, those that differ between the moment carried from and the one now. #}
+{% macro changes_of(input, how, differing) -%}
+    {%- if how.kind == 'days' -%}
+        {%- set moment = differing | selectattr(0, 'equalto', 'moment') | first -%}
+        {%- set then = newest_day_of(input, moment[3].split('|')[0]) -%}
+        {%- set now = newest_day_of(input, moment[2].split('|')[0]) -%}
+({{ differences(then, now) }})
+    {%- else -%}
+{{ input }}__changes
+    {%- endif -%}
+{%- endmacro %}
 
 {% macro columns_of(name) %}
     {%- set relation = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) -%}

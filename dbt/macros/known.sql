@@ -9,7 +9,7 @@ The macros of this file are the only place where the two times of a fact are com
     select
         run_days.as_of,
         facts.*
-    from {{ relation }} as facts
+    from {{ cut(relation) }} as facts
     inner join {{ moments() }} as run_days
         on
             facts.occurred_at < run_days.as_of
@@ -24,7 +24,7 @@ The macros of this file are the only place where the two times of a fact are com
     select
         run_days.as_of,
         facts.*
-    from {{ relation }} as facts
+    from {{ cut(relation) }} as facts
     inner join {{ moments() }} as run_days
         on
             facts.known_at <= run_days.known_by

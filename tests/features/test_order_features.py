@@ -129,8 +129,9 @@ def test_a_customer_s_features_are_those_worked_out_by_hand(store: Path) -> None
         "units_per_order": 2.0,
     }
     assert {name: ann[name] for name in expected} == pytest.approx(expected, abs=1e-9)
-    weights = [round(1e6 * 0.5 ** (age / 15)) for age in (29, 19, 19, 5)]
-    assert ann["orders_decayed_15d"] == pytest.approx(sum(weights) / 1e6, abs=1e-12)
+    # Each weighs what it does beside the newest, the return of three days ago.
+    weights = [round(1e6 * 0.5 ** ((age - 3) / 15)) for age in (29, 19, 19, 5)]
+    assert ann["orders_decayed_15d"] == pytest.approx(sum(weights) / 1e6 * 0.5 ** (3 / 15), abs=1e-12)
 
 
 def test_a_late_row_changes_nothing_before_it_is_known(store: Path) -> None:

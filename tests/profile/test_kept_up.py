@@ -5,7 +5,7 @@ import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -15,13 +15,13 @@ import yaml
 from dagster_project.identity.assets import add_contact_points, link_records
 from dagster_project.partitions import write_shop
 from dagster_project.resources import Store
-from dagster_project.settings import DBT_PROJECT, SHOPS, Settings, load
+from dagster_project.settings import SHOPS, Settings, load
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.transform import dbt_build
 from simulator import generate
 
 NIGHTS = 3
-PAST_THE_FACTS = ["customer_permissions", "customer_suppressions", "current_customers", "current_permissions", "product_wishes"]
+LAST_DAY = date(2026, 3, 14)
 
 
 def shop_with_every_system(folder: Path) -> Path:
@@ -34,24 +34,25 @@ def shop_with_every_system(folder: Path) -> Path:
     return folder / "kept"
 
 
-def build_facts(settings: Settings, full_refresh: bool = False) -> None:
-    """What a night does up to the facts, without Dagster."""
+def build_night(settings: Settings, day: date, full_refresh: bool = False) -> None:
+    """What a night does up to the features, without Dagster."""
     store = Store(shop_folder=str(settings.shop_folder))
     os.environ["DEARLY_HOME"] = str(settings.home)
     store.open()
     store.warehouse.create()
     load_shop_extracts(store.warehouse, store.shop, settings.store)
     write_shop(store)
+    store.warehouse.write_run_days([store.shop.moment(day)])
     whole = ["--full-refresh"] if full_refresh else []
 
     def run(*select: str) -> None:
         manifest = dbt_build.parse(settings).manifest.deepcopy()
-        dbt_build.invoke(settings, ["run", *whole, "--select", *select, "--exclude", *PAST_THE_FACTS], manifest)
+        dbt_build.invoke(settings, ["run", *whole, "--select", *select], manifest)
 
     run("staging", "identity")
     add_contact_points(store)
     link_records(store)
-    run("profile")
+    run("profile", "features")
 
 
 def differing(one: Settings, other: Settings) -> dict[str, int]:
@@ -70,15 +71,15 @@ def differing(one: Settings, other: Settings) -> dict[str, int]:
             row = connection.execute(sql).fetchone()
             assert row is not None
             found[table] = row[0]
-    assert "profile.fct_web_events" in tables
+    assert {"profile.fct_web_events", "features.int_order_state"} <= set(tables)
     return {table: rows for table, rows in found.items() if rows}
 
 
-def built_whole(settings: Settings, folder: Path) -> Settings:
+def built_whole(settings: Settings, day: date, folder: Path) -> Settings:
     """A copy of a store, its kept tables built from nothing."""
     shutil.copytree(settings.home, folder, ignore=shutil.ignore_patterns("dbt", "arriving"))
     whole = replace(settings, home=folder)
-    build_facts(whole, full_refresh=True)
+    build_night(whole, day, full_refresh=True)
     return whole
 
 
@@ -93,7 +94,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     before = {name: os.environ.get(name) for name in ("DEARLY_HOME", "DEARLY_WAREHOUSE", "DEARLY_THREADS")}
     folder = tmp_path_factory.mktemp("kept")
     settings = load({"DEARLY_HOME": str(folder / "home")}, shop=str(shop_with_every_system(folder / "shops")))
-    generate(folder / "arriving", customers=150, months=4, days=3, seed=5, last_day=date(2026, 3, 14))
+    generate(folder / "arriving", customers=150, months=4, days=3, seed=5, last_day=LAST_DAY)
     files = sorted(path for path in (folder / "arriving" / "extracts").rglob("*") if path.is_file())
     random.Random(3).shuffle(files)
     for night in range(NIGHTS):
@@ -103,7 +104,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             there = settings.store / "raw" / path.relative_to(folder / "arriving")
             there.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, there)
-        build_facts(settings)
+        build_night(settings, LAST_DAY - timedelta(days=NIGHTS - 1 - night))
     yield settings
     for name, value in before.items():
         os.environ.pop(name) if value is None else os.environ.update({name: value})
@@ -111,7 +112,7 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 @pytest.fixture(scope="module")
 def whole(nights: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return built_whole(nights, tmp_path_factory.mktemp("whole") / "home")
+    return built_whole(nights, LAST_DAY, tmp_path_factory.mktemp("whole") / "home")
 
 
 def test_three_nights_equal_one_build_of_the_whole(nights: Settings, whole: Settings) -> None:
@@ -120,12 +121,18 @@ def test_three_nights_equal_one_build_of_the_whole(nights: Settings, whole: Sett
 
 def test_the_last_night_built_parts(nights: Settings) -> None:
     whole = {row[0] for row in state_of(nights) if row[2]}
-    assert not whole & {"profile.fct_web_events", "profile.fct_orders", "staging.stg_pos__orders", "identity.customer_records"}
+    assert not whole & {
+        "profile.fct_web_events",
+        "profile.fct_orders",
+        "staging.stg_pos__orders",
+        "identity.customer_records",
+        "features.int_web_state",
+    }
 
 
 def test_a_night_without_news_builds_nothing(nights: Settings) -> None:
     before = state_of(nights)
-    build_facts(nights)
+    build_night(nights, LAST_DAY)
     assert state_of(nights) == before
 
 
@@ -138,7 +145,7 @@ def test_a_batch_taken_for_built_is_found_missing(nights: Settings, whole: Setti
         connection.execute(f"attach '{nights.warehouse}' as nights (read_only)")
         claimed = "from nights.sources.model_inputs where input = 'sources.ga4__events' except select * from sources.model_inputs"
         connection.execute(f"insert into sources.model_inputs select * {claimed}")
-    build_facts(forgetful)
+    build_night(forgetful, LAST_DAY)
     found = differing(forgetful, whole)
     assert found["staging.stg_ga4__web_events"] > 0
     assert found["profile.fct_web_events"] > 0

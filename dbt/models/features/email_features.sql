@@ -1,117 +1,40 @@
 -- One row per as_of and customer.
 with
 
-emails as (
-    select * from {{ ref('int_emails_aged') }}
-),
-
-permitted as (
-    select * from {{ ref('int_profiled_customers') }}
+state as (
+    select state.*
+    from {{ ref('int_email_state') }} as state
+    inner join {{ moments() }} as moments on state.as_of = moments.as_of
 ),
 
 -- How far back the shop's mailing history reaches: a longer window says nothing.
 history as (
     select
         as_of,
-        max(age_days) + 1 as history_days
-    from emails
+        {{ days_between('min(occurred_at)', 'as_of') }} + 1 as history_days
+    from {{ known(ref('fct_email_events')) }} as email_events
     group by as_of
-),
-
-own as (
-    select emails.*
-    from emails
-    inner join permitted on emails.as_of = permitted.as_of and emails.customer_id = permitted.customer_id
-),
-
--- Mails, not events: a mail opened three times is one opened mail.
-counted as (
-    select
-        as_of,
-        customer_id,
-        {% for days in email_windows() %}
-        {% for event in ['received', 'opened', 'clicked'] %}
-        count(distinct case when age_days < {{ days }} and event = '{{ event }}' then mail end) as emails_{{ event }}_{{ days }}d_count,
-        {% endfor %}
-        {% endfor %}
-        count(distinct case when event = 'received' then mail end) as received_count,
-        count(distinct case when event = 'opened' then mail end) as opened_count,
-        count(distinct case when event = 'clicked' then mail end) as clicked_count,
-        min(case when event = 'opened' then age_days end) as open_recency_days,
-        min(case when event = 'clicked' then age_days end) as click_recency_days
-    from own
-    group by as_of, customer_id
-),
-
-hours as (
-    select
-        as_of,
-        customer_id,
-        local_hour,
-        row_number() over (partition by as_of, customer_id order by count(*) desc, local_hour) as place
-    from own
-    where event in ('opened', 'clicked')
-    group by as_of, customer_id, local_hour
-),
-
-{% for column in ['device', 'daypart'] %}
-{{ column }}s as (
-    select
-        as_of,
-        customer_id,
-        {{ column }},
-        row_number() over (partition by as_of, customer_id order by count(*) desc, {{ column }}) as place
-    from own
-    where event in ('opened', 'clicked') and {{ column }} is not null
-    group by as_of, customer_id, {{ column }}
-),
-{% endfor %}
-
--- Fatigue: how many mails came since the last one that was opened.
-last_opens as (
-    select
-        as_of,
-        customer_id,
-        max(occurred_at) as opened_at
-    from own
-    where event in ('opened', 'clicked')
-    group by as_of, customer_id
-),
-
-unread as (
-    select
-        own.as_of,
-        own.customer_id,
-        count(distinct case when last_opens.opened_at is null or own.occurred_at > last_opens.opened_at then own.mail end) as emails_unread_count
-    from own
-    left join last_opens on own.as_of = last_opens.as_of and own.customer_id = last_opens.customer_id
-    where own.event = 'received'
-    group by own.as_of, own.customer_id
 ),
 
 typed as (
     select
-        counted.as_of,
-        counted.customer_id,
-        cast(counted.open_recency_days as integer) as open_recency_days,
-        cast(counted.click_recency_days as integer) as click_recency_days,
+        state.as_of,
+        state.customer_id,
+        {{ days_between('state.last_open_day_end', 'state.as_of') }} as open_recency_days,
+        {{ days_between('state.last_click_day_end', 'state.as_of') }} as click_recency_days,
         {% for days in email_windows() %}
         {% for event in ['received', 'opened', 'clicked'] %}
-        case when history.history_days >= {{ days }} then counted.emails_{{ event }}_{{ days }}d_count end as emails_{{ event }}_{{ days }}d_count,
+        case when history.history_days >= {{ days }} then state.emails_{{ event }}_{{ days }}d_count end as emails_{{ event }}_{{ days }}d_count,
         {% endfor %}
         {% endfor %}
-        round(cast(least(counted.opened_count, counted.received_count) as double) / nullif(counted.received_count, 0), 6) as open_rate,
-        round(cast(least(counted.clicked_count, counted.received_count) as double) / nullif(counted.received_count, 0), 6) as click_rate,
-        hours.local_hour as usual_open_hour,
-        coalesce(unread.emails_unread_count, 0) as emails_unread_count,
-        devices.device as main_email_device,
-        dayparts.daypart as main_email_daypart
-    from counted
-    inner join history on counted.as_of = history.as_of
-    left join hours on counted.as_of = hours.as_of and counted.customer_id = hours.customer_id and hours.place = 1
-    left join unread on counted.as_of = unread.as_of and counted.customer_id = unread.customer_id
-    left join devices on counted.as_of = devices.as_of and counted.customer_id = devices.customer_id and devices.place = 1
-    left join dayparts on counted.as_of = dayparts.as_of and counted.customer_id = dayparts.customer_id and dayparts.place = 1
+        round(cast(least(state.opened_count, state.received_count) as double) / nullif(state.received_count, 0), 6) as open_rate,
+        round(cast(least(state.clicked_count, state.received_count) as double) / nullif(state.received_count, 0), 6) as click_rate,
+        state.usual_open_hour,
+        state.emails_unread_count,
+        state.main_email_device,
+        state.main_email_daypart
+    from state
+    inner join history on state.as_of = history.as_of
 )
 
 select * from typed

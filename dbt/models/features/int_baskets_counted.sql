@@ -1,5 +1,5 @@
 -- One row per as_of and customer.
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='ephemeral', meta={'part': 'customer_id'}) }}
 
 with
 

@@ -20,15 +20,23 @@ movements as (
     from returns
 ),
 
+aged as (
+    select
+        *,
+        bought_cents - returned_cents as net_cents,
+        age_days - min(age_days) over (partition by as_of, customer_id) as days_before_newest
+    from movements
+),
+
+-- What a movement weighs beside the customer's newest: a later day changes no weight, it only halves them all alike.
 -- Millionths as integers: sums of doubles would depend on the number of threads.
 weighted as (
     select
         *,
-        bought_cents - returned_cents as net_cents,
         {% for half_life in order_half_lives() %}
-        cast(round(1000000 * power(0.5, age_days / {{ half_life }}.0)) as bigint) as weight_{{ half_life }}d{{ ',' if not loop.last }}
+        cast(round(1000000 * power(0.5, days_before_newest / {{ half_life }}.0)) as bigint) as weight_{{ half_life }}d{{ ',' if not loop.last }}
         {% endfor %}
-    from movements
+    from aged
 ),
 
 summed as (
@@ -40,6 +48,7 @@ summed as (
         sum(bought_cents) as bought_cents,
         sum(returned_cents) as returned_cents,
         count(*) - sum(orders) as returns_count,
+        min(age_days) as newest_movement_days,
         {% for days in order_windows() %}
         sum(case when age_days < {{ days }} then orders else 0 end) as orders_{{ days }}d_count,
         sum(case when age_days < {{ days }} then net_cents else 0 end) as net_{{ days }}d_cents,

@@ -1,5 +1,5 @@
 -- One row per as_of and order.
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='ephemeral', meta={'part': 'customer_id'}) }}
 
 with
 

@@ -1,5 +1,5 @@
 -- One row per as_of, customer and product, with what the customer did with it as a whole number.
-{{ config(materialized='ephemeral') }}
+{{ config(materialized='ephemeral', meta={'part': 'customer_id'}) }}
 
 with
 
@@ -35,14 +35,22 @@ done as (
     select * from looked_at
 ),
 
+aged as (
+    select
+        *,
+        age_days - min(age_days) over (partition by as_of, customer_id) as days_before_newest
+    from done
+),
+
+-- What an act weighs beside the customer's newest: shares do not change with the day.
 -- Millionths as integers: sums of doubles would depend on the number of threads.
 summed as (
     select
         as_of,
         customer_id,
         product_id,
-        sum(weight * cast(round(1000000 * power(0.5, age_days / {{ affinity_half_life() }}.0)) as bigint)) as weight
-    from done
+        sum(weight * cast(round(1000000 * power(0.5, days_before_newest / {{ affinity_half_life() }}.0)) as bigint)) as weight
+    from aged
     group by as_of, customer_id, product_id
 )
 

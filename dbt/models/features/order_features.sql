@@ -1,20 +1,19 @@
 -- One row per as_of and customer.
 with
 
-days as (
-    select * from {{ ref('int_purchase_days_gapped') }}
+state as (
+    select state.*
+    from {{ ref('int_order_state') }} as state
+    inner join {{ moments() }} as moments on state.as_of = moments.as_of
 ),
 
-money as (
-    select * from {{ ref('int_money_summed') }}
-),
-
-order_values as (
-    select * from {{ ref('int_order_values_described') }}
-),
-
-baskets as (
-    select * from {{ ref('int_baskets_counted') }}
+aged as (
+    select
+        *,
+        {{ days_between('last_day_end', 'as_of') }} as recency_days,
+        {{ days_between('first_day_end', 'as_of') }} as tenure_days,
+        {{ days_between('newest_movement_day_end', 'as_of') }} as newest_movement_days
+    from state
 ),
 
 -- How far back the shop's own history reaches (a longer window says nothing), and its usual gap.
@@ -24,70 +23,58 @@ shop as (
         max(tenure_days) + 1 as history_days,
         sum(active_span_days) as gaps_days,
         sum(repeat_days_count) as gaps_count
-    from days
+    from aged
     group by as_of
 ),
 
 joined as (
     select
-        days.as_of,
-        days.customer_id,
+        aged.as_of,
+        aged.customer_id,
         shop.history_days,
-        days.purchase_days_count,
-        days.recency_days,
-        days.tenure_days,
-        days.repeat_days_count,
-        days.active_span_days,
-        days.repeat_net_cents / nullif(days.repeat_days_count, 0) as repeat_day_value_cents,
-        cast(days.active_span_days as double) / nullif(days.repeat_days_count, 0) as gap_mean_days,
-        days.gap_median_days,
-        {{ deviation('days.repeat_days_count', 'days.active_span_days', 'days.gap_squares') }} as gap_deviation_days,
-        days.gap_max_days,
-        days.gap_last_days,
+        aged.purchase_days_count,
+        aged.recency_days,
+        aged.tenure_days,
+        aged.repeat_days_count,
+        aged.active_span_days,
+        aged.repeat_net_cents / nullif(aged.repeat_days_count, 0) as repeat_day_value_cents,
+        cast(aged.active_span_days as double) / nullif(aged.repeat_days_count, 0) as gap_mean_days,
+        aged.gap_median_days,
+        {{ deviation('aged.repeat_days_count', 'aged.active_span_days', 'aged.gap_squares') }} as gap_deviation_days,
+        aged.gap_max_days,
+        aged.gap_last_days,
         -- After two purchases a gap is hardly known: two gaps of the whole shop are added to each customer's own.
-        (days.active_span_days + 2.0 * shop.gaps_days / nullif(shop.gaps_count, 0)) / (days.repeat_days_count + 2) as gap_expected_days,
-        money.orders_count,
-        money.net_cents,
-        money.bought_cents,
-        money.returned_cents,
-        money.returns_count,
+        (aged.active_span_days + 2.0 * shop.gaps_days / nullif(shop.gaps_count, 0)) / (aged.repeat_days_count + 2) as gap_expected_days,
+        aged.orders_count,
+        aged.net_cents,
+        aged.bought_cents,
+        aged.returned_cents,
+        aged.returns_count,
         {% for window in order_windows() %}
-        case when shop.history_days >= {{ window }} then money.orders_{{ window }}d_count end as orders_{{ window }}d_count,
-        case when shop.history_days >= {{ window }} then money.net_{{ window }}d_cents end as net_{{ window }}d_cents,
+        case when shop.history_days >= {{ window }} then aged.orders_{{ window }}d_count end as orders_{{ window }}d_count,
+        case when shop.history_days >= {{ window }} then aged.net_{{ window }}d_cents end as net_{{ window }}d_cents,
         {% endfor %}
         {% for half_life in order_half_lives() %}
-        money.orders_decayed_{{ half_life }}d_millionths / 1000000.0 as orders_decayed_{{ half_life }}d,
-        money.net_decayed_{{ half_life }}d_millionths / 1000000.0 as net_decayed_{{ half_life }}d_cents,
+        aged.orders_decayed_{{ half_life }}d_millionths / 1000000.0 * power(0.5, aged.newest_movement_days / {{ half_life }}.0) as orders_decayed_{{ half_life }}d,
+        aged.net_decayed_{{ half_life }}d_millionths / 1000000.0 * power(0.5, aged.newest_movement_days / {{ half_life }}.0) as net_decayed_{{ half_life }}d_cents,
         {% endfor %}
-        money.bought_cents / money.orders_count as order_value_mean_cents,
-        order_values.order_value_median_cents,
-        order_values.order_value_max_cents,
-        {{ deviation('money.orders_count', 'money.bought_cents', 'order_values.order_value_squares') }} as order_value_deviation_cents,
-        order_values.order_value_first_cents,
-        order_values.order_value_last_cents,
-        cast(money.returned_cents as double) / money.bought_cents as return_share,
-        cast(order_values.discount_cents as double) / (money.bought_cents + order_values.discount_cents) as discount_share,
-        cast(order_values.weekend_orders_count as double) / money.orders_count as weekend_share,
-        cast(order_values.hours as double) / money.orders_count as hour_mean,
-        baskets.lines_count,
-        baskets.units_count,
-        baskets.products_count,
-        cast(baskets.lines_count as double) / money.orders_count as lines_per_order,
-        cast(baskets.units_count as double) / money.orders_count as units_per_order
-    from days
-    inner join shop on days.as_of = shop.as_of
-    inner join money
-        on
-            days.as_of = money.as_of
-            and days.customer_id = money.customer_id
-    inner join order_values
-        on
-            days.as_of = order_values.as_of
-            and days.customer_id = order_values.customer_id
-    left join baskets
-        on
-            days.as_of = baskets.as_of
-            and days.customer_id = baskets.customer_id
+        aged.bought_cents / aged.orders_count as order_value_mean_cents,
+        aged.order_value_median_cents,
+        aged.order_value_max_cents,
+        {{ deviation('aged.orders_count', 'aged.bought_cents', 'aged.order_value_squares') }} as order_value_deviation_cents,
+        aged.order_value_first_cents,
+        aged.order_value_last_cents,
+        cast(aged.returned_cents as double) / aged.bought_cents as return_share,
+        cast(aged.discount_cents as double) / (aged.bought_cents + aged.discount_cents) as discount_share,
+        cast(aged.weekend_orders_count as double) / aged.orders_count as weekend_share,
+        cast(aged.hours as double) / aged.orders_count as hour_mean,
+        aged.lines_count,
+        aged.units_count,
+        aged.products_count,
+        cast(aged.lines_count as double) / aged.orders_count as lines_per_order,
+        cast(aged.units_count as double) / aged.orders_count as units_per_order
+    from aged
+    inner join shop on aged.as_of = shop.as_of
 ),
 
 -- Whole numbers as integers, everything else as doubles, whatever the engine's sums return.

@@ -1,73 +1,35 @@
 -- One row per as_of and customer.
 with
 
-visits as (
-    select * from {{ ref('int_visits_aged') }}
-),
-
-permitted as (
-    select * from {{ ref('int_profiled_customers') }}
+state as (
+    select state.*
+    from {{ ref('int_web_state') }} as state
+    inner join {{ moments() }} as moments on state.as_of = moments.as_of
 ),
 
 -- How far back the shop's web history reaches: a longer window says nothing.
 history as (
     select
         as_of,
-        max(age_days) + 1 as history_days
-    from visits
+        {{ days_between('min(occurred_at)', 'as_of') }} + 1 as history_days
+    from {{ known(ref('fct_web_events')) }} as web_events
     group by as_of
 ),
 
-own as (
-    select visits.*
-    from visits
-    inner join permitted on visits.as_of = permitted.as_of and visits.customer_id = permitted.customer_id
-),
-
-counted as (
-    select
-        as_of,
-        customer_id,
-        {% for days in web_windows() %}
-        count(distinct case when age_days < {{ days }} then session_id end) as sessions_{{ days }}d_count,
-        count(case when age_days < {{ days }} and event = 'view_item' then 1 end) as product_views_{{ days }}d_count,
-        count(case when age_days < {{ days }} and event = 'add_to_cart' then 1 end) as cart_adds_{{ days }}d_count,
-        count(case when age_days < {{ days }} and event = 'search' then 1 end) as searches_{{ days }}d_count,
-        {% endfor %}
-        min(age_days) as visit_recency_days
-    from own
-    group by as_of, customer_id
-),
-
-{% for column in ['device', 'daypart'] %}
-{{ column }}s as (
-    select
-        as_of,
-        customer_id,
-        {{ column }},
-        row_number() over (partition by as_of, customer_id order by count(distinct session_id) desc, {{ column }}) as place
-    from own
-    where {{ column }} is not null
-    group by as_of, customer_id, {{ column }}
-),
-{% endfor %}
-
 typed as (
     select
-        counted.as_of,
-        counted.customer_id,
-        cast(counted.visit_recency_days as integer) as visit_recency_days,
+        state.as_of,
+        state.customer_id,
+        {{ days_between('state.last_visit_day_end', 'state.as_of') }} as visit_recency_days,
         {% for days in web_windows() %}
         {% for what in ['sessions', 'product_views', 'cart_adds', 'searches'] %}
-        case when history.history_days >= {{ days }} then counted.{{ what }}_{{ days }}d_count end as {{ what }}_{{ days }}d_count,
+        case when history.history_days >= {{ days }} then state.{{ what }}_{{ days }}d_count end as {{ what }}_{{ days }}d_count,
         {% endfor %}
         {% endfor %}
-        devices.device as main_device,
-        dayparts.daypart as main_daypart
-    from counted
-    inner join history on counted.as_of = history.as_of
-    left join devices on counted.as_of = devices.as_of and counted.customer_id = devices.customer_id and devices.place = 1
-    left join dayparts on counted.as_of = dayparts.as_of and counted.customer_id = dayparts.customer_id and dayparts.place = 1
+        state.main_device,
+        state.main_daypart
+    from state
+    inner join history on state.as_of = history.as_of
 )
 
 select * from typed
