@@ -380,12 +380,3 @@ drop table entered;
     {%- endif %}
 select 1
 {% endmacro %}
-
-{# The books of the kept tables. #}
-{% macro create_books() %}
-    {% if execute %}
-        {% do run_query('create schema if not exists sources') %}
-        {% do run_query('create table if not exists sources.model_builds (model varchar, build bigint, is_whole boolean)') %}
-        {% do run_query('create table if not exists sources.model_inputs (model varchar, input varchar, batch varchar, state varchar)') %}
-    {% endif %}
-{% endmacro %}

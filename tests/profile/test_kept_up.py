@@ -46,8 +46,8 @@ def build_night(settings: Settings, day: date, full_refresh: bool = False) -> No
     whole = ["--full-refresh"] if full_refresh else []
 
     def run(*select: str) -> None:
-        manifest = dbt_build.parse(settings).manifest.deepcopy()
-        dbt_build.invoke(settings, ["run", *whole, "--select", *select], manifest)
+        manifest = dbt_build.parse().manifest.deepcopy()
+        dbt_build.invoke(settings.warehouse, settings.threads, settings.store / "dbt", ["run", *whole, "--select", *select], manifest)
 
     run("staging", "identity")
     add_contact_points(store)
