@@ -59,7 +59,16 @@ def write_history(store: Path, seed: int) -> None:
                 tell("fct_returns", customer, at, f"r{number}", chance.randint(1, 5000) / 100)
             case 3:
                 event = chance.choice(["opened", "clicked", "received"])
-                tell("fct_email_events", customer, at, f"e{number}", f"m{chance.randrange(9)}", event, chance.random() < 0.2, chance.choice(["mobile", "desktop"]))
+                tell(
+                    "fct_email_events",
+                    customer,
+                    at,
+                    f"e{number}",
+                    f"m{chance.randrange(9)}",
+                    event,
+                    chance.random() < 0.2,
+                    chance.choice(["mobile", "desktop"]),
+                )
             case _:
                 event = chance.choice(["page_view", "view_item", "add_to_cart", "search"])
                 session, device = f"s{chance.randrange(300)}", chance.choice(["mobile", "desktop", None])
