@@ -125,7 +125,7 @@ def differing(one: Path, other: Path) -> dict[str, int]:
             row = connection.execute(sql).fetchone()
             assert row is not None
             found[table] = row[0]
-            assert connection.execute(f"select count(*) from features.{table}").fetchone() > (50,)
+            assert connection.execute(f"select count(*) from features.{table}").fetchone() > (20,)
     return {table: rows for table, rows in found.items() if rows}
 
 
