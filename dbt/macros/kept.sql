@@ -59,7 +59,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
     {% elif way == 'parts' %}
         {#- On its own: a contract is compared with the model's SQL before that is run. -#}
         {% call statement('changed_parts') -%}
-            {{ changed_parts(differing, inputs) }}
+            {{ changed_parts(differing, inputs, sql) }}
         {%- endcall %}
         {% call statement('parts') -%}
             {{ create_table_as(True, made, restricted(sql, differing, part)) }};
@@ -120,10 +120,6 @@ when each reading of it is.
     {%- set inputs = {} -%}
     {%- for id in model.depends_on.nodes -%}
         {%- do add_inputs(inputs, id, cuts, (kept_by('touched_by') or {})) -%}
-    {%- endfor -%}
-    {#- Rows that a lookup touches are looked for in the marked inputs: all of them must be there to be looked at. -#}
-    {%- for expression, name in part_marks(sql) if 'cut' not in inputs.get(name, {}) -%}
-        {%- for input in inputs.values() -%}{%- do input.pop('touch', none) -%}{%- endfor -%}
     {%- endfor -%}
     {{ return(inputs) }}
 {% endmacro %}
@@ -304,7 +300,7 @@ update {{ target }} set as_of = timestamp '{{ state.split('|')[0] }}';
 {% endmacro %}
 
 {# The parts of what has changed in each marked input, and of the marked rows that a changed lookup touches. #}
-{% macro changed_parts(differing, inputs) %}
+{% macro changed_parts(differing, inputs, sql) %}
 create or replace temp table changed_parts as
 select cast(null as varchar) as part
 where false
@@ -321,13 +317,13 @@ select {{ expression }} as part from {{ changes_of(input, how, differing) }} as 
     {%- endfor -%}
     {%- if 'touch' in how -%}
         {%- set touched = [] -%}
-        {%- for cut_input, cut in inputs.items() if 'cut' in cut and cut.kind != 'days' and how.touch | reject('in', columns_of(cut_input)) | list | length == 0 -%}
-            {%- for expression in cut.cut %}
+        {%- for expression, name in part_marks(sql) | unique if inputs.get(name, {}).kind != 'days' -%}
+            {%- if how.touch | reject('in', columns_of(name)) | list | length == 0 %}
 union
-select {{ expression }} as part from {{ cut_input }}
+select {{ expression }} as part from {{ name }}
 where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) from {{ changes_of(input, how, differing) }} as changes)
-                {%- do touched.append(cut_input) -%}
-            {%- endfor -%}
+                {%- do touched.append(name) -%}
+            {%- endif -%}
         {%- endfor -%}
         {%- if not touched -%}
             {{ exceptions.raise_compiler_error(this ~ ' is touched by ' ~ input ~ ', but no input has ' ~ how.touch | join(', ') ~ '.') }}
