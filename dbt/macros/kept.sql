@@ -42,19 +42,28 @@ their parts to build. Who has missed a build, a first build, changed code and `-
             {{ enter_build(name, differing, true) }}
         {%- endcall %}
     {% elif way == 'compared' %}
-        {% call statement('compared', fetch_result=true) -%}
-            {{ create_table_as(True, made, sql) }};
-            create or replace temp table compared as ({{ differences(target, made) }});
-            select count(*) from compared
+        {% call statement('made') -%}
+            {{ create_table_as(True, made, sql) }}
         {%- endcall %}
-        {%- set changed = load_result('compared')['data'][0][0] > 0 -%}
+        {%- set is_alike = adapter.get_columns_in_relation(target) | map(attribute='name') | list
+            == adapter.get_columns_in_relation(made) | map(attribute='name') | list -%}
+        {%- set differs = not is_alike -%}
+        {% if is_alike %}
+            {% call statement('compared', fetch_result=true) -%}
+                create or replace temp table compared as ({{ differences(target, made) }});
+                select count(*) from compared
+            {%- endcall %}
+            {%- set differs = load_result('compared')['data'][0][0] > 0 -%}
+        {% endif %}
         {% call statement('finish') -%}
-            {% if changed %}
-            create or replace table {{ logged }} as select * from compared;
+            {%- if differs %}
             create or replace table {{ target }} as select * from {{ made }};
-            {% endif %}
-            drop table compared;
-            {{ enter_build(name, differing, false, changed) }}
+            {%- endif %}
+            {%- if differs and is_alike %}
+            create or replace table {{ logged }} as select * from compared;
+            {%- endif %}
+            drop table if exists compared;
+            {{ enter_build(name, differing, not is_alike, differs) }}
         {%- endcall %}
     {% elif way == 'parts' %}
         {#- On its own: a contract is compared with the model's SQL before that is run. -#}
@@ -214,7 +223,7 @@ where present.state is distinct from seen.state
         {%- set how = inputs.get(input, {'kind': input}) -%}
         {%- if how.kind == 'moment' -%}
             {%- if not moves_by_days(state_then, state) -%}{{ return('whole') }}{%- endif -%}
-        {%- elif how.kind == 'code' or how.kind == 'view' or (how.kind == 'kept' and 'whole' in state) -%}
+        {%- elif how.kind == 'code' or (how.kind == 'kept' and 'whole' in state) -%}
             {{ return('whole') }}
         {%- elif not ('cut' in how or 'touch' in how) -%}
             {%- set found.way = 'compared' -%}
