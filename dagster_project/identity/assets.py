@@ -1,14 +1,14 @@
 """Identity: contact points made canonical, and each source record's stays with a customer."""
 
 import dagster as dg
-import pyarrow as pa
 
 from dagster_project.faults import fault_point
 from dagster_project.identity.contact_points import contact_points
-from dagster_project.identity.edges import BROWSER_ATTACHMENTS, RULES, attachments_sql, edges_sql
-from dagster_project.identity.stays import attach, stays
+from dagster_project.identity.link_lists import read_decisions
+from dagster_project.identity.linking import Linked, link_records
 from dagster_project.progress import tell
 from dagster_project.resources import Store
+from ml.registry import Registry
 
 NEW_EMAILS = """
 select distinct email from identity.customer_records
@@ -20,7 +20,6 @@ left join identity.contact_points as points
     on points.kind = 'phone' and records.phone = points.stated and records.country is not distinct from points.country
 where records.phone is not null and points.stated is null
 """
-RECORDS = "select record_id, min(known_at) as known_at from identity.customer_records where is_person group by record_id"
 
 
 def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -42,8 +41,7 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         with store.warehouse.session():
             tell("identity", "contact points")
             points = add_contact_points(store)
-            tell("identity", "links")
-            links = link_records(store)
+            links = link(store).links
         fault_point("linked")
         customers = len(set(links["customer_id"].to_pylist()))
         yield dg.MaterializeResult(asset_key=["identity", "contact_points"], metadata={"dagster/row_count": points})
@@ -66,11 +64,8 @@ def add_contact_points(store: Store) -> int:
     return int(row[0]) if row else 0
 
 
-def link_records(store: Store) -> pa.Table:
+def link(store: Store) -> Linked:
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
-    read = store.warehouse.read
-    persons = stays(read(RECORDS), pa.concat_tables([read(edges_sql(rule)) for rule in RULES]), key)
-    attachments = [read(attachments_sql(rule)) for rule in RULES] + [read(BROWSER_ATTACHMENTS)]
-    links = pa.concat_tables([persons, attach(persons, pa.concat_tables(attachments))])
-    store.warehouse.replace("identity.customer_links", links)
-    return links
+    home = store.settings.store
+    registry = Registry(f"sqlite:///{home / 'mlflow.db'}", home / "mlflow", store.shop.name)
+    return link_records(store.warehouse, store.shop, read_decisions(store.settings.shop_folder), key, home / "mlartifacts", registry)

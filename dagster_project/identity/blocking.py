@@ -1,8 +1,10 @@
 """Which pairs of records are worth comparing: keys that two records of one person are likely to share.
 
 Recall of these keys is the ceiling of everything after them, so there are many, narrow ones for typos and wide ones (birth
-date alone, postcode alone) for what the narrow ones miss. A key costs at most its budget of pairs: its most frequent values
-are dropped until it fits, and a narrower key covers those.
+date alone, postcode alone) for what the narrow ones miss. Where the records are that a model learns from, each key gets a limit that
+keeps it within its budget of pairs: under a value carried more often, only the first so many records are compared, and a narrower
+key covers the others. The limits are part of the model, so whether two records are compared depends on them and on the records
+before them, and never on what comes later.
 """
 
 from __future__ import annotations
@@ -106,8 +108,9 @@ KEYS = (
     BlockingKey("given", ("given",), "given_skeleton", "wide: rare given names", True),
 )
 
-# A file with no more pairs than this is compared all with all.
-SMALL_FILE = 500_000
+# The first so many records are compared all with all, where the file a model learns from has no more.
+SMALL_FILE = 1_000
+EVERYTHING = BlockingKey("everything", (), "''", "a small file")
 
 
 def pair_budget(key: BlockingKey, records: int) -> int:
@@ -124,36 +127,69 @@ LIKELY = (
 )
 
 
-def usable_keys(columns: set[str]) -> list[BlockingKey]:
-    """The keys whose columns all carry values."""
-    return [key for key in KEYS if set(key.columns) <= columns]
+@dataclass(frozen=True)
+class Limits:
+    """How many records of one value each key compares (by key name), and whether pairs of wide keys must look alike first."""
+
+    records: dict[str, int]
+    is_big: bool
 
 
-def write_pairs(con: duckdb.DuckDBPyConnection, columns: set[str], only_new: bool = False, across_sources: bool = False) -> int:
+def limits_for(con: duckdb.DuckDBPyConnection, columns: set[str]) -> Limits:
+    """The limits that keep every key whose columns all carry values within its budget on table `normalised`."""
+    records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
+    found = {EVERYTHING.name: SMALL_FILE} if records <= SMALL_FILE else {}
+    for key in KEYS:
+        if not set(key.columns) <= columns:
+            continue
+        row = con.execute(
+            f"""
+            with
+            valued as (select {key.sql} as value from normalised),
+            counted as (select count(*) as records from valued where value is not null group by value having count(*) > 1),
+            sized as (select records, sum(records * (records - 1) // 2) as cost from counted group by records),
+            fitting as (select records, sum(cost) over (order by records) as total from sized)
+            select max(records) from fitting where total <= {pair_budget(key, records)}
+            """
+        ).fetchone()
+        # A value seen once in the records at hand may be carried by two tomorrow.
+        found[key.name] = max(int(row[0] or 0) if row else 0, 2)
+    return Limits(found, records > BIG_FILE)
+
+
+def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, only_new: bool = False, across_sources: bool = False) -> int:
     """Write temp table `pairs` (left_position < right_position, each once) from `normalised`; return how many.
 
     With `only_new`, temp table `new_positions(position)` names the records of which a pair must hold at least one; the cost is
     theirs. With `across_sources`, both records of a pair come from different sources.
     """
     records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    different = "and l.source <> r.source" if across_sources else ""
-    everything = BlockingKey("everything", (), "''", "a small file")
-    keys = usable_keys(columns) if records * (records - 1) // 2 > SMALL_FILE else [everything]
+    different = "l.owner <> r.owner" + (" and l.source <> r.source" if across_sources else "")
+    everything = limits.records.get(EVERYTHING.name, 0)
+    keys = [key for key in KEYS if key.name in limits.records] if records > everything else []
+    if everything:
+        keys.append(EVERYTHING)
     con.execute("create or replace temp table found_pairs (left_position bigint, right_position bigint, is_wide boolean)")
     for key in keys:
-        budget = pair_budget(key, records) if key is not everything else SMALL_FILE
+        limit = limits.records[key.name]
+        fresh = f"semi join (select distinct {key.sql} as value from normalised semi join new_positions using (position)) as fresh using (value)"
         con.execute(
             f"""
             create or replace temp table keyed as
             with
-            valued as (select position, source, {key.sql} as value from normalised),
-            counted as (select value, count(*) as records from valued where value is not null group by value having count(*) > 1),
-            sized as (select records, sum(records * (records - 1) // 2) as cost from counted group by records),
-            fitting as (select records, sum(cost) over (order by records) as total from sized)
-            select valued.position, valued.source, valued.value
-            from valued
-            inner join counted on valued.value = counted.value
-            where counted.records <= (select coalesce(max(records), 0) from fitting where total <= {budget})
+            valued as (select position, source, owner, {key.sql} as value from normalised),
+            near as (select valued.* from valued {fresh if only_new else ""} where value is not null),
+            counted as (select value, count(*) as records from near group by value having count(*) > 1)
+            select near.position, near.source, near.owner, near.value
+            from near
+            inner join counted on near.value = counted.value
+            where counted.records <= {limit}
+            union all
+            select near.position, near.source, near.owner, near.value
+            from near
+            inner join counted on near.value = counted.value
+            where counted.records > {limit}
+            qualify row_number() over (partition by near.value order by near.position) <= {limit}
             """
         )
         if only_new:
@@ -162,7 +198,7 @@ def write_pairs(con: duckdb.DuckDBPyConnection, columns: set[str], only_new: boo
                 insert into found_pairs
                 select least(l.position, r.position), greatest(l.position, r.position), {key.is_wide}
                 from (select keyed.* from keyed semi join new_positions on keyed.position = new_positions.position) as l
-                inner join keyed as r on l.value = r.value and l.position <> r.position {different}
+                inner join keyed as r on l.value = r.value and l.position <> r.position and {different}
                 """
             )
         else:
@@ -170,7 +206,7 @@ def write_pairs(con: duckdb.DuckDBPyConnection, columns: set[str], only_new: boo
                 f"""
                 insert into found_pairs
                 select l.position, r.position, {key.is_wide} from keyed as l
-                inner join keyed as r on l.value = r.value and l.position < r.position {different}
+                inner join keyed as r on l.value = r.value and l.position < r.position and {different}
                 """
             )
     con.execute(
@@ -183,9 +219,9 @@ def write_pairs(con: duckdb.DuckDBPyConnection, columns: set[str], only_new: boo
         from grouped
         inner join normalised as l on grouped.left_position = l.position
         inner join normalised as r on grouped.right_position = r.position
-        where not grouped.is_wide or {records <= BIG_FILE} or {LIKELY};
-        drop table found_pairs;
-        drop table keyed
+        where not grouped.is_wide or {not limits.is_big} or {LIKELY};
+        drop table if exists keyed;
+        drop table found_pairs
         """
     )
     count = con.execute("select count(*) from pairs").fetchone()

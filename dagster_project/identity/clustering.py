@@ -72,6 +72,7 @@ def cluster(
     right: Positions,
     weights: NDArray[np.float64],
     exact: Iterable[tuple[int, int]] = (),
+    sure: Iterable[tuple[int, int]] = (),
     must: Iterable[tuple[int, int]] = (),
     cannot: Iterable[tuple[int, int]] = (),
     sources: Positions | None = None,
@@ -79,8 +80,8 @@ def cluster(
 ) -> Positions:
     """Return for each of `records` positions the smallest position of its cluster.
 
-    `left`, `right`, `weights` are the weighed pairs; `exact` pairs join outright unless a constraint forbids it, in the given
-    order; `must` and `cannot` always hold. With `sources` (a small number per record) no cluster holds two records of one source.
+    `left`, `right`, `weights` are the weighed pairs; `sure` pairs join unless a constraint forbids it, `exact` pairs unless the data
+    do, both in the given order; `must` and `cannot` always hold. With `sources` (a small number per record) no cluster holds two records of one source.
     Raises ValueError when must-links join a cannot-link pair.
     """
     groups = _Groups(list(range(records)))
@@ -97,6 +98,13 @@ def cluster(
     if held is not None:
         for position in range(records):
             held[groups.find(position)] |= held[position]
+    for one, other in sure:
+        a, b = groups.find(one), groups.find(other)
+        if a == b or not groups.may_join(a, b) or (held is not None and held[a] & held[b]):
+            continue
+        groups.join(a, b)
+        if held is not None:
+            held[min(a, b)] |= held[max(a, b)]
     # What the data say against a merge stops an exact link, though not a person's decision and not the average.
     careful = _Groups(list(groups.parent), {group: set(others) for group, others in groups.apart.items()})
     against = weights < DIFFERENT_WEIGHT

@@ -161,17 +161,18 @@ def street() -> Comparison:
 
 
 def place() -> Comparison:
-    """Postcode and city as one comparison, because one follows from the other."""
+    """Postcode, city and country as one comparison, because one follows from the other."""
     city = f"({_typo('city', 1)} or {_similar('city_l', 'city_r', 0.85)})"
     return _comparison(
         "place",
-        "(postcode_l is null or postcode_r is null) and (city_l is null or city_r is null)",
+        "(postcode_l is null or postcode_r is null) and (city_l is null or city_r is null) and (country_l is null or country_r is null)",
         [
             _level("postcode_l = postcode_r", "same postcode", "postcode"),
             _level(f"{_typo('postcode', 1)} and {city}", "postcode typo, same city"),
             _level("city_l = city_r", "same city", "city"),
             _level(_typo("postcode", 1), "postcode typo"),
             _level(city, "city typo"),
+            _level("country_l = country_r", "same country"),
         ],
     )
 

@@ -92,8 +92,8 @@ def _at_most(m: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
     return lowered
 
 
-def namesake_u(block: Block, parameters: Parameters, index: int) -> NDArray[np.float64]:
-    """u of comparison `index` among pairs that share their names and are two people, by EM on the block of equal names.
+def kindred_u(block: Block, parameters: Parameters, index: int) -> tuple[NDArray[np.float64], float]:
+    """u of comparison `index` among pairs that share a name and are two people, and the share of matches among those pairs, by EM.
 
     Mailboxes are made of names: two John Smiths have alike ones far more often than two strangers. With few such pairs to see, the
     result stays near the general u.
@@ -108,7 +108,7 @@ def namesake_u(block: Block, parameters: Parameters, index: int) -> NDArray[np.f
         share = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
         u = _shares(block.patterns, block.patterns.counts - weights, index, size) + PRIOR_NAMESAKES * parameters.u[index]
         u = u / u.sum()
-    return _capped(u, parameters.m[index])
+    return _capped(u, parameters.m[index]), share
 
 
 def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: dict[int, float] | None = None) -> Parameters:

@@ -177,19 +177,21 @@ def _day_first(con: duckdb.DuckDBPyConnection) -> bool:
 def normalise(con: duckdb.DuckDBPyConnection, records: pa.Table, default_country: str = "GB") -> list[str]:
     """Write table `normalised` (one row per record, ordered by known_at, record_id) on `con`; return its identifying columns.
 
-    `records` has record_id (unique text), optionally known_at (timestamp) and source, any of ROLES, and any further text
-    column, which is kept trimmed and lower-cased under its own name (vendor ids, logins; `other_2`, ...). `position` counts the
-    rows from 0. Numbers lose a trailing `.0` (a spreadsheet's postcode). Raises ValueError on a missing or repeated record_id.
+    `records` has record_id (unique text), optionally known_at (timestamp), source and owner (the record this row is one statement of,
+    where a record has several; else itself), any of ROLES, and any further text column, which is kept trimmed and lower-cased under
+    its own name (vendor ids, logins; `other_2`, ...). `position` counts the rows from 0. Numbers lose a trailing `.0` (a spreadsheet's
+    postcode). Raises ValueError on a missing or repeated record_id.
     """
     if "record_id" not in records.column_names:
         raise ValueError("records need a column record_id")
     con.register("incoming_records", records)
     con.register("dialling", _dialling())
     names = set(records.column_names)
-    extra = sorted(names - set(ROLES) - {"record_id", "known_at", "source"})
+    extra = sorted(names - set(ROLES) - {"record_id", "known_at", "source", "owner"})
     columns = ["cast(record_id as varchar) as record_id"]
     columns.append("cast(known_at as timestamp) as known_at" if "known_at" in names else "timestamp '1970-01-01' as known_at")
     columns.append("cast(source as varchar) as source" if "source" in names else "null::varchar as source")
+    columns.append(f"cast({'owner' if 'owner' in names else 'record_id'} as varchar) as owner")
     for role in (*ROLES, *extra):
         columns.append(
             f"nullif(regexp_replace(trim(cast(\"{role}\" as varchar)), '^(\\d+)\\.0$', '\\1'), '') as \"{role}\""
@@ -232,6 +234,7 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
             record_id,
             known_at,
             source,
+            owner,
             regexp_replace({_text("given_name")}, '{title}', '') as given_text,
             {_text("family_name")} as family_text,
             case
@@ -287,6 +290,7 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
         record_id,
         known_at,
         source,
+        owner,
         given,
         split_part(given, ' ', 1) as given_first,
         case when given is not null then coalesce(name_roots.roots, [split_part(given, ' ', 1)]) end as given_roots,

@@ -10,6 +10,8 @@ import pyarrow as pa
 
 from dagster_project.identity.estimation import MISSING, Patterns
 
+# What a row of `normalised` is, beside what identifies a person.
+ABOUT = ("record_id", "known_at", "source", "owner", "position")
 RANDOM_PAIRS = 1_000_000
 BLOCK_PAIRS = 100_000
 SEED = 20_260_101
@@ -17,11 +19,7 @@ SEED = 20_260_101
 
 def known_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
     """The columns of `normalised` in which at least two records carry a value and not all the same one."""
-    names = [
-        row[0]
-        for row in con.execute("describe normalised").fetchall()
-        if row[0] not in ("record_id", "known_at", "source", "position", "given_roots")
-    ]
+    names = [row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in (*ABOUT, "given_roots")]
     counts = con.execute("select " + ", ".join(f"count({name}), count(distinct {name})" for name in names) + " from normalised").fetchone()
     assert counts is not None
     return {name for name, filled, values in zip(names, counts[::2], counts[1::2], strict=True) if filled > 1 and values > 1}
@@ -41,9 +39,7 @@ def count_patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs:
     """Count the comparison patterns of the pairs in table `pairs` (left_position, right_position)."""
     names = [comparison["output_column_name"] for comparison in model["comparisons"]]
     levels = ", ".join(f"{_level_sql(comparison)} as {comparison['output_column_name']}" for comparison in model["comparisons"])
-    sides = [
-        row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ("record_id", "known_at", "source", "position")
-    ]
+    sides = [row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ABOUT]
     left = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in sides)
     rows = con.execute(
         f"""
@@ -78,7 +74,7 @@ def write_random_pairs(con: duckdb.DuckDBPyConnection, across_sources: bool) -> 
         select drawn.* from drawn
         inner join normalised as l on drawn.left_position = l.position
         inner join normalised as r on drawn.right_position = r.position {different}
-        where drawn.left_position <> drawn.right_position
+        where drawn.left_position <> drawn.right_position and l.owner <> r.owner
         """
     )
     con.unregister("drawn")
@@ -91,7 +87,7 @@ def write_block(con: duckdb.DuckDBPyConnection, key: str, across_sources: bool) 
         f"""
         create or replace temp table block_pairs as
         with
-        valued as (select position, source, {key} as value from normalised),
+        valued as (select position, source, owner, {key} as value from normalised),
         counted as (
             select value, count(*) * (count(*) - 1) // 2 as cost
             from valued where value is not null group by value having count(*) between 2 and 2000
@@ -100,6 +96,6 @@ def write_block(con: duckdb.DuckDBPyConnection, key: str, across_sources: bool) 
         kept as (select valued.* from valued inner join drawn on valued.value = drawn.value where drawn.total <= {BLOCK_PAIRS})
         select l.position as left_position, r.position as right_position
         from kept as l
-        inner join kept as r on l.value = r.value and l.position < r.position {different}
+        inner join kept as r on l.value = r.value and l.position < r.position and l.owner <> r.owner {different}
         """
     )

@@ -20,7 +20,8 @@ class Rule:
     """Records with the same value in `column` of `normalised` are one person, surer the higher `match_probability`.
 
     The value stops linking above `max_people` (told apart by the initial of the given name) or `max_records`. `conflict` is
-    `names` (different given names or birth dates stop a link), `both` (only both together do) or `never` (logins: one account).
+    `names` (different given names or birth dates stop a link), `both` (only both together do) or `never` (logins: one account). What
+    `never` conflicts links whatever the model says too; only a person's decision keeps it apart.
     """
 
     name: str
@@ -76,76 +77,47 @@ CONFLICTS = {
 
 
 def exact_edges(records: pa.Table, rules: tuple[Rule, ...] = RULES, default_country: str = "GB") -> tuple[pa.Table, pa.Table]:
-    """Apply `rules` to `records` (see `normalise`); return (edges, shared).
-
-    edges: one row per rule and pair it links (record_a, record_b, rule, match_probability, known_at: when the later of the two
-    became known). shared: one row per rule and value that stopped linking (rule, value_hash, records, people).
-    """
+    """Apply `rules` to `records` (see `normalise`); return (edges, shared) as `find_edges` does."""
     with duckdb.connect() as con:
         normalise(con, records, default_country)
         return find_edges(con, rules)
 
 
-def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], only_new: bool = False) -> tuple[pa.Table, pa.Table]:
-    """`exact_edges` on table `normalised`; with `only_new`, pairs with a record of table `new_positions`."""
+def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> tuple[pa.Table, pa.Table]:
+    """Apply `rules` to table `normalised`; return (edges, shared).
+
+    edges: one row per rule and pair it links (record_a, record_b, rule, match_probability, known_at: when the later of the two became
+    known, known_until: when the value turned out shared or contested, null while it has not). shared: one row per rule and value
+    that stopped linking (rule, value_hash, records, people, known_at).
+    """
     known = {row[0] for row in con.execute("describe normalised").fetchall()}
     con.execute(
         """
-        create or replace temp table edges_found
-            (left_position bigint, right_position bigint, rank int, rule varchar, match_probability double);
-        create or replace temp table shared_found (rule varchar, value_hash varchar, records bigint, people bigint);
+        create or replace temp table edges_found (
+            left_position bigint, right_position bigint, rank int, rule varchar, match_probability double, known_at timestamp,
+            known_until timestamp
+        );
+        create or replace temp table shared_found (rule varchar, value_hash varchar, records bigint, people bigint, known_at timestamp);
         """
     )
-    fresh = "and (left_position in (from new_positions) or right_position in (from new_positions))" if only_new else ""
     for rank, rule in enumerate(rules):
         if rule.column not in known:
             continue
+        con.execute(_valued(rule))
         con.execute(
-            f"""
-            create or replace temp table valued as
-            select
-                {rule.column} as value,
-                count(*) as records,
-                count(distinct left(given, 1)) as people
-            from normalised where {rule.column} is not null group by all having count(*) > 1
-            """
-        )
-        is_shared = f"(people > {rule.max_people} or records > {rule.max_records})"
-        con.execute(
-            "insert into shared_found select ?, left(sha256(value), 16), records, people from valued where " + is_shared, [rule.name]
-        )
-        con.execute(
-            f"""
-            insert into edges_found
-            with
-            usable as (
-                select normalised.* from normalised
-                semi join (select value from valued where not {is_shared}) as fine on normalised.{rule.column} = fine.value
-            ),
-            paired as (
-                select
-                    l.position as left_position,
-                    r.position as right_position,
-                    {CONFLICTS[rule.conflict]} as is_conflict,
-                    l.given is not null and r.given is not null as is_named,
-                    bool_or(is_conflict) over (partition by l.{rule.column}) as is_contested
-                from usable as l
-                inner join usable as r on l.{rule.column} = r.{rule.column} and l.position < r.position
-            )
-            select left_position, right_position, {rank}, ?, {rule.match_probability}
-            from paired
-            where not is_conflict and (is_named or not is_contested) {fresh}
-            """,
+            "insert into shared_found select ?, left(sha256(value), 16), records, people, shared_at from valued where shared_at is not null",
             [rule.name],
         )
+        con.execute(_found(rule, rank), [rule.name])
     edges = con.execute(
         """
         select
-            l.record_id as record_a,
-            r.record_id as record_b,
+            l.owner as record_a,
+            r.owner as record_b,
             found.rule,
             found.match_probability,
-            greatest(l.known_at, r.known_at) as known_at
+            found.known_at,
+            found.known_until
         from edges_found as found
         inner join normalised as l on found.left_position = l.position
         inner join normalised as r on found.right_position = r.position
@@ -154,3 +126,62 @@ def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], only_new
     ).to_arrow_table()
     shared = con.execute("select * from shared_found order by rule, records desc, value_hash").to_arrow_table()
     return edges, shared
+
+
+def _valued(rule: Rule) -> str:
+    """SQL: temp table `valued`, one row per value that several records carry; `shared_at` is when it got a record or a person too many."""
+    return f"""
+    create or replace temp table valued as
+    with
+    carried as (select {rule.column} as value, owner, left(given, 1) as initial, known_at from normalised where {rule.column} is not null),
+    counted as (
+        select value, count(distinct owner) as records, count(distinct initial) as people
+        from carried group by value having count(distinct owner) > 1
+    ),
+    crowded as (
+        select carried.* from carried
+        semi join (select value from counted where people > {rule.max_people} or records > {rule.max_records}) as many
+            on carried.value = many.value
+    ),
+    initials as (select value, min(known_at) as known_at from crowded where initial is not null group by value, initial),
+    owners as (select value, min(known_at) as known_at from crowded group by value, owner),
+    limits as (
+        select value, known_at from initials qualify row_number() over (partition by value order by known_at) = {rule.max_people + 1}
+        union all
+        select value, known_at from owners qualify row_number() over (partition by value order by known_at) = {rule.max_records + 1}
+    )
+    select counted.value, counted.records, counted.people, min(limits.known_at) as shared_at
+    from counted
+    left join limits on counted.value = limits.value
+    group by counted.value, counted.records, counted.people
+    """
+
+
+def _found(rule: Rule, rank: int) -> str:
+    """SQL: the rule's edges among the records that carried a value before it was shared, the rule's name as parameter."""
+    return f"""
+    insert into edges_found
+    with
+    usable as (
+        select normalised.*, valued.shared_at
+        from normalised
+        inner join valued on normalised.{rule.column} = valued.value
+        where valued.shared_at is null or normalised.known_at < valued.shared_at
+    ),
+    paired as (
+        select
+            l.position as left_position,
+            r.position as right_position,
+            greatest(l.known_at, r.known_at) as known_at,
+            l.shared_at,
+            {CONFLICTS[rule.conflict]} as is_conflict,
+            l.given is not null and r.given is not null as is_named,
+            min(case when is_conflict then greatest(l.known_at, r.known_at) end) over (partition by l.{rule.column}) as contested_at
+        from usable as l
+        inner join usable as r on l.{rule.column} = r.{rule.column} and l.position < r.position and l.owner <> r.owner
+    ),
+    dated as (select *, least(shared_at, case when not is_named then contested_at end) as known_until from paired where not is_conflict)
+    select left_position, right_position, {rank}, ?, {rule.match_probability}, known_at, known_until
+    from dated
+    where known_until is null or known_at < known_until
+    """

@@ -2,11 +2,12 @@
 
     train(records) -> model (JSON text)        predict(model, records) -> edges, one row per pair worth keeping
 
-The model holds Splink's settings (comparisons, m and u probabilities) under `splink`, which any Splink can read, and what
-independent comparisons cannot know: the weight of two records at one address being one person (`household_weight`) and what an
-e-mail says between namesakes (`namesake_email_weights`). Weights rank pairs
-well and are badly calibrated in absolute terms: nothing may read `match_probability` as a probability of being right. The
-cuts live in `clustering.py`.
+The model holds Splink's settings (comparisons, m and u probabilities) under `splink`, which any Splink can read, how often each
+value occurs (`terms`), how far each blocking key reaches (`limits`), and what independent comparisons cannot know: the weight of
+two records at one address being one person (`household_weight`) and what is usual between people who share a name (`kindred`). So the
+weight of a pair is a function of the model and of the two records, whatever else there is.
+Weights rank pairs well and are badly calibrated in absolute terms: nothing may read `match_probability` as a probability of being
+right. The cuts live in `clustering.py`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ import numpy as np
 import pyarrow as pa
 
 from dagster_project.identity import comparisons
-from dagster_project.identity.blocking import write_pairs
-from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, match_share, namesake_u
+from dagster_project.identity.blocking import Limits, limits_for, write_pairs
+from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, kindred_u, match_share
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.patterns import count_patterns, known_columns, write_block, write_random_pairs
 
 SAMPLED_PAIRS = 100_000
+# Of each column's values so many are kept with how often they occur; any other counts as the rarest does.
+TERMS_KEPT = 5_000
 # Pairs below this weight are dropped at once: clustering keeps pairs from -2 and review starts there too.
 KEEP_WEIGHT = -2.0
 
@@ -48,6 +51,12 @@ HOUSEHOLD_KEYS: tuple[tuple[str, str], ...] = (("street", "street_key || coalesc
 # Against another member of the household: fields that say nothing, and the most that others may say (log2).
 HOUSEHOLD_SHARED = ("family_name", "street", "place", "phone")
 NAMES_AGREE = 3.0
+# Mailboxes are made of names: among pairs that share one an alike mailbox says less, and how much less is learned there.
+KINDRED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("both", "given || ' ' || family", ("given_name", "family_name")),
+    ("given", "given", ("given_name",)),
+    ("family", "family", ("family_name",)),
+)
 OTHER_GIVEN_NAME = 0.03
 HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
@@ -69,9 +78,11 @@ def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
     ):
         if column in columns:
             chosen.append(comparison)
-    if columns & {"postcode", "city"}:
+    if columns & {"postcode", "city", "country"}:
         chosen.append(comparisons.place())
-    chosen.extend(comparisons.category(column) for column in ("country", "other", *extra) if column in columns)
+    # A vendor's ids link by a rule; two that differ say nothing.
+    described = [column for column in ("other", *extra) if column in columns and not column.endswith("_id")]
+    chosen.extend(comparisons.category(column) for column in described)
     return {
         "link_type": "dedupe_only",
         "unique_id_column_name": "position",
@@ -117,8 +128,10 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         blind = not {"birth_date", "national_id"} & set(names)
         ceilings = {index: OTHER_GIVEN_NAME for index, name in enumerate(names) if blind and name == "given_name"}
         parameters = estimate(random, blocks, sizes, ceilings)
-        namesakes = _namesake_weights(blocks, parameters, names, columns)
-        pairs = write_pairs(con, columns, across_sources=across_sources)
+        kindred = _kindred(con, model, parameters, columns, across_sources)
+        limits = limits_for(con, columns)
+        pairs = write_pairs(con, limits, across_sources=across_sources)
+        terms = _terms(con, model)
         con.execute(
             "create or replace temp table sampled as "
             f"select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}"
@@ -136,22 +149,76 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
             level["u_probability"] = float(f"{u[best - number]:.6g}")
     share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
     stored = {
-        "namesake_email_weights": namesakes,
+        "kindred": kindred,
         "household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3),
+        "limits": {"records": limits.records, "is_big": limits.is_big},
+        "terms": terms,
         "splink": model,
     }
     return json.dumps(stored, indent=1, sort_keys=True)
 
 
-def _namesake_weights(blocks: list[Block], parameters: Parameters, names: list[str], columns: set[str]) -> list[float]:
-    """Weight of each level of the e-mail between two records of the same names, level 0 first; empty where it cannot be learned."""
-    if not blocks or not {"given", "family", "email"} <= columns or len(names) < 4:
-        return []
-    index = names.index("email")
-    if names.index("given_name") in np.flatnonzero(blocks[0].estimated):
-        return []
-    u = namesake_u(blocks[0], parameters, index)
-    return [round(float(weight), 3) for weight in np.log2(parameters.m[index] / u)]
+def _term_columns(model: dict[str, Any]) -> list[str]:
+    """The columns whose values differ in how much they say."""
+    levels = [level for comparison in model["comparisons"] for level in comparison["comparison_levels"]]
+    return sorted({level["tf_adjustment_column"] for level in levels if "tf_adjustment_column" in level})
+
+
+def _terms(con: duckdb.DuckDBPyConnection, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Per term column: the share of the commonest values, and the share that any other value is taken to have."""
+    terms = {}
+    for column in _term_columns(model):
+        rows = con.execute(
+            f"""
+            with counted as (select {column} as value, count(*) as records from normalised where {column} is not null group by {column})
+            select value, records / sum(records) over () as share from counted order by records desc, value
+            """
+        ).fetchall()
+        kept = {value: float(f"{share:.6g}") for value, share in rows[:TERMS_KEPT]}
+        terms[column] = {"kept": kept, "other": float(f"{rows[-1][1]:.6g}") if rows else 1.0}
+    return terms
+
+
+def _kindred(
+    con: duckdb.DuckDBPyConnection, model: dict[str, Any], parameters: Parameters, columns: set[str], across_sources: bool
+) -> dict[str, dict[str, Any]]:
+    """What the file shows about pairs that share a name: by "both", "given" and "family" the weights of the e-mail's levels between two such
+    people (level 0 first), for "both" also the odds of one person (log2) and what the two names weigh there on average."""
+    names = [comparison["output_column_name"] for comparison in model["comparisons"]]
+    found: dict[str, dict[str, Any]] = {}
+    if not {"given_name", "family_name", "email"} <= set(names) or len(names) < 4:
+        return found
+    email = names.index("email")
+    for which, key, decided in KINDRED:
+        write_block(con, key, across_sources)
+        patterns = count_patterns(con, model, "block_pairs")
+        if patterns.counts.sum() < 20:
+            continue
+        others = np.array([name not in decided for name in names])
+        u, share = kindred_u(Block(patterns, others, others), parameters, email)
+        found[which] = {"email": [round(float(weight), 3) for weight in np.log2(parameters.m[email] / u)]}
+        if which == "both":
+            found[which]["start"] = round(float(np.log2(share / (1 - share))), 3)
+            found[which]["names"] = _weight_of_names(con, parameters, names)
+    return found
+
+
+def _weight_of_names(con: duckdb.DuckDBPyConnection, parameters: Parameters, names: list[str]) -> float:
+    """What two equal names weigh in the mean of the pairs in `block_pairs`, by how common each is."""
+    total = 0.0
+    for name, column in (("given_name", "given"), ("family_name", "family")):
+        row = con.execute(
+            f"""
+            with counted as (select {column} as value, count(*) as records from normalised where {column} is not null group by {column}),
+            shares as (select value, records / sum(records) over () as share from counted)
+            select avg(round(-log2(greatest(shares.share, 1e-5)), 3)::decimal(9, 3))
+            from block_pairs
+            inner join normalised on block_pairs.left_position = normalised.position
+            inner join shares on normalised.{column} = shares.value
+            """
+        ).fetchone()
+        total += float(row[0]) + float(np.log2(parameters.m[names.index(name)][-1])) if row and row[0] is not None else 0.0
+    return round(total, 2)
 
 
 def _household_block(con: duckdb.DuckDBPyConnection, model: dict[str, Any], columns: set[str], across_sources: bool) -> Block | None:
@@ -211,7 +278,7 @@ def weigh(
     parsed = stored["splink"]
     names = [comparison["output_column_name"] for comparison in parsed["comparisons"]]
     if pair is None:
-        write_pairs(con, known_columns(con), only_new is not None, across_sources)
+        write_pairs(con, Limits(**stored["limits"]), only_new is not None, across_sources)
     else:
         con.execute(
             "create or replace temp table pairs as select min(position) as left_position, max(position) as right_position "
@@ -228,6 +295,8 @@ def weigh(
         {**parsed, "blocking_rules_to_generate_predictions": ["l.position = r.position"]},
     )
     linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
+    for column, shares in stored["terms"].items():
+        linker.table_management.register_term_frequency_lookup(api.register(_term_table(con, column, shares)), column)
     found = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")
     present = {row[0] for row in con.execute(f"describe {found.physical_name}").fetchall()}
     weights = {name: f"found.mw_{name}" + (f" + found.mw_tf_adj_{name}" if f"mw_tf_adj_{name}" in present else "") for name in names}
@@ -236,13 +305,13 @@ def weigh(
         f"""
         with weighed as (
             select
-                l.record_id as record_a,
-                r.record_id as record_b,
+                l.owner as record_a,
+                r.owner as record_b,
                 round(
                     least(
                         found.match_weight,
                         {_household_weight(weights, stored["household_weight"])},
-                        {_namesake_weight(weights, stored["namesake_email_weights"])}
+                        {_namesake_weight(weights, stored["kindred"])}
                     ),
                     3
                 ) as match_weight,
@@ -263,13 +332,44 @@ def weigh(
     ).to_arrow_table()
 
 
-def _namesake_weight(weights: dict[str, str], levels: list[float]) -> str:
-    """SQL: the weight of "one person" against "two people of the same name", whose mailboxes are alike because their names are."""
-    if not levels:
-        return "null"
-    cases = " ".join(f"when {level} then {weight}" for level, weight in enumerate(levels))
-    names_agree = f"{weights['given_name']} > {NAMES_AGREE} and {weights['family_name']} > {NAMES_AGREE}"
-    return f"case when {names_agree} then found.match_weight - {weights['email']} + case found.gamma_email {cases} else 0 end end"
+def _term_table(con: duckdb.DuckDBPyConnection, column: str, shares: dict[str, Any]) -> str:
+    """Write table `terms_<column>`: every value of the column in `normalised` and the share the model gives it; return its name."""
+    kept = shares["kept"]
+    con.register("kept_terms", pa.table({"value": pa.array(list(kept), pa.string()), "share": pa.array(list(kept.values()), pa.float64())}))
+    con.execute(
+        f"""
+        create or replace temp table terms_{column} as
+        select stated.{column}, coalesce(kept_terms.share, {shares["other"]}) as tf_{column}
+        from (select distinct {column} from normalised where {column} is not null) as stated
+        left join kept_terms on stated.{column} = kept_terms.value
+        """
+    )
+    con.unregister("kept_terms")
+    return f"terms_{column}"
+
+
+def _namesake_weight(weights: dict[str, str], kindred: dict[str, dict[str, Any]]) -> str:
+    """SQL: the weight of "one person" against "two people who share a name", whose mailboxes are alike because their names are.
+
+    Where both names agree the odds start from what the file shows about its namesakes, and rarer names count more, commoner ones less:
+    given and family names go together (by country, by generation), which a stranger's weight knows nothing of.
+    """
+    given, family = (
+        f"coalesce({weights[name]} > {NAMES_AGREE}, false)" if name in weights else "" for name in ("given_name", "family_name")
+    )
+    cases = []
+    for which, condition in (("both", f"{given} and {family}"), ("given", given), ("family", family)):
+        if which not in kindred:
+            continue
+        levels = " ".join(f"when {level} then {weight}" for level, weight in enumerate(kindred[which]["email"]))
+        mailbox = f"case found.gamma_email {levels} else 0 end"
+        if which == "both":
+            start = f"{kindred[which]['start']} + {weights['given_name']} + {weights['family_name']} - {kindred[which]['names']}"
+            others = [weight for name, weight in weights.items() if name not in ("given_name", "family_name", "email")]
+            cases.append(f"when {condition} then {' + '.join([start, *others, mailbox])}")
+        else:
+            cases.append(f"when {condition} then found.match_weight - {weights['email']} + {mailbox}")
+    return f"case {' '.join(cases)} end" if cases else "null"
 
 
 def _household_weight(weights: dict[str, str], start: float) -> str:

@@ -1,16 +1,25 @@
-"""Which customer each source record belongs to, and since when: a pure function of the records and the edges between them.
+"""Which customer each source record belongs to, and since when: a pure function of the records, the edges between them and people's decisions.
 
-Edges are taken in the order in which they became known. When two clusters meet, the one with the later anchor joins the other: its records end
-their stay there and begin one with the older customer. A customer's id derives from its cluster's anchor, the first record by (known_at,
-record id), so that neither the order of runs nor of rows changes an id.
+People are found anew at each close of a day, from what was known by then: edges begin and end, and decisions come into force. All of the history
+before the first close is seen with the eyes of that close. A customer's id derives from its anchor, the first of its records by (known_at, record
+id), so neither the order of runs nor of rows changes an id; when two customers turn out one, the older id stays.
 """
 
 import hashlib
 import hmac
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 
+import numpy as np
 import pyarrow as pa
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from dagster_project.identity.clustering import CUT, Positions
+from dagster_project.identity.link_lists import Decision, in_force
+from dagster_project.identity.resolve import MODEL_RULE, grouped
+from dagster_project.identity.rules import Rule
 
 STAYS = pa.schema(
     [
@@ -23,6 +32,31 @@ STAYS = pa.schema(
         ("valid_to", pa.timestamp("us")),
     ]
 )
+MERGE_LOG = pa.schema(
+    [
+        ("happened_at", pa.timestamp("us")),
+        ("kind", pa.string()),
+        ("from_customer_id", pa.string()),
+        ("to_customer_id", pa.string()),
+        ("records", pa.int64()),
+        ("because", pa.string()),
+    ]
+)
+BY_HAND = "linked by hand"
+FIRST = "first record"
+# A record's stay: (anchor's position, rule, probability, valid_from).
+Stay = tuple[int, str, float, datetime]
+
+
+@dataclass(frozen=True)
+class History:
+    """Stays of persons' records (STAYS), the customers that became one or two (MERGE_LOG), and the clusters of the last close: for each record
+    (`records`, first known first) the position of its cluster's anchor."""
+
+    stays: pa.Table
+    merge_log: pa.Table
+    records: list[str]
+    anchors: Positions
 
 
 def pseudonym(key: str, record_id: str) -> str:
@@ -30,46 +64,194 @@ def pseudonym(key: str, record_id: str) -> str:
     return "c" + hmac.new(key.encode(), record_id.encode(), hashlib.sha256).hexdigest()[:20]
 
 
-def stays(records: pa.Table, edges: pa.Table, key: str) -> pa.Table:
+def history(
+    records: pa.Table,
+    edges: pa.Table,
+    rules: tuple[Rule, ...],
+    closes: Sequence[datetime],
+    decisions: Sequence[Decision],
+    closing: Callable[[date], datetime],
+    key: str,
+    cut: float = CUT,
+) -> History:
     """The stays of every record.
 
     Args:
         records: record_id (source:source_customer_id), known_at (first); one row per record.
-        edges: record_a, record_b, rule, match_probability, known_at; records that are the same person.
+        edges: what `compare` found between them.
+        rules: the exact rules, for those that no weight contradicts.
+        closes: the moments at which people are found, ascending; the last is not before any record was known.
+        decisions: what people decided; `closing` says from which moment a day's decisions are in force.
         key: the shop's pseudonym key.
-
-    Returns:
-        One row per record and stay (STAYS), `valid_to` null for the present one, ordered by record and time. `rule` is what brought the record
-        to this customer ("first record" for the anchor itself).
+        cut: the mean weight that a merge of two groups needs.
     """
-    known = dict(zip(records["record_id"].to_pylist(), records["known_at"].to_pylist(), strict=True))
-    order = {record: place for place, record in enumerate(sorted(known, key=lambda record: (known[record], record)))}
-    parent = {record: record for record in known}
-    members: dict[str, list[str]] = {record: [record] for record in known}
-    # Each record's stays so far: (anchor, rule, probability, valid_from).
-    history: dict[str, list[tuple[str, str, float, datetime]]] = {
-        record: [(record, "first record", 1.0, known[record])] for record in known
-    }
-
-    def anchor_of(record: str) -> str:
-        while parent[record] != record:
-            parent[record] = parent[parent[record]]
-            record = parent[record]
-        return record
-
-    for first, second, rule, probability, at in in_order(edges, known):
-        one, other = sorted((anchor_of(first), anchor_of(second)), key=order.__getitem__)
-        if one == other:
+    ordered = sorted(zip(records["known_at"].to_pylist(), records["record_id"].to_pylist(), strict=True))
+    names = [name for _, name in ordered]
+    known = [at for at, _ in ordered]
+    at = {name: place for place, name in enumerate(names)}
+    left = np.array([at[name] for name in edges["record_a"].to_pylist()], dtype=np.int64)
+    right = np.array([at[name] for name in edges["record_b"].to_pylist()], dtype=np.int64)
+    moments = np.array(closes, dtype="datetime64[us]")
+    came = np.searchsorted(moments, np.array(known, dtype="datetime64[us]"))
+    begins = np.searchsorted(moments, edges["known_at"].to_numpy().astype("datetime64[us]"))
+    ends = np.searchsorted(moments, edges["known_until"].to_numpy(zero_copy_only=False).astype("datetime64[us]"))
+    ends[edges["known_until"].is_null().to_numpy(zero_copy_only=False)] = len(closes)
+    strength = _strength(edges, rules)
+    anchors = np.arange(len(names), dtype=np.int64)
+    stays: list[list[Stay]] = [[] for _ in names]
+    log: list[tuple[datetime, str, int, int, int, str]] = []
+    decided: dict[tuple[str, str], Decision] = {}
+    for place, moment in enumerate(closes):
+        active = (begins <= place) & (place < ends)
+        before, decided = decided, {p: d for p, d in in_force(decisions, moment, closing).items() if p[0] in at and p[1] in at}
+        changed = [pair for pair in {*before, *decided} if before.get(pair) != decided.get(pair)]
+        touched = np.zeros(len(names), dtype=bool)
+        touched[came == place] = True
+        stirred = (begins == place) & active | (ends == place) & (begins < place)
+        touched[left[stirred]] = touched[right[stirred]] = True
+        touched[[at[name] for pair in changed for name in pair]] = True
+        if not touched.any():
             continue
-        parent[other] = one
-        moving = members.pop(other)
-        members[one] += moving
-        for record in moving:
-            if history[record][-1][3] == at:
-                # It never was with the other customer for any length of time.
-                history[record].pop()
-            history[record].append((one, rule, probability, at))
-    return table(history, key)
+        must = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "link"]
+        cannot = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "unlink"]
+        inside = _around(touched & (came <= place), left[active], right[active], must, anchors)
+        found = _found(inside, edges, left, right, active, rules, must, cannot, cut)
+        moved = inside[found != anchors[inside]]
+        old = anchors.copy()
+        anchors[inside] = found
+        fresh = inside[came[inside] == place]
+        best = _best_edges(np.union1d(moved, fresh), anchors, left, right, active, strength)
+        hand = {frozenset((at[one], at[other])): decision for (one, other), decision in decided.items()}
+        for record in np.union1d(moved, fresh).tolist():
+            start = known[record] if came[record] == place else moment
+            rule, probability = _brought(record, int(anchors[record]), best, edges, hand)
+            stays[record].append((int(anchors[record]), rule, probability, start))
+        grown = moved[came[moved] < place]
+        log += [(moment, *row) for row in _changes(grown, old, anchors, came <= place, best, edges, hand, changed, at)]
+    ids = {anchor: pseudonym(key, names[anchor]) for row in stays for anchor, *_ in row}
+    merged = [(when, kind, ids[one], ids[other], count, because) for when, kind, one, other, count, because in log]
+    return History(_table(names, stays, ids), _columns(merged, MERGE_LOG), names, anchors)
+
+
+def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
+    """The place of each edge by how much it says: rules in their order, then the model by weight."""
+    rank = {rule.name: number for number, rule in enumerate(rules)}
+    ranks = np.array([rank.get(rule, len(rank)) for rule in edges["rule"].to_pylist()], dtype=np.int64)
+    weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=0.0)
+    order = np.lexsort((np.arange(len(ranks)), -weights, ranks))
+    places = np.empty(len(order), dtype=np.int64)
+    places[order] = np.arange(len(order))
+    return places
+
+
+def _around(touched: np.ndarray, left: Positions, right: Positions, must: list[tuple[int, int]], anchors: Positions) -> Positions:
+    """The records whose customer what is touched could change: all that hang together with it, by an edge, a decision or until now."""
+    size = len(touched)
+    hand = np.array(must, dtype=np.int64).reshape(-1, 2)
+    one = np.concatenate([left, hand[:, 0], np.arange(size)])
+    other = np.concatenate([right, hand[:, 1], anchors])
+    graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(size, size))
+    label = connected_components(graph, directed=False)[1]
+    stirred = np.zeros(size, dtype=bool)
+    stirred[label[touched]] = True
+    return np.flatnonzero(stirred[label])
+
+
+def _found(
+    inside: Positions,
+    edges: pa.Table,
+    left: Positions,
+    right: Positions,
+    active: np.ndarray,
+    rules: tuple[Rule, ...],
+    must: list[tuple[int, int]],
+    cannot: list[tuple[int, int]],
+    cut: float,
+) -> Positions:
+    """The anchors of the records `inside`, clustered among themselves."""
+    place = np.full(max(int(inside.max()) + 1, len(left) and int(max(left.max(), right.max())) + 1), -1, dtype=np.int64)
+    place[inside] = np.arange(len(inside))
+    rows = np.flatnonzero(active & (place[left] >= 0) & (place[right] >= 0))
+    local = {int(record): number for number, record in enumerate(inside)}
+    joined, apart = ([(local[a], local[b]) for a, b in listed if a in local and b in local] for listed in (must, cannot))
+    return inside[grouped(len(inside), edges.take(pa.array(rows)), place[left[rows]], place[right[rows]], rules, joined, apart, cut=cut)]
+
+
+def _best_edges(
+    records: Positions, anchors: Positions, left: Positions, right: Positions, active: np.ndarray, strength: Positions
+) -> dict[int, int]:
+    """For each record its strongest edge within its customer."""
+    wanted = np.zeros(len(anchors), dtype=bool)
+    wanted[records] = True
+    rows = np.flatnonzero(active & (anchors[left] == anchors[right]) & (wanted[left] | wanted[right]))
+    best: dict[int, int] = {}
+    for row in rows[np.argsort(-strength[rows])].tolist():
+        for record in (int(left[row]), int(right[row])):
+            if wanted[record]:
+                best[record] = row
+    return best
+
+
+def _brought(record: int, anchor: int, best: dict[int, int], edges: pa.Table, hand: dict[frozenset[int], Decision]) -> tuple[str, float]:
+    """What brought a record to its customer: rule and probability."""
+    if record == anchor:
+        return FIRST, 1.0
+    if any(decision.verdict == "link" and record in pair for pair, decision in hand.items()):
+        return BY_HAND, 1.0
+    if record not in best:
+        return BY_HAND, 1.0
+    row = best[record]
+    return edges["rule"][row].as_py(), edges["match_probability"][row].as_py()
+
+
+def _changes(
+    moved: Positions,
+    old: Positions,
+    new: Positions,
+    is_here: np.ndarray,
+    best: dict[int, int],
+    edges: pa.Table,
+    hand: dict[frozenset[int], Decision],
+    changed: list[tuple[str, str]],
+    at: dict[str, int],
+) -> list[tuple[str, int, int, int, str]]:
+    """Kind, from, to, records and why, one row per two customers between whom records moved."""
+    rows = []
+    groups: dict[tuple[int, int], list[int]] = {}
+    for record in moved.tolist():
+        groups.setdefault((int(old[record]), int(new[record])), []).append(record)
+    for (source, target), records in sorted(groups.items()):
+        left_behind = bool((is_here & (new == source)).any())
+        kind = "split" if left_behind else "merged"
+        decisions = [hand.get(frozenset((at[one], at[other]))) for one, other in changed]
+        verdict = "unlink" if left_behind else "link"
+        said = [d for d in decisions if d and d.verdict == verdict and ({at[d.record_a], at[d.record_b]} & set(records))]
+        if said:
+            because = f"{said[0].verdict}ed by {said[0].by}: {said[0].why}"
+        elif left_behind:
+            because = "what linked them is shared by too many, or speaks against it now"
+        else:
+            linking = [best[record] for record in records if record in best]
+            because = edges["rule"][min(linking)].as_py() if linking else BY_HAND
+            because = "alike in names and details" if because == MODEL_RULE else because
+        rows.append((kind, source, target, len(records), because))
+    return rows
+
+
+def _table(names: list[str], stays: list[list[Stay]], ids: dict[int, str]) -> pa.Table:
+    rows: list[tuple[object, ...]] = []
+    for number in sorted(range(len(names)), key=names.__getitem__):
+        source, source_customer_id = names[number].split(":", 1)
+        of_record = stays[number]
+        ends = [start for *_, start in of_record[1:]] + [None]
+        for (anchor, rule, probability, start), end in zip(of_record, ends, strict=True):
+            rows.append((ids[anchor], source, source_customer_id, rule, probability, start, end))
+    return _columns(rows, STAYS)
+
+
+def _columns(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    return pa.table([pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
 
 
 def attach(found: pa.Table, attachments: pa.Table) -> pa.Table:
@@ -96,8 +278,7 @@ def attach(found: pa.Table, attachments: pa.Table) -> pa.Table:
         source, source_customer_id = visitor.split(":", 1)
         for customer, rule, probability, start, end in stays_by_ties(sorted(ties[visitor]), whole):
             rows.append((customer, source, source_customer_id, rule, probability, start, end))
-    columns = list(zip(*rows, strict=True)) or [()] * len(STAYS)
-    return pa.table([pa.array(list(column), field.type) for column, field in zip(columns, STAYS, strict=True)], schema=STAYS)
+    return _columns(rows, STAYS)
 
 
 def stays_by_ties(
@@ -122,24 +303,3 @@ def stays_by_ties(
         else:
             found.append((customer, rule, probability, moment, until))
     return found
-
-
-def in_order(edges: pa.Table, known: dict[str, datetime]) -> Sequence[tuple[str, str, str, float, datetime]]:
-    """Edges by when both their records and the edge were known, then by name: a total order."""
-    rows = edges.select(["record_a", "record_b", "rule", "match_probability", "known_at"]).to_pylist()
-    timed = [(max(r["known_at"], known[r["record_a"]], known[r["record_b"]]), r["record_a"], r["record_b"], r["rule"], r) for r in rows]
-    timed.sort(key=lambda row: row[:4])
-    return [(a, b, rule, row["match_probability"], at) for at, a, b, rule, row in timed]
-
-
-def table(history: dict[str, list[tuple[str, str, float, datetime]]], key: str) -> pa.Table:
-    names = {anchor: pseudonym(key, anchor) for stays_of in history.values() for anchor, *_ in stays_of}
-    rows = []
-    for record in sorted(history):
-        source, source_customer_id = record.split(":", 1)
-        stays_of = history[record]
-        ends = [start for *_, start in stays_of[1:]] + [None]
-        for (anchor, rule, probability, start), end in zip(stays_of, ends, strict=True):
-            rows.append((names[anchor], source, source_customer_id, rule, probability, start, end))
-    columns = list(zip(*rows, strict=True)) or [()] * len(STAYS)
-    return pa.table([pa.array(list(column), field.type) for column, field in zip(columns, STAYS, strict=True)], schema=STAYS)

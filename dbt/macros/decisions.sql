@@ -14,8 +14,11 @@
         decisions.send_at
     from {{ decided }} as decisions
     inner join {{ moments() }} as run_days on decisions.as_of < run_days.as_of
-    left join {{ source('identity', 'customer_links') }} as anchors
-        on decisions.customer_id = anchors.customer_id and anchors.rule = 'first record'
+    -- A customer who was merged and split again began twice.
+    left join (
+        select distinct customer_id, source, source_customer_id from {{ source('identity', 'customer_links') }} where rule = 'first record'
+    ) as anchors
+        on decisions.customer_id = anchors.customer_id
     left join {{ source('identity', 'customer_links') }} as now_at
         on
             anchors.source = now_at.source

@@ -12,7 +12,7 @@ links as (
 
 -- Who was decided about is found again by the record that gave the customer its id.
 anchors as (
-    select
+    select distinct
         customer_id,
         source,
         source_customer_id
