@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,8 @@ replay_app = typer.Typer(no_args_is_help=True, help="Let refused rows come in on
 app.add_typer(replay_app, name="replay")
 shop_app = typer.Typer(no_args_is_help=True, help="Shops: a new one from a stranger's files.")
 app.add_typer(shop_app, name="shop")
+identity_app = typer.Typer(no_args_is_help=True, help="Decide who is who: lines in the shop's identity/decisions.csv.")
+app.add_typer(identity_app, name="identity")
 console = Console()
 FAILED, WRONG_USAGE = 1, 2
 
@@ -195,6 +198,73 @@ def explain_decision(
         raise Refused(str(error), FAILED) from None
     for line in story:
         console.print(line)
+
+
+@explain.command("link")
+def explain_link(
+    record: Annotated[str, typer.Argument(help="a record (hubspot:123) or a customer id")],
+    other: Annotated[str, typer.Argument(help="another one")],
+    picture: Annotated[Path | None, typer.Option(help="where to draw the same as an SVG")] = None,
+    shop: ShopOption = None,
+) -> None:
+    """Why two records are one customer, or two: the path of evidence, and what each comparison weighs."""
+    from dagster_project.identity.questions import link_story
+    from dagster_project.shop import load_shop
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    try:
+        with hold(settings.store, "dearly explain link"):
+            story = link_story(Warehouse(settings.warehouse, settings.threads), settings, load_shop(settings.shop_folder), record, other)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    console.print(story.text(), highlight=False, markup=False)
+    drawn = picture or settings.store / "explained" / f"{record}_{other}.svg".replace(":", "_").replace("/", "_")
+    drawn.parent.mkdir(parents=True, exist_ok=True)
+    drawn.write_text(story.svg(), encoding="utf-8")
+    console.print(f"picture: {drawn}", highlight=False, soft_wrap=True)
+
+
+RecordArgument = Annotated[str, typer.Argument(help="a record (hubspot:123) or a customer id")]
+WhyOption = Annotated[str, typer.Option(help="the reason, for whoever reviews it")]
+FromOption = Annotated[str | None, typer.Option("--from", help="the day it is in force from; default: the newest day built")]
+
+
+@identity_app.command("link")
+def identity_link(record: RecordArgument, other: RecordArgument, why: WhyOption, start: FromOption = None, shop: ShopOption = None) -> None:
+    """Two records are one customer, whatever the data say."""
+    decide_about("link", record, other, why, start, shop)
+
+
+@identity_app.command("unlink")
+def identity_unlink(
+    record: RecordArgument, other: RecordArgument, why: WhyOption, start: FromOption = None, shop: ShopOption = None
+) -> None:
+    """Two records are two customers, whatever the data say."""
+    decide_about("unlink", record, other, why, start, shop)
+
+
+def decide_about(verdict: str, record: str, other: str, why: str, start: str | None, shop: str | None) -> None:
+    from dagster_project.identity.questions import decide
+    from dagster_project.shop import load_shop
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    try:
+        day = date.fromisoformat(start) if start else None
+        with hold(settings.store, f"dearly identity {verdict}"):
+            warehouse = Warehouse(settings.warehouse, settings.threads)
+            decision, path = decide(warehouse, load_shop(settings.shop_folder), verdict, record, other, why, getpass.getuser(), day)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    console.print(
+        f"{path}: {decision.record_a} and {decision.record_b}, {verdict} from {decision.day} on.", highlight=False, soft_wrap=True
+    )
+    console.print(f"`dearly plan` shows what it changes; `dearly run --as-of {decision.day}` builds it.", highlight=False)
 
 
 @replay_app.command("quarantine")

@@ -1,4 +1,6 @@
-"""Identity: contact points made canonical, and each source record's stays with a customer."""
+"""Identity: contact points made canonical, each source record's stays with a customer, and how they were found."""
+
+from typing import Any
 
 import dagster as dg
 
@@ -6,6 +8,7 @@ from dagster_project.faults import fault_point
 from dagster_project.identity.contact_points import contact_points
 from dagster_project.identity.link_lists import read_decisions
 from dagster_project.identity.linking import Linked, link_records
+from dagster_project.identity.pictures import probabilities_drawn, tables_of
 from dagster_project.progress import tell
 from dagster_project.resources import Store
 from ml.registry import Registry
@@ -20,17 +23,30 @@ left join identity.contact_points as points
     on points.kind = 'phone' and records.phone = points.stated and records.country is not distinct from points.country
 where records.phone is not null and points.stated is null
 """
+FOUND_BY_COMPARING = {
+    "edges": "What links two records, or speaks against it: a rule or the model's weight, since when and until when.",
+    "customer_links": "Which customer each source record belongs to, since when, and by which rule.",
+    "merge_log": "Customers that turned out one, or two: when, from, to, because.",
+    "clerical_review": "Pairs between same and different: listed for a person, not merged.",
+    "shared_identifiers": "Addresses, numbers and cards that too many people carry: they link nobody.",
+    "model_log": "The model in use: when and on what it was trained, or why there is none.",
+    "decisions": "What people decided: the lines of the shop's identity/decisions.csv.",
+}
 
 
 def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
+    def key(name: str) -> dg.AssetKey:
+        return dg.AssetKey(["identity", name])
+
+    records = [key("customer_records"), key("browser_users"), key("contact_points")]
+
     @dg.multi_asset(
         name="identify",
         specs=[
-            dg.AssetSpec(["identity", "contact_points"], group_name="identity", deps=[["identity", "customer_records"]]),
-            dg.AssetSpec(
-                ["identity", "customer_links"],
-                group_name="identity",
-                deps=[["identity", "customer_records"], ["identity", "browser_users"], ["identity", "contact_points"]],
+            dg.AssetSpec(key("contact_points"), group_name="identity", deps=[key("customer_records")]),
+            *(
+                dg.AssetSpec(key(name), group_name="identity", deps=records, description=description)
+                for name, description in FOUND_BY_COMPARING.items()
             ),
         ],
         partitions_def=partitions,
@@ -41,13 +57,16 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         with store.warehouse.session():
             tell("identity", "contact points")
             points = add_contact_points(store)
-            links = link(store).links
+            linked = link(store)
         fault_point("linked")
-        customers = len(set(links["customer_id"].to_pylist()))
-        yield dg.MaterializeResult(asset_key=["identity", "contact_points"], metadata={"dagster/row_count": points})
-        yield dg.MaterializeResult(
-            asset_key=["identity", "customer_links"], metadata={"dagster/row_count": links.num_rows, "customers": customers}
-        )
+        yield dg.MaterializeResult(asset_key=key("contact_points"), metadata={"dagster/row_count": points})
+        told = tables_of(linked)
+        for name in FOUND_BY_COMPARING:
+            metadata: dict[str, Any] = {"dagster/row_count": getattr(linked, name).num_rows}
+            metadata |= {title: dg.MetadataValue.md(table) for title, table in told.get(name, {}).items()}
+            if name == "edges" and linked.model.text:
+                metadata["match probabilities"] = dg.MetadataValue.md(probabilities_drawn(linked.edges))
+            yield dg.MaterializeResult(asset_key=key(name), metadata=metadata)
 
     return [identify]
 

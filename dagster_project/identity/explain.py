@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.identity.clustering import CUT
+from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.normalise import normalise
-from dagster_project.identity.resolve import MODEL_RULE, Resolution
+from dagster_project.identity.resolve import MODEL_RULE
 from dagster_project.identity.splink_model import weigh
 
 # An exact rule outweighs any score of the model when the strongest path is looked for.
@@ -37,37 +41,94 @@ class Explanation:
     is_same: bool
     path: tuple[Step, ...]
     direct: Step | None
+    apart: tuple[Decision, ...] = ()
+    cut: float = CUT
 
     def text(self) -> str:
         """A few lines a person can read, with a bar per comparison."""
         lines = [f"{self.record_a} and {self.record_b} are {'one customer' if self.is_same else 'two customers'}."]
+        lines += [f"Kept apart: {' and '.join(one.pair)} were unlinked by {one.by} from {one.day} on: {one.why}" for one in self.apart]
         for number, step in enumerate(self.path, 1):
-            lines.append(f"{number}. {step.record_a} - {step.record_b}: {_reason(step)}")
+            lines.append(f"{number}. {step.record_a} - {step.record_b}: {_reason(step, self.cut)}")
             lines.extend(_bars(step))
         pairs = {frozenset((step.record_a, step.record_b)) for step in self.path if step.rule == MODEL_RULE}
         if self.direct and frozenset((self.record_a, self.record_b)) not in pairs:
-            lines.append(f"Compared directly: {_reason(self.direct)}")
+            lines.append(f"Compared directly: {_reason(self.direct, self.cut)}")
             lines.extend(_bars(self.direct))
         return "\n".join(lines)
 
+    def svg(self) -> str:
+        """The same as a picture: the records of the path from top to bottom, between them the rule, or a bar per comparison."""
+        steps = list(self.path) or ([self.direct] if self.direct else [])
+        parts, y = [], 40
+        records = [self.record_a]
+        for step in steps:
+            records.append(step.record_b if step.record_a == records[-1] else step.record_a)
+        if len(records) == 1:
+            records.append(self.record_b)
+        for number, record in enumerate(records):
+            parts.append(f'<rect x="20" y="{y - 18}" width="600" height="26" rx="5" fill="#eef2f7" stroke="#8fa3bf"/>')
+            parts.append(f'<text x="32" y="{y}">{escape(record)}</text>')
+            y += 30
+            if number == len(records) - 1:
+                break
+            reason = _reason(steps[number], self.cut) if steps else "nothing found that links them"
+            parts.append(f'<text x="48" y="{y}" fill="#555">{escape(reason)}</text>')
+            y += 20
+            for name, weight in steps[number].parts if steps else ():
+                width, color = min(abs(weight), 24) * 8, "#2f855a" if weight > 0 else "#c05621"
+                start = 330 if weight > 0 else 330 - width
+                parts.append(f'<text x="48" y="{y}" fill="#333">{escape(name.replace("_", " "))} {weight:+.1f}</text>')
+                parts.append(f'<rect x="{start:.0f}" y="{y - 11}" width="{width:.0f}" height="12" fill="{color}"/>')
+                y += 18
+            y += 14
+        verdict = "one customer" if self.is_same else "two customers"
+        head = f'<text x="20" y="16" font-weight="bold">{verdict}</text>'
+        body = "\n".join([head, *parts])
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="640" height="{y}" font-family="sans-serif" font-size="13">\n{body}\n</svg>\n'
+        )
+
 
 def explain(
-    records: pa.Table, model: str | None, resolution: Resolution, record_a: str, record_b: str, default_country: str = "GB"
+    edges: pa.Table,
+    cluster_of: dict[str, str],
+    record_a: str,
+    record_b: str,
+    direct: Step | None = None,
+    decisions: Sequence[Decision] = (),
+    cut: float = CUT,
 ) -> Explanation:
-    """Explain the two records. Raises KeyError with the id when a record is not among `records`."""
-    cluster_of = dict(zip(resolution.clusters["record_id"].to_pylist(), resolution.clusters["cluster_id"].to_pylist(), strict=True))
+    """Explain two records from the edges between all of them (see `compare`), each record's cluster, and what people decided.
+
+    Raises KeyError with the id when a record is not in `cluster_of`.
+    """
     for record in (record_a, record_b):
         if record not in cluster_of:
             raise KeyError(record)
     is_same = cluster_of[record_a] == cluster_of[record_b]
-    steps = _steps(resolution.edges, cluster_of, cluster_of[record_a]) if is_same else []
-    direct = None
-    if model is not None and record_a != record_b:
-        with duckdb.connect() as con:
-            normalise(con, records, default_country)
-            weighed = weigh(con, model, keep_weight=None, pair=(record_a, record_b))
-        direct = next((_step({**row, "rule": MODEL_RULE}) for row in weighed.to_pylist()), None)
-    return Explanation(record_a, record_b, is_same, tuple(_strongest_path(steps, record_a, record_b)), direct)
+    steps = _steps(edges, cluster_of, cluster_of[record_a]) if is_same else []
+    steps += [Step(*one.pair, f"linked by {one.by}: {one.why}", None, ()) for one in decisions if one.verdict == "link"]
+    apart = [
+        one
+        for one in decisions
+        if one.verdict == "unlink" and {cluster_of.get(r) for r in one.pair} <= {cluster_of[record_a], cluster_of[record_b]}
+    ]
+    path = _strongest_path(steps, record_a, record_b) if is_same else []
+    return Explanation(record_a, record_b, is_same, tuple(path), direct, tuple(apart) if not is_same else (), cut)
+
+
+def compared_directly(statements: pa.Table, model: str | None, record_a: str, record_b: str, default_country: str) -> Step | None:
+    """What the model says of two records alone: the best weight among their statements; None without a model."""
+    if model is None or record_a == record_b:
+        return None
+    of_both = statements if "owner" in statements.column_names else statements.append_column("owner", statements["record_id"])
+    wanted = pc.is_in(of_both["owner"], pa.array([record_a, record_b], pa.string()))
+    with duckdb.connect() as con:
+        normalise(con, of_both.filter(wanted), default_country)
+        weighed = weigh(con, model, keep_weight=None, pair=(record_a, record_b))
+    rows = sorted(weighed.to_pylist(), key=lambda row: (-row["match_weight"], row["known_at"]))
+    return next((_step({**row, "rule": MODEL_RULE}) for row in rows), None)
 
 
 def _step(row: dict[str, object]) -> Step:
@@ -110,11 +171,11 @@ def _strongest_path(steps: list[Step], start: str, end: str) -> list[Step]:
     return []
 
 
-def _reason(step: Step) -> str:
+def _reason(step: Step, cut: float) -> str:
     if step.match_weight is None:
-        return f"the same {step.rule.replace('_', ' ')} (exact rule)"
-    verdict = "enough on its own" if step.match_weight >= CUT else "not enough on its own"
-    return f"weight {step.match_weight:+.1f}, {verdict} (a merge needs {CUT:+.1f} on average)"
+        return step.rule.replace("_", " ") if " by " in step.rule else f"{step.rule.replace('_', ' ')} (exact rule)"
+    verdict = "enough on its own" if step.match_weight >= cut else "not enough on its own"
+    return f"alike, weight {step.match_weight:+.1f}, {verdict} (a merge needs {cut:+.1f} on average)"
 
 
 def _bars(step: Step) -> list[str]:

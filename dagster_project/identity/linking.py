@@ -8,7 +8,7 @@ edges) only saves the work of finding it again; where its fingerprint is another
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from dagster_project.identity.link_lists import Decision, check_whole, constrain
 from dagster_project.identity.resolve import compare, review_of
 from dagster_project.identity.splink_model import train
 from dagster_project.identity.statements import BROWSER_ATTACHMENTS, PERSONS, SHOP_CUT, SHOP_RULES, STATEMENTS, attachments_sql
-from dagster_project.identity.stays import History, attach, history
+from dagster_project.identity.stays import attach, history
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
@@ -40,7 +40,16 @@ MODEL_LOG = pa.schema(
         ("fingerprint", pa.string()),
     ]
 )
-COMPARED = pa.schema([("record_id", pa.string()), ("known_at", pa.timestamp("us")), ("fingerprint", pa.string())])
+DECISIONS = pa.schema(
+    [
+        ("day", pa.date32()),
+        ("verdict", pa.string()),
+        ("record_a", pa.string()),
+        ("record_b", pa.string()),
+        ("by", pa.string()),
+        ("why", pa.string()),
+    ]
+)
 # What a model and an edge depend on besides the records.
 MATCHING = ("normalise", "nicknames", "rules", "comparisons", "blocking", "estimation", "patterns", "splink_model", "resolve", "statements")
 
@@ -56,19 +65,20 @@ class Model:
 
 @dataclass(frozen=True)
 class Linked:
-    """Everything that linking found, as tables."""
+    """Everything that linking found, a table of the store each (schema `identity`)."""
 
-    links: pa.Table
     edges: pa.Table
-    review: pa.Table
-    shared: pa.Table
-    history: History
+    customer_links: pa.Table
+    merge_log: pa.Table
+    clerical_review: pa.Table
+    shared_identifiers: pa.Table
+    model_log: pa.Table
+    decisions: pa.Table
     model: Model
 
 
 def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision], key: str, artifacts: Path, registry: Registry) -> Linked:
-    """Link the store's records and keep what was found: `identity.customer_links`, `merge_log`, `edges`, `clerical_review`,
-    `shared_identifiers`, `model_log`.
+    """Link the store's records and keep what was found.
 
     Raises:
         ValueError: the shop's decisions contradict each other.
@@ -94,15 +104,10 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
     constraints = constraints_of(in_force(decisions, closes[-1], closing)) if closes else constraints_of({})
     is_apart = np.array([anchor[one] != anchor[other] for one, other in ends], dtype=bool)
     review = review_of(present, is_apart, constraints)
-    linked = Linked(links, edges, review, shared, found, model)
-    for table, rows in (
-        ("customer_links", links),
-        ("merge_log", found.merge_log),
-        ("clerical_review", review),
-        ("shared_identifiers", shared),
-        ("model_log", model.log),
-    ):
-        warehouse.replace(f"identity.{table}", rows)
+    rows = [asdict(decision) for decision in decisions]
+    linked = Linked(edges, links, found.merge_log, review, shared, model.log, pa.Table.from_pylist(rows, schema=DECISIONS), model)
+    for table in ("customer_links", "merge_log", "clerical_review", "shared_identifiers", "model_log", "decisions"):
+        warehouse.replace(f"identity.{table}", getattr(linked, table))
     return linked
 
 
@@ -154,21 +159,18 @@ def trained(warehouse: Warehouse, shop: Shop, known: pa.Table, records: int, clo
 
 def edges_of(warehouse: Warehouse, shop: Shop, statements: pa.Table, model: Model) -> tuple[pa.Table, pa.Table]:
     """Edges and shared values (see `compare`): statements that an earlier run has not seen are weighed against all, the others' edges kept."""
-    if model.text is None:
-        found = compare(statements, None, SHOP_RULES, default_country=shop.country)
-        return found.edges, found.shared
-    fingerprint = fingerprint_of([model.text])
-    fresh = unseen(warehouse, statements, fingerprint)
+    fingerprint = fingerprint_of([model.text or "exact rules alone"])
+    fresh = unseen(warehouse, statements, fingerprint) if model.text else None
     known = warehouse.read("select * from identity.edges") if fresh is not None else None
     found = compare(statements, model.text, SHOP_RULES, only_new=fresh, known_edges=known, default_country=shop.country)
     edges = found.edges
-    # What the model says counts from its training on.
-    since = pa.scalar(model.since, pa.timestamp("us"))
-    counted = pc.if_else(pc.is_valid(edges["match_weight"]), pc.max_element_wise(edges["known_at"], since), edges["known_at"])
-    edges = edges.set_column(edges.schema.get_field_index("known_at"), "known_at", counted)
-    seen = statements.select(["record_id", "known_at"]).append_column(
-        "fingerprint", pa.array([fingerprint] * statements.num_rows, pa.string())
-    )
+    if model.since is not None:
+        # What the model says counts from its training on.
+        since = pa.scalar(model.since, pa.timestamp("us"))
+        counted = pc.if_else(pc.is_valid(edges["match_weight"]), pc.max_element_wise(edges["known_at"], since), edges["known_at"])
+        edges = edges.set_column(edges.schema.get_field_index("known_at"), "known_at", counted)
+    stamps = pa.array([fingerprint] * statements.num_rows, pa.string())
+    seen = statements.select(["record_id", "known_at"]).append_column("fingerprint", stamps)
     with warehouse.transaction() as connection:
         for table, rows in (("edges", edges), ("compared", seen)):
             connection.register("incoming", rows)

@@ -266,7 +266,7 @@ def weigh(
     keep_weight: float | None = KEEP_WEIGHT,
     pair: tuple[str, str] | None = None,
 ) -> pa.Table:
-    """`predict` for records already in table `normalised` of `con`; with `pair`, for these two record ids alone."""
+    """`predict` for records already in table `normalised` of `con`; with `pair`, for the statements of these two records alone."""
     # Splink takes a second to import; the exact rules need none of it.
     from splink import DuckDBAPI, Linker
 
@@ -281,8 +281,9 @@ def weigh(
         write_pairs(con, Limits(**stored["limits"]), only_new is not None, across_sources)
     else:
         con.execute(
-            "create or replace temp table pairs as select min(position) as left_position, max(position) as right_position "
-            "from normalised where record_id in (?, ?)",
+            "create or replace temp table pairs as "
+            "select least(l.position, r.position) as left_position, greatest(l.position, r.position) as right_position "
+            "from normalised as l inner join normalised as r on l.owner = ? and r.owner = ?",
             list(pair),
         )
     con.execute(

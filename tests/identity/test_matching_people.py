@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import duckdb
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from benchmarks.identity import main, read_records, score
 from dagster_project.identity.clustering import Constraints
-from dagster_project.identity.explain import explain
+from dagster_project.identity.explain import compared_directly, explain
 from dagster_project.identity.resolve import Resolution, resolve
 from dagster_project.identity.splink_model import train
 
@@ -110,15 +111,18 @@ def test_an_explanation_shows_the_path_and_what_each_comparison_said(
 ) -> None:
     found = clusters(resolution)
     one, other = next((first, record) for record, first in sorted(found.items()) if record != first)
-    told = explain(sample[0], model, resolution, one, other, "AU")
+    told = explain(resolution.edges, found, one, other, compared_directly(sample[0], model, one, other, "AU"))
     assert told.is_same
     assert {told.path[0].record_a, told.path[0].record_b} & {one}
     assert {told.path[-1].record_a, told.path[-1].record_b} & {other}
     assert told.direct is not None and dict(told.direct.parts)
     assert f"{one} and {other} are one customer." in told.text()
     stranger = next(record for record, first in sorted(found.items()) if first != found[one])
-    apart = explain(sample[0], model, resolution, one, stranger, "AU")
+    apart = explain(resolution.edges, found, one, stranger, compared_directly(sample[0], model, one, stranger, "AU"))
     assert not apart.is_same and apart.path == ()
+    for story in (told, apart):
+        picture = ElementTree.fromstring(story.svg())
+        assert len(picture.findall(".//{*}rect")) >= 2 + len(story.direct.parts if story.direct and not story.path else ())
 
 
 def household(people: int) -> tuple[pa.Table, dict[str, str]]:

@@ -1,0 +1,76 @@
+"""What a person asks about links, and what they decide: the story of two records, and a line in the shop's decisions."""
+
+from datetime import date
+from pathlib import Path
+
+from dagster_project.identity.explain import Explanation, compared_directly, explain
+from dagster_project.identity.link_lists import Decision, add_decision, in_force, read_decisions
+from dagster_project.identity.statements import SHOP_CUT, STATEMENTS
+from dagster_project.moments import day_of
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop
+from dagster_project.warehouse import Warehouse
+from ml.store import load
+
+RECORD = "select record_id from identity.customer_records where record_id = ? and is_person limit 1"
+ANCHOR = "select source || ':' || source_customer_id from identity.customer_links where customer_id = ? and rule = 'first record' limit 1"
+PRESENT = "select source || ':' || source_customer_id, customer_id from identity.customer_links where valid_to is null"
+EDGES = "select * from identity.edges where known_until is null"
+MODEL = "select artifact_sha256, strftime(trained_as_of, '%Y%m%dT%H%M%SZ') from identity.model_log where status = 'trained'"
+
+
+def record_named(warehouse: Warehouse, name: str) -> str:
+    """The record meant by source:id, or by a customer id (its first record).
+
+    Raises:
+        ValueError: no person's record and no customer is called that.
+    """
+    for sql in (RECORD, ANCHOR):
+        found = warehouse.rows(sql, [name])
+        if found:
+            return str(found[0][0])
+    raise ValueError(f"{name!r} is neither a person's record (source:id, as in hubspot:123) nor a customer id of this store.")
+
+
+def newest_day(warehouse: Warehouse, shop: Shop) -> date:
+    """The newest day built.
+
+    Raises:
+        ValueError: none is.
+    """
+    found = warehouse.rows("select max(as_of) from sources.built_days") if warehouse.exists("sources.built_days") else []
+    if not found or found[0][0] is None:
+        raise ValueError(f"{shop.name} has no day built yet: `dearly run --shop {shop.name}` builds one.")
+    return day_of(found[0][0], shop.zone)
+
+
+def decide(
+    warehouse: Warehouse, shop: Shop, verdict: str, one: str, other: str, why: str, by: str, day: date | None
+) -> tuple[Decision, Path]:
+    """Write a decision about two records (or customers), in force from `day` on, else from the newest day built.
+
+    Raises:
+        ValueError: a name is unknown, both are one record, or the decision contradicts others.
+    """
+    first, second = record_named(warehouse, one), record_named(warehouse, other)
+    if first == second:
+        raise ValueError(f"{one} and {other} are the same record, {first}.")
+    decision = Decision(day or newest_day(warehouse, shop), verdict, first, second, by, why)
+    return decision, add_decision(shop.folder, decision)
+
+
+def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, other: str) -> Explanation:
+    """Why two records (or customers) are one customer, or two, as the store has it now.
+
+    Raises:
+        ValueError: a name is unknown, or nothing is linked yet.
+    """
+    if not warehouse.exists("identity.edges"):
+        raise ValueError(f"{shop.name} has no links yet: `dearly run --shop {shop.name}` finds them.")
+    first, second = record_named(warehouse, one), record_named(warehouse, other)
+    trained = warehouse.rows(MODEL)
+    text = load(settings.store / "mlartifacts" / "identity" / trained[0][1], trained[0][0]) if trained else None
+    direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
+    close = shop.moment(newest_day(warehouse, shop)).known_by
+    decided = in_force(read_decisions(shop.folder), close, lambda day: shop.moment(day).known_by)
+    return explain(warehouse.read(EDGES), dict(warehouse.rows(PRESENT)), first, second, direct, list(decided.values()), SHOP_CUT)

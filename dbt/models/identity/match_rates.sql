@@ -1,0 +1,84 @@
+-- One row per as_of, source, other source and outcome.
+{{ config(materialized='days') }}
+with
+
+records as (
+    select
+        run_days.as_of,
+        run_days.known_by,
+        records.record_id,
+        records.source,
+        bool_or(records.is_person) as is_person,
+        bool_or(coalesce(records.email, records.phone, records.login_id, records.loyalty_id) is not null) as is_identified
+    from {{ ref('customer_records') }} as records
+    inner join {{ moments() }} as run_days on records.known_at <= run_days.known_by
+    group by run_days.as_of, run_days.known_by, records.record_id, records.source
+),
+
+links as (
+    select
+        as_of,
+        concat(source, ':', source_customer_id) as record_id,
+        source,
+        customer_id
+    from {{ valid(source('identity', 'customer_links')) }} as links
+),
+
+present as (
+    select distinct
+        as_of,
+        source,
+        customer_id
+    from links
+),
+
+sources as (
+    select distinct
+        as_of,
+        source
+    from records
+),
+
+-- Near another record, and left to a person.
+in_review as (
+    select distinct
+        run_days.as_of,
+        unnest([edges.record_a, edges.record_b]) as record_id
+    from {{ source('identity', 'edges') }} as edges
+    inner join {{ moments() }} as run_days
+        on edges.known_at <= run_days.known_by and (edges.known_until is null or edges.known_until > run_days.known_by)
+    inner join links as one on run_days.as_of = one.as_of and edges.record_a = one.record_id
+    inner join links as other on run_days.as_of = other.as_of and edges.record_b = other.record_id
+    where one.customer_id <> other.customer_id and edges.match_weight >= -2
+),
+
+judged as (
+    select
+        records.as_of,
+        records.source,
+        others.source as other_source,
+        case
+            when present.customer_id is not null then 'matched'
+            when links.customer_id is null and records.is_identified then 'nobody else has its address or card'
+            when links.customer_id is null then 'never signed in or bought, or several people did'
+            when in_review.record_id is not null then 'alike another, in review'
+            when not records.is_identified then 'states no address, number or card'
+            else 'its customer is not in the other system'
+        end as outcome
+    from records
+    inner join sources as others on records.as_of = others.as_of and records.source <> others.source
+    left join links on records.as_of = links.as_of and records.record_id = links.record_id
+    left join present
+        on records.as_of = present.as_of and links.customer_id = present.customer_id and others.source = present.source
+    left join in_review on records.as_of = in_review.as_of and records.record_id = in_review.record_id
+)
+
+select
+    as_of,
+    source,
+    other_source,
+    outcome,
+    count(*) as records_count,
+    cast(count(*) / sum(count(*)) over (partition by as_of, source, other_source) as decimal(6, 4)) as records_share
+from judged
+group by as_of, source, other_source, outcome
