@@ -183,6 +183,27 @@ def query(sql: str, shop: ShopOption = None) -> None:
     console.print(table)
 
 
+@app.command("plan")
+def show_plan(shop: ShopOption = None) -> None:
+    """What building the newest day again would change: customers merged or split, segments, campaigns, exports. Nothing is touched."""
+    from dagster_project.plan import plan
+    from dagster_project.runs import RunFailed
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    try:
+        with hold(settings.store, "dearly plan"):
+            made = plan(settings, load_shop(settings.shop_folder))
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    except RunFailed as error:
+        raise Refused(f"The day cannot be built: {error}", FAILED) from None
+    for line in made.lines():
+        console.print(line, highlight=False, markup=False)
+
+
 @explain.command("decision")
 def explain_decision(
     campaign: str,

@@ -15,19 +15,23 @@ from dagster_project.identity.resolve import MODEL_RULE
 BIGGEST = 10
 
 
+def by_size(counts: Counter[str]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
+
+
 def tables_of(linked: Linked) -> dict[str, dict[str, str]]:
     """Markdown tables by asset and title."""
     present = linked.customer_links.filter(pc.is_null(linked.customer_links["valid_to"]))
-    rules = Counter(present["rule"].to_pylist())
-    sizes = Counter(present["customer_id"].to_pylist())
-    biggest = sorted(sizes.items(), key=lambda entry: (-entry[1], entry[0]))[:BIGGEST]
+    rules: Counter[str] = Counter(present["rule"].to_pylist())
+    sizes: Counter[str] = Counter(present["customer_id"].to_pylist())
+    biggest = by_size(sizes)[:BIGGEST]
     bands = Counter(band_of(weight) for weight in linked.clerical_review["match_weight"].to_pylist())
     changes = Counter(zip(linked.merge_log["kind"].to_pylist(), linked.merge_log["because"].to_pylist(), strict=True))
     log = linked.model_log.to_pylist()[0]
     return {
         "customer_links": {
             "records and customers": markdown(("records", "customers"), [(present.num_rows, len(sizes))]),
-            "links by rule": markdown(("rule", "records"), sorted(rules.items(), key=lambda entry: (-entry[1], entry[0]))),
+            "links by rule": markdown(("rule", "records"), by_size(rules)),
             "biggest customers": markdown(("customer", "records"), biggest),
             "records per customer": markdown(("records", "customers"), sorted(Counter(sizes.values()).items())),
         },
