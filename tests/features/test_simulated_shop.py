@@ -129,6 +129,71 @@ def test_a_browser_is_that_of_whoever_signed_in_in_it_and_of_nobody_else(ask: As
     assert found[1][2] <= 0.01 * found[1][1]
 
 
+def test_a_page_opened_seconds_after_a_click_in_a_mail_is_the_clickers(ask: Ask) -> None:
+    ((ties, right, alone),) = ask(
+        """
+        with
+        people as (select system || ':' || source_record_id as record_id, person_id from '{truth}/people.parquet'),
+        ties as (select * from identity.browser_users where rule = 'clicked a mail there')
+        select
+            count(*),
+            count(*) filter (where exists (
+                select 1 from '{truth}/browsers.parquet' as browsers
+                where browsers.user_pseudo_id = ties.browser_id and browsers.person_id = people.person_id
+            )),
+            count(*) filter (where ties.browser_id not in (select browser_id from identity.browser_users where rule <> 'clicked a mail there'))
+        from ties left join people on ties.record_id = people.record_id
+        """
+    )
+    assert ties > 10
+    assert right == ties
+    assert alone > 0
+
+
+def test_a_persons_first_visit_is_theirs_though_they_were_unknown_then(ask: Ask) -> None:
+    """Views before the first sign-in of a browser that one person uses belong to that person now, and to nobody as it was known then."""
+    ((before, theirs),) = ask(
+        """
+        with signed as (
+            select browser_id, min(occurred_at) as at from profile.fct_web_events
+            where login_id is not null and superseded_at is null group by browser_id
+        ),
+        owned as (
+            select source_customer_id as browser_id, customer_id from identity.customer_links where source = 'ga4' and valid_to is null
+        )
+        select count(*), count(*) filter (where events.customer_id = owned.customer_id)
+        from profile.fct_web_events as events
+        inner join signed on events.browser_id = signed.browser_id and events.occurred_at < signed.at
+        inner join owned on events.browser_id = owned.browser_id
+        where events.superseded_at is null and events.login_id is null
+        """
+    )
+    assert before > 50
+    assert theirs == before
+
+
+def test_every_field_of_a_customer_says_which_record_it_is_from(ask: Ask) -> None:
+    ((fields, same),) = ask(
+        """
+        select count(*), count(*) filter (where fields.value is not distinct from customers.email)
+        from profile.customer_fields as fields inner join profile.current_customers as customers using (as_of, customer_id)
+        where fields.field = 'email'
+        """
+    )
+    assert fields > 200
+    assert same == fields
+    assert ask("select count(*) from profile.customer_fields where source is null or stated_at is null") == [(0,)]
+    asked = dict(ask("select field, count(*) from profile.next_questions group by 1"))
+    assert set(asked) <= {"email", "birth_date", "interests", "preferences", "postal_code", "language", "phone_e164"}
+    ((unasked,),) = ask(
+        """
+        select count(*) from profile.current_customers as customers
+        where birth_year is null and customer_id not in (select customer_id from profile.next_questions)
+        """
+    )
+    assert unasked == 0
+
+
 def test_an_unidentified_browser_is_no_customer(ask: Ask) -> None:
     assert ask("select count(*) from identity.customer_links where customer_id is null") == [(0,)]
     ((anonymous, customers),) = ask(

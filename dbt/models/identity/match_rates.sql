@@ -40,16 +40,34 @@ sources as (
 ),
 
 -- Near another record, and left to a person.
+apart as (
+    select
+        one.as_of,
+        edges.record_a,
+        edges.record_b,
+        edges.known_at,
+        coalesce(edges.known_until, {{ forever() }}) as known_until
+    from {{ source('identity', 'edges') }} as edges
+    -- Left joins keep their order: joined with each other first, the links of a moment would be millions of pairs.
+    left join links as one on edges.record_a = one.record_id
+    left join links as other on edges.record_b = other.record_id and one.as_of = other.as_of
+    where edges.match_weight >= -2 and one.customer_id <> other.customer_id
+),
+
+apart_then as (
+    select
+        apart.as_of,
+        unnest([apart.record_a, apart.record_b]) as record_id
+    from apart
+    inner join {{ moments() }} as run_days on apart.as_of = run_days.as_of
+    where apart.known_at <= run_days.known_by and apart.known_until > run_days.known_by
+),
+
 in_review as (
     select distinct
-        run_days.as_of,
-        unnest([edges.record_a, edges.record_b]) as record_id
-    from {{ source('identity', 'edges') }} as edges
-    inner join {{ moments() }} as run_days
-        on edges.known_at <= run_days.known_by and (edges.known_until is null or edges.known_until > run_days.known_by)
-    inner join links as one on run_days.as_of = one.as_of and edges.record_a = one.record_id
-    inner join links as other on run_days.as_of = other.as_of and edges.record_b = other.record_id
-    where one.customer_id <> other.customer_id and edges.match_weight >= -2
+        as_of,
+        record_id
+    from apart_then
 ),
 
 judged as (
@@ -62,7 +80,7 @@ judged as (
             when links.customer_id is null and records.is_identified then 'nobody else has its address or card'
             when links.customer_id is null then 'never signed in or bought, or several people did'
             when in_review.record_id is not null then 'alike another, in review'
-            when not records.is_identified then 'states no address, number or card'
+            when records.is_person and not records.is_identified then 'states no address, number or card'
             else 'its customer is not in the other system'
         end as outcome
     from records

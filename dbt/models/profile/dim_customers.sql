@@ -20,43 +20,34 @@ moments as (
     from changes
 ),
 
-merged as (
+at_moments as (
     select
-        moments.customer_id,
-        moments.valid_from,
-        moments.valid_to,
-        {{ newest('email') }},
-        {{ newest('phone_e164') }},
-        {{ newest('first_name') }},
-        {{ newest('last_name') }},
-        {{ newest('country') }},
-        {{ newest('region') }},
-        {{ newest('city') }},
-        {{ newest('postal_code') }},
-        {{ newest('language') }},
-        {{ newest('timezone') }},
-        {{ newest('birth_date') }},
-        {{ newest('gender') }},
-        {{ newest('membership_tier') }},
-        {{ newest('interests') }},
-        {{ newest('preferences') }},
-        {{ newest('household_size') }},
-        {{ newest('has_children') }},
-        {{ newest('urbanity') }},
-        {{ newest('income_band') }},
-        {{ newest('personal_values') }},
-        {{ newest('social_activity') }},
-        min_by(signup_source, concat_ws('|', strftime(created_at, '%Y%m%d%H%M%S%f'), source, source_customer_id))
-            filter (where signup_source is not null) as signup_source,
-        min(created_at) filter (where is_person) as first_seen_at,
-        max(case when version_at > timestamp '1900-01-01' then version_at else created_at end) filter (where is_person) as last_seen_at
+        moments.valid_from as moment_from,
+        moments.valid_to as moment_to,
+        records.* exclude (valid_from, valid_to),
+        {{ standing('moments.customer_id, moments.valid_from') }}
     from moments
     inner join records
         on
             moments.customer_id = records.customer_id
             and records.valid_from <= moments.valid_from
             and (records.valid_to is null or records.valid_to > moments.valid_from)
-    group by moments.customer_id, moments.valid_from, moments.valid_to
+),
+
+merged as (
+    select
+        customer_id,
+        moment_from as valid_from,
+        moment_to as valid_to,
+        {% for column in var('survivorship') %}
+        {{ survivor(column) }},
+        {% endfor %}
+        min_by(signup_source, concat_ws('|', strftime(created_at, '%Y%m%d%H%M%S%f'), source, source_customer_id))
+            filter (where signup_source is not null) as signup_source,
+        min(created_at) filter (where is_person) as first_seen_at,
+        max(case when version_at > timestamp '1900-01-01' then version_at else created_at end) filter (where is_person) as last_seen_at
+    from at_moments
+    group by customer_id, moment_from, moment_to
 )
 
 select
