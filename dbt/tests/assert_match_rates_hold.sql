@@ -1,5 +1,5 @@
 -- No share of matched records fell by more than five points since the day built before.
-{{ config(severity='warn', meta={'dagster': {'ref': {'name': 'match_rates'}}}) }}
+{{ config(severity='warn') }}
 with
 
 shares as (
