@@ -12,6 +12,7 @@ import yaml
 from dagster_project.definitions import DAILY_STAGES, RANGE_STAGES, build_definitions
 from dagster_project.files import write_whole
 from dagster_project.lease import hold
+from dagster_project.measurement.report import write_health
 from dagster_project.moments import day_of
 from dagster_project.progress import say
 from dagster_project.resources import Store
@@ -89,6 +90,7 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
             for day in days:
                 say(f"{day}: decisions, mails, exports, results")
                 materialize(assets, DAILY_STAGES, instance, resources, partition_key=str(day))
+        write_health(settings)
 
 
 @contextmanager

@@ -79,6 +79,7 @@ class Guards(Strict):
     """Bands outside which a day's delivery is held."""
 
     rows_at_least: float = Field(0.3, description="share of a table's median daily rows below which an extract counts as shrunken")
+    rows_at_most: float = Field(10.0, description="times a table's median daily rows above which an extract counts as swollen")
     rows_compared_from: int = Field(50, description="tables that usually bring fewer rows a day are not judged by their number")
     audience_change_at_most: float = Field(3.0, description="factor by which an audience may grow or shrink in a day")
     audience_at_least: int = Field(50, description="audiences smaller than this on both days are not compared")

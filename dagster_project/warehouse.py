@@ -22,11 +22,21 @@ create schema if not exists campaigns;
 create table if not exists sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean);
 create table if not exists sources.load_ledger (
     source varchar, table_name varchar, batch_id varchar, extracted_at timestamp, is_history boolean, path varchar,
-    rows_in bigint, rows_loaded bigint, rows_duplicate bigint, rows_quarantined bigint, rows_erased bigint
+    rows_in bigint, rows_loaded bigint, rows_duplicate bigint, rows_quarantined bigint, rows_erased bigint, known_at timestamp
 );
 create table if not exists sources.quarantine (
-    source varchar, table_name varchar, batch_id varchar, row_number bigint, reason varchar, column_name varchar, row_json varchar,
-    replayed_at timestamp
+    source varchar, table_name varchar, batch_id varchar, row_number bigint, reason varchar, column_name varchar, value varchar,
+    row_json varchar, replayed_at timestamp
+);
+create table if not exists sources.broken_rules (
+    source varchar, table_name varchar, batch_id varchar, column_name varchar, reason varchar, warns boolean, rows bigint,
+    row_numbers bigint[], shapes varchar[]
+);
+create table if not exists sources.differences (
+    source varchar, table_name varchar, batch_id varchar, drift varchar, column_name varchar, message varchar
+);
+create table if not exists sources.refused_extracts (
+    source varchar, table_name varchar, extracted_at timestamp, file varchar, reason varchar
 );
 create table if not exists sources.built_days (as_of timestamp);
 create table if not exists sources.guards (as_of timestamp, guard varchar, is_red boolean, message varchar, accepted_by varchar);

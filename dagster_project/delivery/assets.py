@@ -4,6 +4,7 @@ import dagster as dg
 import pyarrow as pa
 
 from dagster_project.campaigns.assets import campaigns_of
+from dagster_project.delivery.audiences import judge_audiences
 from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import ExportRun, Feed, write_export
 from dagster_project.delivery.feeds import campaign_feed, codes_feed, newest_gate, profile_feed, segment_descriptions, segment_feed
@@ -35,6 +36,7 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     def exports(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
         """The files that tools sync. A red guard holds them back until somebody accepts it."""
         (moment,) = moments_of(context, store.shop)
+        judge_audiences(store.warehouse, store.shop, moment)
         accept(store.warehouse, moment.as_of, store.accept, store.accepted_by)
         held = holding(store.warehouse, moment.as_of)
         runs = [] if held else deliver(store, moment)
@@ -83,7 +85,7 @@ def is_rebuild(store: Store, moment: Moment) -> bool:
 def refresh_consent(store: Store, moment: Moment) -> None:
     """Take in what consent has come since the run began, and state the newest word."""
     with store.warehouse.session():
-        news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True)
+        news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True, closed=moment.known_by)
         write_moments(store, [moment])
     if news:
         for _ in build(store.settings, ["fct_consents", "fct_suppressions"], exclude_tests=True):

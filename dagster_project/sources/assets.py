@@ -16,9 +16,18 @@ LEDGER = """
 select source, table_name, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined)
 from sources.load_ledger group by all
 """
-REFUSALS = """
-select source, table_name, concat(column_name, ' ', reason) as refusal, count(*) as rows
-from sources.quarantine where replayed_at is null group by all order by rows desc, refusal
+# Counts, row numbers and the shapes of values: the values themselves stay in quarantine.
+BROKEN = """
+select source, table_name, concat_ws(' ', column_name, reason), warns, sum(rows)::bigint as broken,
+    list_sort(flatten(list(row_numbers)))[:10], list_sort(list_distinct(flatten(list(shapes))))[:5]
+from sources.broken_rules where list_contains(?, batch_id) group by all order by broken desc, 3
+"""
+WAITING = "select source, table_name, count(*) from sources.quarantine where replayed_at is null group by all"
+DIFFERENT = """
+select source, table_name, concat(drift, ': ', message) from sources.differences where list_contains(?, batch_id)
+union all
+select source, table_name, concat('refused: ', reason) from sources.refused_extracts
+order by all
 """
 
 
@@ -34,7 +43,7 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
             dg.AssetSpec(key, group_name="sources", description=contracts[system].tables[table].description)
             for (system, table), key in keys.items()
         ],
-        check_specs=[dg.AssetCheckSpec("contract", asset=key) for key in keys.values()],
+        check_specs=[dg.AssetCheckSpec(check, asset=key) for key in keys.values() for check in ("contract", "as_declared")],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
@@ -48,9 +57,13 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
             judge_pulls(store.warehouse, pulled, moments)
         new = by_table(batches)
         totals = {(row[0], row[1]): row[2:] for row in store.warehouse.rows(LEDGER)}
-        refusals = defaultdict(list)
-        for source, table, refusal, rows in store.warehouse.rows(REFUSALS):
-            refusals[source, table].append(f"{rows} rows: {refusal}")
+        landed = [batch.batch_id for batch in batches]
+        waiting = {(source, table): rows for source, table, rows in store.warehouse.rows(WAITING)}
+        broken, different = defaultdict(list), defaultdict(list)
+        for source, table, rule, warns, rows, numbers, shapes in store.warehouse.rows(BROKEN, [landed]):
+            broken[source, table].append(broken_rule(rule, warns, rows, numbers, shapes))
+        for source, table, message in store.warehouse.rows(DIFFERENT, [landed]):
+            different[source, table].append(message)
         for table, key in keys.items():
             count, rows_in, loaded, duplicate, quarantined = totals.get(table, (0, 0, 0, 0, 0))
             yield dg.MaterializeResult(
@@ -67,12 +80,30 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
             yield dg.AssetCheckResult(
                 asset_key=key,
                 check_name="contract",
-                passed=not refusals[table],
+                passed=not broken[table] and not waiting.get(table),
                 severity=dg.AssetCheckSeverity.WARN,
-                metadata={"refused": dg.MetadataValue.md("\n".join(f"- {line}" for line in refusals[table]) or "no row refused")},
+                metadata={"broken now": listed(broken[table], "no rule"), "rows that wait in quarantine": int(waiting.get(table, 0))},
+            )
+            yield dg.AssetCheckResult(
+                asset_key=key,
+                check_name="as_declared",
+                passed=not different[table],
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"different": listed(different[table], "nothing")},
             )
 
     return [land]
+
+
+def broken_rule(rule: str, warns: bool, rows: int, numbers: list[int], shapes: list[str | None]) -> str:
+    """A broken rule in a line: how many rows, what became of them, where they are, and what their values look like."""
+    seen = ", ".join(f"`{shape}`" for shape in shapes if shape)
+    looks = f", values like {seen}" if seen else ""
+    return f"{rows} rows {'noted' if warns else 'refused'}: {rule} (rows {', '.join(map(str, numbers))}{' …' if rows > len(numbers) else ''}{looks})"
+
+
+def listed(lines: list[str], nothing: str) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in lines) or nothing)
 
 
 def by_table(batches: list[Batch]) -> dict[tuple[str, str], list[Batch]]:

@@ -1,7 +1,5 @@
 """sources/<system>/source.yaml: what a source system promises of its tables. The contract types the raw tables, and judges each row."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -10,17 +8,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SYSTEMS = Path(__file__).parent
-
-# How a value of the declared type reads; raw tables keep the text, staging casts it.
-TYPE_TESTS = {
-    "text": None,
-    "json": "json_valid({0})",
-    "integer": "try_cast({0} as bigint) is not null",
-    "decimal": "try_cast({0} as decimal(18, 4)) is not null",
-    "boolean": "lower({0}) in ('true', 'false', 'yes', 'no', '1', '0')",
-    "timestamp": "try_cast({0} as timestamptz) is not null",
-    "date": "try_cast({0} as date) is not null",
-}
 
 
 class Strict(BaseModel):
@@ -31,13 +18,23 @@ class Column(Strict):
     """One column of a raw table."""
 
     type: Literal["text", "json", "integer", "decimal", "boolean", "timestamp", "date"] = "text"
-    header: str | None = Field(None, alias="from", description="its name in the extract, where it differs")
+    header: str | list[str] | None = Field(
+        None, alias="from", description="its name in the extract, where it differs; several where it has changed"
+    )
     format: str | None = Field(
         None, description="how the extract writes it: %d.%m.%Y %H:%M, unix or unix_ms for a moment; 1.234,56 or 1,234.56 for an amount"
     )
     required: bool = False
     values: list[str] | None = None
     at_least: float | None = None
+    at_most: float | None = None
+    pattern: str | None = Field(None, description="a regular expression that the whole value matches")
+    holds: Literal["email", "phone"] | None = Field(
+        None, description="what each value is one of; phones of the shop's country where they do not say"
+    )
+    json_schema: dict[str, Any] | None = Field(None, alias="schema", description="the JSON Schema of a json column")
+    broken: Literal["quarantine", "warn"] = Field("quarantine", description="what becomes of a row that breaks a rule on this column")
+    sparse: bool = Field(False, description="left out of an extract in which it says nothing: that it is missing is no drift")
     currency: bool = Field(False, description="an ISO currency that the shop's rates know")
     number_within: list[str] | None = Field(
         None, description="counted from 1 in the extract's order among rows equal in these columns, where the extract does not state it"
@@ -73,32 +70,72 @@ class Pull(Strict):
     looked_up_at: str | None = Field(None, description="the column that takes the day of the look-up, where the answer does not state one")
 
 
+class Drift(Strict):
+    """What becomes of an extract that is not as declared. `evolve` goes on and says so, `quarantine` refuses the rows that show it, `stop` refuses
+    the whole extract: the day is built on what was there before, and its delivery holds."""
+
+    new_column: Literal["evolve", "stop"] = Field("evolve", description="a column that is not declared: it stays in the landed file")
+    missing_required: Literal["quarantine", "stop"] = "stop"
+    missing_optional: Literal["evolve", "stop"] = Field("stop", description="only where earlier extracts had values in it")
+    renamed: Literal["stop"] = Field("stop", description="a missing column and a new one of a like name; declare both names in `from`")
+    type_changed: Literal["quarantine", "stop"] = Field("stop", description="none of five or more values is of the declared type")
+    new_value: Literal["evolve", "quarantine"] = Field("quarantine", description="a value outside `values`")
+    reordered: Literal["evolve", "stop"] = Field("evolve", description="columns are found by name")
+    byte_order_mark: Literal["evolve", "stop"] = "evolve"
+    delimiter: Literal["evolve", "stop"] = Field(
+        "evolve", description="semicolons, tabs or bars where the declared one was: the header tells"
+    )
+    encoding: Literal["evolve", "stop"] = Field("evolve", description="UTF-16 or UTF-32, told by its byte order mark")
+    not_decodable: Literal["quarantine", "stop"] = Field("quarantine", description="bytes that the declared encoding does not know")
+    repeated_header: Literal["stop"] = "stop"
+
+
+class Volume(Strict):
+    """The rows of a day's extracts as shares of a usual day's; outside it delivery holds."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+
+
+class Freshness(Strict):
+    """The newest value of a column may lie so many hours before the extraction, at most."""
+
+    column: str
+    hours: float
+
+
 class Table(Strict):
     """One table of a source system, with its key and the column that orders versions of a row."""
 
     format: Literal["csv", "jsonl", "parquet"]
+    delimiter: str = ","
+    encoding: str = Field("utf-8", description="of text files without a byte order mark: latin-1, cp1252 and the like are never guessed")
     key: list[str]
     cursor: str | None = None
     description: str
     columns: dict[str, Column]
     rules: list[Truth] = []
+    unique: list[str] = Field([], description="columns that no two different rows of an extract may share; all that do are refused")
+    drift: Drift = Drift()
+    volume: Volume = Volume()
+    fresh: Freshness | None = None
+    reconcile: list[str] = Field([], description="decimal columns whose sum the source states beside the rows (<extract>.manifest.json)")
+    manifest: bool = Field(False, description="no extract has come whole without the source's own count beside it")
     consent: bool = Field(False, description="holds consent or suppression: read once more right before delivery")
     daily: bool = Field(False, description="an extract is expected every day: a missing one holds delivery")
     pull: Pull | None = Field(None, description="how a shop that has no extracts of it asks for its new rows")
 
     @cached_property
     def headers(self) -> dict[str, str]:
-        """Column name → its name in the extract."""
-        return {name: column.header or name for name, column in self.columns.items()}
+        """Column name → its name in the extract, the first where it has had several."""
+        return {name: names[0] for name, names in self.names.items()}
 
-
-@dataclass(frozen=True)
-class Rule:
-    """What a row must satisfy: an SQL condition that is true for a good row, and the reason given when it is not."""
-
-    column: str
-    good: str
-    reason: str
+    @cached_property
+    def names(self) -> dict[str, list[str]]:
+        """Column name → every name it may have in an extract."""
+        return {
+            name: [column.header] if isinstance(column.header, str) else column.header or [name] for name, column in self.columns.items()
+        }
 
 
 class System(Strict):
@@ -108,30 +145,6 @@ class System(Strict):
     description: str
     token_header: str = Field("Authorization", description="the header of its API that takes the token")
     tables: dict[str, Table]
-
-
-def rules_of(table: Table, currencies: Sequence[str]) -> list[Rule]:
-    """The row rules of a table in the order in which they are tried; a row is refused for the first one it breaks.
-
-    `currencies` are those with a rate in the shop.
-    """
-    rules = []
-    for name, column in table.columns.items():
-        value = f'"{name}"'
-        if column.required:
-            rules.append(Rule(name, f"{value} is not null", "is missing"))
-        test = TYPE_TESTS[column.type]
-        if test:
-            rules.append(Rule(name, f"{value} is null or {test.format(value)}", f"is not a {column.type}"))
-        allowed = list(currencies) if column.currency else column.values
-        if allowed is not None:
-            literals = ", ".join("'" + one.replace("'", "''") + "'" for one in allowed)
-            rules.append(Rule(name, f"{value} is null or {value} in ({literals})", f"is none of {', '.join(allowed)}"))
-        if column.at_least is not None:
-            rules.append(
-                Rule(name, f"{value} is null or try_cast({value} as double) >= {column.at_least}", f"is below {column.at_least:g}")
-            )
-    return rules + [Rule(truth.column, truth.good, truth.reason) for truth in table.rules]
 
 
 def load_system(system: str, folder: Path = SYSTEMS) -> System:
@@ -144,7 +157,7 @@ def load_system(system: str, folder: Path = SYSTEMS) -> System:
     if not path.is_file():
         raise ValueError(f"{path} is missing: a source system is declared by its source.yaml.")
     try:
-        contract = System(**yaml.safe_load(path.read_text()))
+        contract = System(**yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
     except ValidationError as error:
         mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ValueError(f"{path}: {mistakes}") from None
@@ -152,6 +165,10 @@ def load_system(system: str, folder: Path = SYSTEMS) -> System:
         unknown = [column for column in [*table.key, *([table.cursor] if table.cursor else [])] if column not in table.columns]
         if unknown:
             raise ValueError(f"{path}: table {name} names {', '.join(unknown)} as key or cursor but declares no such column.")
+        judged = [*table.unique, *table.reconcile, *([table.fresh.column] if table.fresh else []), *(rule.column for rule in table.rules)]
+        unknown = [column for column in judged if column not in table.columns]
+        if unknown:
+            raise ValueError(f"{path}: table {name} has a rule on {', '.join(unknown)} but declares no such column.")
         for column, declared in table.columns.items():
             if set(declared.number_within or []) - set(table.columns):
                 raise ValueError(f"{path}: table {name} numbers {column} within columns that it does not declare.")

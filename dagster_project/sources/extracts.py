@@ -1,13 +1,18 @@
-"""Extract files: which are there, when each was pulled, and their rows as text."""
+"""Extract files: which are there, when each was pulled, and their rows as text, a chunk at a time."""
 
+import codecs
 import csv
 import gzip
 import io
+import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import IO, Any
 
 import duckdb
 import pyarrow as pa
@@ -15,12 +20,22 @@ import pyarrow.parquet as pq
 
 from dagster_project.moments import parse_stamp
 from dagster_project.sources.contract import System, Table
+from dagster_project.sources.drift import Drifting, UnreadableExtract, place_columns
 
 STAMP = re.compile(r"\d{8}T\d{6}Z")
-
-
-class UnreadableExtract(ValueError):
-    """A whole file is refused: the message says which, what is wrong, and what to do."""
+MANIFEST = ".manifest.json"
+# How many rows are in memory at once, as text.
+CHUNK_ROWS = 50_000
+MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+DELIMITERS = (",", ";", "\t", "|")
+# A field may be as long as it likes; Python's own limit is 128 KB.
+csv.field_size_limit(2**31 - 1)
 
 
 @dataclass(frozen=True, order=True)
@@ -34,17 +49,34 @@ class Extract:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The rows of one extract, all text: one column per declared column and `_row_number` (from 1).
+class Unreadable:
+    """A row that is not even a row, or has a nested value where a text was declared. `text` is what came."""
 
-    `unreadable` are rows that are not even rows: (row number, reason, text).
-    """
+    number: int
+    column: str | None
+    reason: str
+    text: str
 
-    table: pa.Table
-    unreadable: list[tuple[int, str, str]]
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of an extract, all text: one column per declared column and `_row_number` (from 1)."""
+
+    rows: pa.Table
+    unreadable: list[Unreadable]
 
     def __len__(self) -> int:
-        return self.table.num_rows + len(self.unreadable)
+        return self.rows.num_rows + len(self.unreadable)
+
+
+@dataclass
+class Reading:
+    """An extract being read. Of JSON lines it is known only at the end which columns the file had."""
+
+    path: Path
+    table: Table
+    drifting: Drifting
+    headers: list[str] = field(default_factory=list)
 
 
 def find_extracts(folder: Path, system: System) -> list[Extract]:
@@ -56,7 +88,7 @@ def find_extracts(folder: Path, system: System) -> list[Extract]:
     found = []
     for table in system.tables:
         for path in sorted((folder / table).glob("*")):
-            if path.name.startswith(".") or not path.is_file():
+            if path.name.startswith(".") or path.name.endswith(MANIFEST) or not path.is_file():
                 continue
             match = STAMP.search(path.name)
             if not match:
@@ -67,16 +99,20 @@ def find_extracts(folder: Path, system: System) -> list[Extract]:
     return sorted(found)
 
 
-def read_rows(path: Path, table: Table) -> Rows:
-    """Read a landed file by its ending, else by its declared format.
+def read_chunks(path: Path, table: Table, drifting: Drifting | None = None) -> Iterator[Chunk]:
+    """The rows of a landed file by its ending, else by its declared format.
 
     Raises:
-        UnreadableExtract: it is truncated, of another format, or lacks a required column.
+        UnreadableExtract: it is truncated, of another format, or has drifted in a way that the contract stops.
     """
-    readers = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
+    readers = {"csv": csv_chunks, "jsonl": jsonl_chunks, "parquet": parquet_chunks}
     ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
-    rows = readers.get(ending, readers[table.format])(path, table)
-    return replace(rows, table=numbered_within(as_written(rows.table, table), table))
+    reading = Reading(path, table, drifting or Drifting(path, table))
+    try:
+        for chunk in readers.get(ending, readers[table.format])(reading):
+            yield replace(chunk, rows=as_written(chunk.rows, table))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise UnreadableExtract(f"{path}: the file is cut off or not gzip ({error}); pull it again.") from None
 
 
 # How a text in a declared format reads as every other; a text that is not in it stays as it came, for the contract to refuse.
@@ -105,124 +141,260 @@ def as_written(rows: pa.Table, table: Table) -> pa.Table:
         return connection.execute(f"select * replace ({read}) from incoming order by _row_number").to_arrow_table()
 
 
-def numbered_within(rows: pa.Table, table: Table) -> pa.Table:
-    """The rows with their counted columns (`number_within`) filled, where the extract does not state them."""
-    for name, column in table.columns.items():
-        if column.number_within and rows[name].null_count == len(rows):
-            group = ", ".join(f'"{one}"' for one in column.number_within)
-            number = f'row_number() over (partition by {group} order by _row_number)::varchar as "{name}"'
-            with duckdb.connect() as connection:
-                connection.register("incoming", rows)
-                rows = connection.execute(f"select * replace ({number}) from incoming order by _row_number").to_arrow_table()
-    return rows
+def open_bytes(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def content_of(path: Path) -> bytes:
+def text_lines(reading: Reading, newline: str) -> Iterator[str]:
+    """The lines of a text file with their ends. Bytes that the encoding does not know survive as surrogates: one bad row does not cost the file."""
+    encoding = reading.table.encoding
+    with open_bytes(reading.path) as binary:
+        head = binary.read(4)
+        mark = next((mark for mark in MARKS if head.startswith(mark)), None)
+        binary.seek(0)
+        if mark:
+            reading.drifting.meet("byte_order_mark", None, f"begins with a byte order mark ({MARKS[mark]})")
+            if mark != codecs.BOM_UTF8:
+                reading.drifting.meet("encoding", None, f"is {MARKS[mark].upper()}, declared is {encoding}")
+            encoding = "utf-8-sig" if mark == codecs.BOM_UTF8 else MARKS[mark]
+        last = None
+        try:
+            for line in io.TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline=newline):
+                last = line
+                yield line
+        except UnicodeError as error:
+            raise UnreadableExtract(
+                f"{reading.path}: the text ends within a character ({error}); the file is cut off, pull it again."
+            ) from None
+    if last is not None and not last.endswith(("\n", "\r")):
+        reading.drifting.unended = True
+
+
+def csv_chunks(reading: Reading) -> Iterator[Chunk]:
+    path, table = reading.path, reading.table
+    source = Remembering(text_lines(reading, newline=""))
+    head = next(source, "")
+    if not head.strip():
+        raise UnreadableExtract(f"{path}: the file is empty, it has not even a header; pull it again.")
+    source.give_back(head)
+    delimiter = delimiter_of(reading, head)
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise UnreadableExtract(f"{path}: the file is cut off or not gzip ({error}); pull it again.") from None
-
-
-def read_csv(path: Path, table: Table) -> Rows:
-    # Bytes that are not UTF-8 survive as surrogates, so that one bad row does not cost the file.
-    text = content_of(path).decode("utf-8-sig", errors="surrogateescape")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header = next(reader, [])
-    require(path, table, header)
-    position = {name: header.index(source) for name, source in table.headers.items() if source in header}
+        header = next(reader)
+    except csv.Error as error:
+        raise UnreadableExtract(f"{path}: the header cannot be read ({error}); pull it again.") from None
+    places = place_columns(reading.drifting, [name.strip() for name in header])
     columns: dict[str, list[str | None]] = {name: [] for name in table.columns}
     numbers: list[int] = []
-    unreadable = []
-    for number, row in enumerate(numbered(reader, path), start=1):
-        if not row:
+    unreadable: list[Unreadable] = []
+    number = 0
+    while True:
+        source.taken.clear()
+        row: list[str] | None
+        unreadable_because: str | None = None
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            if source.is_spent:
+                raise UnreadableExtract(f"{path}: a quoted field does not end ({error}); the file is cut off, pull it again.") from None
+            row, unreadable_because = [], f"is not CSV ({error})"
+        if row is None:
+            break
+        number += 1
+        if unreadable_because is None and not row:
             continue
-        if len(row) != len(header):
-            unreadable.append((number, f"has {len(row)} fields, the header has {len(header)}", ",".join(row)))
-        elif not encodable(row):
-            unreadable.append((number, "is not UTF-8", ",".join(row).encode("utf-8", "backslashreplace").decode()))
+        text = "".join(source.taken)
+        if unreadable_because is None and len(row) != len(header):
+            if not text.endswith(("\n", "\r")):
+                raise UnreadableExtract(
+                    f"{path}: the last row has {len(row)} of {len(header)} fields and no line end; the file is cut off, pull it again."
+                )
+            unreadable_because = f"has {len(row)} fields, the header has {len(header)}"
+        elif unreadable_because is None and not encodable(text):
+            reading.drifting.meet("not_decodable", None, f"has bytes that are not {table.encoding} (row {number})")
+            unreadable_because = f"is not {table.encoding.upper()}"
+        if unreadable_because:
+            unreadable.append(
+                Unreadable(number, None, unreadable_because, text.encode("utf-8", "backslashreplace").decode().rstrip("\r\n"))
+            )
         else:
             numbers.append(number)
             for name, values in columns.items():
-                values.append(row[position[name]] or None if name in position else None)
-    return Rows(text_table(columns, numbers), unreadable)
+                values.append(row[places[name]] or None if name in places else None)
+        if len(numbers) + len(unreadable) >= CHUNK_ROWS:
+            yield Chunk(text_table(columns, numbers), unreadable)
+            columns, numbers, unreadable = {name: [] for name in columns}, [], []
+    yield Chunk(text_table(columns, numbers), unreadable)
 
 
-def numbered(reader: Iterator[list[str]], path: Path) -> Iterator[list[str]]:
+class Remembering:
+    """Lines as csv.reader takes them, with those of the current row at hand."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines = lines
+        self.taken: list[str] = []
+        self.given_back: list[str] = []
+        self.is_spent = False
+
+    def __iter__(self) -> "Remembering":
+        return self
+
+    def __next__(self) -> str:
+        try:
+            line = self.given_back.pop() if self.given_back else next(self.lines)
+        except StopIteration:
+            self.is_spent = True
+            raise
+        self.taken.append(line)
+        return line
+
+    def give_back(self, line: str) -> None:
+        self.given_back.append(line)
+
+
+def delimiter_of(reading: Reading, head: str) -> str:
+    """The delimiter that makes most declared columns of the header; the declared one unless another makes more."""
+    declared = reading.table.delimiter
+    known = {name for names in reading.table.names.values() for name in names}
+
+    def found(delimiter: str) -> int:
+        return len(known & {name.strip().strip('"') for name in head.split(delimiter)})
+
+    best = max([declared, *DELIMITERS], key=found)
+    if found(best) > found(declared):
+        reading.drifting.meet("delimiter", None, f"is separated by {best!r}, declared is {declared!r}")
+        return best
+    return declared
+
+
+def encodable(text: str) -> bool:
     try:
-        yield from reader
-    except csv.Error as error:
-        raise UnreadableExtract(f"{path}: a quoted field does not end ({error}); the file is cut off, pull it again.") from None
-
-
-def encodable(row: list[str]) -> bool:
-    try:
-        "".join(row).encode("utf-8")
+        text.encode("utf-8")
     except UnicodeEncodeError:
         return False
     return True
 
 
-def read_jsonl(path: Path, table: Table) -> Rows:
-    lines, numbers, unreadable = [], [], []
-    for number, raw in enumerate(content_of(path).split(b"\n"), start=1):
-        if not raw.strip():
+def jsonl_chunks(reading: Reading) -> Iterator[Chunk]:
+    numbers: list[int] = []
+    lines: list[str] = []
+    unreadable: list[Unreadable] = []
+    for number, line in enumerate(text_lines(reading, newline="\n"), start=1):
+        if not line.strip():
             continue
-        try:
-            lines.append(raw.decode("utf-8"))
+        if encodable(line):
+            lines.append(line)
             numbers.append(number)
-        except UnicodeDecodeError:
-            unreadable.append((number, "is not UTF-8", raw.decode("utf-8", "backslashreplace")))
+        else:
+            reading.drifting.meet("not_decodable", None, f"has bytes that are not {reading.table.encoding} (line {number})")
+            text = line.rstrip("\n").encode("utf-8", "backslashreplace").decode()
+            unreadable.append(Unreadable(number, None, f"is not {reading.table.encoding.upper()}", text))
+        if len(lines) + len(unreadable) >= CHUNK_ROWS:
+            yield json_chunk(reading, numbers, lines, unreadable)
+            numbers, lines, unreadable = [], [], []
+    yield json_chunk(reading, numbers, lines, unreadable)
+    # What ends with a whole object has not been cut.
+    reading.drifting.unended = False
+    if reading.headers:
+        place_columns(reading.drifting, reading.headers, ordered=False)
+
+
+def json_chunk(reading: Reading, numbers: list[int], lines: list[str], unreadable: list[Unreadable]) -> Chunk:
+    """Rows of JSON objects; numbers and texts as they are written, nested values as JSON."""
+    table = reading.table
     incoming = pa.table({"_row_number": pa.array(numbers, pa.int64()), "line": pa.array(lines, pa.string())})
-    paths = ", ".join("""'$."{}"'""".format(source.replace("'", "''")) for source in table.headers.values())
-    fields = ", ".join(f'fields[{place}] as "{name}"' for place, name in enumerate(table.columns, start=1))
+
+    # Every name that a column may have is looked up in one go: a line is parsed once for its values and once for their kinds.
+    places: dict[str, list[int]] = {name: [] for name in table.columns}
+    paths: list[str] = []
+    for name, names in table.names.items():
+        for one in names:
+            paths.append("""'$."{}"'""".format(one.replace("'", "''")))
+            places[name].append(len(paths))
+    listed = ", ".join(paths)
+    fields = ", ".join(f'coalesce({", ".join(f"stated[{place}]" for place in places[name])}) as "{name}"' for name in places)
+    texts = [name for name, column in table.columns.items() if column.type == "text"]
+    nested = " ".join(f"when kinds[{place}] in ('OBJECT', 'ARRAY') then {n}" for n, name in enumerate(texts) for place in places[name])
     with duckdb.connect() as connection:
         connection.register("lines", incoming)
-        is_object = "case when json_valid(line) then json_type(line) = 'OBJECT' else false end"
-        connection.execute(f"create temp table judged as select *, {is_object} as is_object from lines")
-        broken = connection.execute("select _row_number, line from judged where not is_object order by _row_number").fetchall()
-        rows = connection.execute(
+        connection.execute(
             f"""
-            select {fields}, _row_number
-            from (select _row_number, json_extract_string(line, [{paths}]) as fields from judged where is_object)
-            order by _row_number
+            create temp table parsed as
+            select *, case when is_object then json_extract_string(line, [{listed}]) end as stated,
+                case when is_object then json_type(line, [{listed}]) end as kinds
+            from (select *, case when json_valid(line) then json_type(line) = 'OBJECT' else false end as is_object from lines)
             """
+        )
+        connection.execute(f"create temp table judged as select *, case {nested or 'when false then 0'} end as nested from parsed")
+        refused = connection.execute(
+            "select _row_number, line, nested from judged where not is_object or nested is not null order by _row_number"
+        ).fetchall()
+        keys = connection.execute("select distinct unnest(json_keys(line)) from judged where is_object order by 1").fetchall()
+        rows = connection.execute(
+            f"select {fields}, _row_number from judged where is_object and nested is null order by _row_number"
         ).to_arrow_table()
-    unreadable += [(number, "is not a JSON object", line) for number, line in broken]
-    return Rows(rows, unreadable)
+    reading.headers += [key for (key,) in keys if key not in reading.headers]
+    for number, line, place in refused:
+        text = line.rstrip("\r\n")
+        if place is None and not line.endswith("\n"):
+            raise UnreadableExtract(f"{reading.path}: the last line is not a whole JSON object; the file is cut off, pull it again.")
+        column, reason = (None, "is not a JSON object") if place is None else (texts[place], "is nested, declared is a text")
+        unreadable.append(Unreadable(number, column, reason, text))
+    return Chunk(rows, unreadable)
 
 
-def read_parquet(path: Path, table: Table) -> Rows:
+def parquet_chunks(reading: Reading) -> Iterator[Chunk]:
+    path, table = reading.path, reading.table
     try:
-        content = pq.read_table(path)
+        file = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
         raise UnreadableExtract(f"{path}: not a whole Parquet file ({str(error).splitlines()[0]}); pull it again.") from None
-    require(path, table, content.column_names)
-    fields = []
-    for name, source in table.headers.items():
-        if source not in content.column_names:
-            fields.append(f'null::varchar as "{name}"')
-        elif pa.types.is_nested(content.schema.field(source).type):
-            fields.append(f'to_json("{source}")::varchar as "{name}"')
-        else:
-            fields.append(f'"{source}"::varchar as "{name}"')
-    with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.register("content", content)
-        rows = connection.execute(f"select {', '.join(fields)}, row_number() over () as _row_number from content").to_arrow_table()
-    return Rows(rows, [])
+    with file:
+        schema = file.schema_arrow
+        places = place_columns(reading.drifting, schema.names)
+        for name, place in places.items():
+            if table.columns[name].type == "text" and pa.types.is_nested(schema.field(place).type):
+                reading.drifting.meet("type_changed", name, f"column {schema.names[place]!r} is nested, declared is a text", stop=True)
+        fields = ", ".join(parquet_field(schema, places.get(name), name) for name in table.columns)
+        at = 0
+        try:
+            for batch in file.iter_batches(batch_size=CHUNK_ROWS):
+                numbers = pa.array(range(at + 1, at + 1 + len(batch)), pa.int64())
+                with duckdb.connect() as connection:
+                    connection.execute("set TimeZone = 'UTC'")
+                    connection.register("content", pa.Table.from_batches([batch]).append_column("_row_number", numbers))
+                    rows = connection.execute(f"select {fields}, _row_number from content order by _row_number").to_arrow_table()
+                at += len(batch)
+                yield Chunk(rows, [])
+        except (pa.ArrowInvalid, OSError) as error:
+            raise UnreadableExtract(f"{path}: a part cannot be read ({str(error).splitlines()[0]}); pull it again.") from None
 
 
-def require(path: Path, table: Table, header: list[str]) -> None:
-    """Refuse a file without one of the required columns, rather than fill it with nothing."""
-    missing = [source for name, source in table.headers.items() if table.columns[name].required and source not in header]
-    if missing:
-        raise UnreadableExtract(
-            f"{path}: the required column {', '.join(map(repr, missing))} is missing (it has {', '.join(header[:12])} …); "
-            "pull it again, or declare the change in source.yaml."
-        )
+def parquet_field(schema: pa.Schema, place: int | None, name: str) -> str:
+    if place is None:
+        return f'null::varchar as "{name}"'
+    source = '"{}"'.format(schema.names[place].replace('"', '""'))
+    return f'to_json({source})::varchar as "{name}"' if pa.types.is_nested(schema.field(place).type) else f'{source}::varchar as "{name}"'
 
 
-def text_table(columns: dict[str, list[str | None]], numbers: list[int]) -> pa.Table:
+def text_table(columns: dict[str, list[str | None]], numbers: Iterable[int]) -> pa.Table:
     arrays = {name: pa.array(values, pa.string()) for name, values in columns.items()}
     return pa.table({**arrays, "_row_number": pa.array(numbers, pa.int64())})
+
+
+def stated_counts(path: Path) -> dict[str, Any] | None:
+    """What the source itself says of an extract, in a file beside it: {"rows": 1234, "sums": {"total": "99.50"}}; None where it says nothing.
+
+    Raises:
+        UnreadableExtract: the file is no such statement.
+    """
+    beside = path.with_name(path.name + MANIFEST)
+    if not beside.is_file():
+        return None
+    try:
+        counts = json.loads(beside.read_text())
+        return {"rows": int(counts["rows"]), "sums": {name: f"{Decimal(str(value)):f}" for name, value in counts.get("sums", {}).items()}}
+    except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
+        raise UnreadableExtract(
+            f'{beside}: not a count of rows ({{"rows": 1234, "sums": {{"total": "99.50"}}}}); pull the extract again.'
+        ) from None

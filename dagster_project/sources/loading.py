@@ -1,23 +1,28 @@
-"""From an extract file to raw rows: landed as it came, judged by its contract, loaded once. In = loaded + duplicate + quarantined + erased."""
+"""From extract files to raw rows: landed as they came, judged by their contract, loaded once. In = loaded + duplicate + quarantined + erased.
+
+extracts of a table, oldest first ──→ chunks ──→ judged (suites) ──→ per extract, in one transaction: raw rows, quarantine, ledger
+                                                                └──→ an extract that cannot be read is refused whole; the others go on
+"""
 
 import hashlib
-import json
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole, sha256_of
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import STAMPS, Rule, System, Table, rules_of
-from dagster_project.sources.extracts import Extract, Rows, find_extracts, read_rows
+from dagster_project.sources.contract import STAMPS, System, Table
+from dagster_project.sources.drift import Drifting, UnreadableExtract
+from dagster_project.sources.extracts import CHUNK_ROWS, Extract, find_extracts, open_bytes
+from dagster_project.sources.judging import Judged, Judging
+from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
 
@@ -36,183 +41,261 @@ class Batch:
     rows_loaded: int
     rows_duplicate: int
     rows_quarantined: int
-    rows_erased: int = 0
+    rows_erased: int
+    known_at: datetime
 
 
 class RowsLost(RuntimeError):
     """A batch's rows do not add up: our own mistake, so the run stops."""
 
 
-def load_shop_extracts(warehouse: Warehouse, shop: Shop, store: Path, only_consent: bool = False) -> list[Batch]:
+def load_shop_extracts(
+    warehouse: Warehouse, shop: Shop, store: Path, only_consent: bool = False, closed: datetime | None = None
+) -> list[Batch]:
     """Land and load every extract of the shop's systems that the ledger does not have, oldest first.
 
-    With `only_consent`, just the tables that hold consent or suppression: delivery's last look.
+    An extract that cannot be read, or that its contract stops, is noted in `sources.refused_extracts`, and the others go on. With
+    `only_consent`, just the tables that hold consent or suppression: delivery's last look. `closed` is the `known_by` of the day at hand.
     """
     contracts = contracts_of(shop)
     batches: list[Batch] = []
     # The file stays open between batches: opening and closing it costs more than a day's rows. Each batch is its own transaction all the same.
-    with warehouse.connect():
+    with warehouse.session():
         for name in shop.sources:
             system = contracts[name]
             known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [name])}
-            for extract in find_extracts(shop.extracts(name, store), system):
-                table = system.tables[extract.table]
+            found = find_extracts(shop.extracts(name, store), system)
+            for table_name, table in system.tables.items():
                 if only_consent and not table.consent:
                     continue
-                tell("sources", extract.path.name)
-                batch = load_extract(warehouse, shop, store, system, extract, known)
-                if batch:
-                    batches.append(batch)
-                    known.add(batch.batch_id)
+                loader = TableLoader(warehouse, shop, store, system, table_name, known, closed)
+                batches += loader.load([extract for extract in found if extract.table == table_name])
     return batches
 
 
-def load_extract(
-    warehouse: Warehouse,
-    shop: Shop,
-    store: Path,
-    system: System,
-    extract: Extract,
-    known: set[str],
-    before: Callable[[duckdb.DuckDBPyConnection], object] | None = None,
-) -> Batch | None:
-    """Land and load one extract; None when its content is already loaded, under whatever name it came.
+class TableLoader:
+    """Loads extracts of one table. `known` are the batches that the ledger has."""
 
-    `before` runs in the same transaction as the load, ahead of it.
-    """
-    content = sha256_of(extract.path)
-    if batch_id_of(extract, content) in known or batch_id_of(extract, content, stamped=True) in known:
-        return None
-    landed = land(store, extract, content)
-    fault_point("landed")
-    table = system.tables[extract.table]
-    rows = read_rows(landed, table)
-    # Two empty extracts are two batches: each says that its day had nothing.
-    batch_id = batch_id_of(extract, content, stamped=len(rows) == 0)
-    history_until = shop.sources[system.system].history_until
-    is_history = history_until is not None and extract.extracted_at <= history_until
-    with warehouse.transaction() as connection:
-        if before:
-            before(connection)
-        rules = rules_of(table, [shop.currency, *shop.fx_rates])
-        batch = insert(connection, extract, table, rules, rows, batch_id, is_history, landed.relative_to(store).as_posix())
-    fault_point("loaded")
-    return batch
+    def __init__(
+        self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, known: set[str], closed: datetime | None = None
+    ) -> None:
+        self.warehouse, self.shop, self.store = warehouse, shop, store
+        self.system, self.name, self.known, self.closed = system, name, known, closed
+        self.table: Table = system.tables[name]
+        self.raw = f"sources.{system.system}__{name}"
 
+    def load(self, extracts: Sequence[Extract]) -> list[Batch]:
+        """Land and load those whose content is not loaded yet, under whatever name it came; note those that are refused."""
+        refused: list[tuple[Extract, str]] = []
+        batches = [
+            batch for group in self.groups(extracts, refused) for judged in group if (batch := self.insert_or_refuse(judged, refused))
+        ]
+        self.note_refused(refused)
+        return batches
 
-def batch_id_of(extract: Extract, content: str, stamped: bool = False) -> str:
-    """The batch's identity: the content, and the table it is meant for."""
-    parts = [extract.system, extract.table, content] + ([stamp(extract.extracted_at)] if stamped else [])
-    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+    def load_one(self, extract: Extract, before: Callable[[duckdb.DuckDBPyConnection], object]) -> Batch | None:
+        """Land and load one extract; None when its content is loaded already. `before` runs in the same transaction, ahead of it.
 
-
-def land(store: Path, extract: Extract, content: str) -> Path:
-    """Keep the file as it came, below a folder that says when it was pulled."""
-    folder = store / "landing" / extract.system / extract.table / f"extracted_at={stamp(extract.extracted_at)}"
-    landed = folder / f"{content[:16]}{''.join(extract.path.suffixes[-2:]) if extract.path.suffix == '.gz' else extract.path.suffix}"
-    if not landed.exists():
-        make_whole(landed, lambda path: shutil.copyfile(extract.path, path))
-    return landed
-
-
-def insert(
-    connection: duckdb.DuckDBPyConnection,
-    extract: Extract,
-    table: Table,
-    rules: list[Rule],
-    rows: Rows,
-    batch_id: str,
-    is_history: bool,
-    path: str,
-) -> Batch:
-    """Judge the rows, insert good new ones, quarantine bad ones, and enter the batch, all in the caller's transaction.
-
-    Raises:
-        RowsLost: the counts do not add up.
-    """
-    raw = f"sources.{extract.system}__{extract.table}"
-    columns = ", ".join(f'"{name}"' for name in table.columns)
-    stamps = ", ".join(f"{name} {kind}" for name, kind in STAMPS.items())
-    texts = ", ".join(f'"{name}" varchar' for name in table.columns)
-    connection.execute(f"create table if not exists {raw} ({texts}, {stamps})")
-    connection.register("incoming", rows.table)
-    verdict = "\n".join(f"when not ({rule.good}) then {place}" for place, rule in enumerate(rules))
-    judgement = f"case {verdict} end" if verdict else "null::integer"
-    connection.execute(
-        f"""
-        create or replace temp table judged as
-        select
-            *,
-            {judgement} as broken_rule,
-            md5(json_array({columns})::varchar) as _row_hash
-        from incoming
+        Raises:
+            UnreadableExtract: it is refused.
         """
-    )
-    seen = f"_row_hash in (select _row_hash from {raw})" if table.cursor else unchanged(raw, table)
-    connection.execute(
-        f"""
-        create or replace temp table fresh as
-        select * from judged
-        where broken_rule is null and not ({seen})
-        qualify row_number() over (partition by _row_hash order by _row_number) = 1
+        refused: list[tuple[Extract, str]] = []
+        batches = [self.insert(judged, before) for group in self.groups([extract], refused) for judged in group]
+        if refused:
+            raise UnreadableExtract(refused[0][1])
+        return batches[0] if batches else None
+
+    def insert_or_refuse(self, judged: Judged, refused: list[tuple[Extract, str]]) -> Batch | None:
+        try:
+            batch = self.insert(judged)
+        except UnreadableExtract as error:
+            refused.append((judged.extract, str(error)))
+            return None
+        fault_point("loaded")
+        return batch
+
+    def groups(self, extracts: Sequence[Extract], refused: list[tuple[Extract, str]]) -> Iterator[list[Judged]]:
+        """Extracts with their rows judged, as many at once as make a chunk: a suite costs the same for ten rows as for ten thousand."""
+        judging: Judging | None = None
+        for extract in extracts:
+            content = sha256_of(extract.path)
+            if self.batch_id(extract, content) in self.known or self.batch_id(extract, content, stamped=True) in self.known:
+                continue
+            if judging is None:
+                judging = Judging(self.warehouse, self.shop, self.system, self.name)
+            tell("sources", extract.path.name)
+            try:
+                judging.take(extract, content, self.land(extract, content), self.drifting(extract))
+            except UnreadableExtract as error:
+                refused.append((extract, str(error)))
+                continue
+            if judging.rows >= CHUNK_ROWS:
+                yield judging.done()
+                judging = None
+        if judging is not None:
+            yield judging.done()
+
+    def drifting(self, extract: Extract) -> Drifting:
+        """What an extract is compared with: the contract, and the optional columns that earlier extracts filled."""
+        optional = [name for name, column in self.table.columns.items() if not column.required and not column.sparse]
+        filled: set[str] = set()
+        if optional and self.warehouse.exists(self.raw):
+            flags = ", ".join(f'bool_or("{name}" is not null)' for name in optional)
+            (found,) = self.warehouse.rows(f"select {flags} from (select * from {self.raw} order by rowid desc limit 10000)")
+            filled = {name for name, is_filled in zip(optional, found, strict=True) if is_filled}
+        return Drifting(extract.path, self.table, frozenset(filled))
+
+    def batch_id(self, extract: Extract, content: str, stamped: bool = False) -> str:
+        """The batch's identity: the content, and the table it is meant for. Two empty extracts are two batches: each says its day had nothing."""
+        parts = [extract.system, extract.table, content] + ([stamp(extract.extracted_at)] if stamped else [])
+        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+
+    def land(self, extract: Extract, content: str) -> Path:
+        """Keep the file as it came, below a folder that says when it was pulled."""
+        folder = self.store / "landing" / extract.system / extract.table / f"extracted_at={stamp(extract.extracted_at)}"
+        suffix = "".join(extract.path.suffixes[-2:]) if extract.path.suffix == ".gz" else extract.path.suffix
+        landed = folder / f"{content[:16]}{suffix}"
+        if not landed.exists():
+            make_whole(landed, lambda path: shutil.copyfile(extract.path, path))
+        fault_point("landed")
+        return landed
+
+    def insert(self, judged: Judged, before: Callable[[duckdb.DuckDBPyConnection], object] | None = None) -> Batch | None:
+        """Insert an extract's good new rows, quarantine its bad ones, and enter the batch, all or nothing; None for the same content again.
+
+        Raises:
+            RowsLost: the counts do not add up.
+            UnreadableExtract: the extract as a whole is not as the source or the contract says.
         """
-    )
-    names = ", ".join([columns, *STAMPS])
-    connection.execute(
-        f"insert into {raw} ({names}) select {columns}, ?, _row_number, _row_hash, ?, ? from fresh order by _row_number",
-        [batch_id, extract.extracted_at, is_history],
-    )
-    quarantined = refuse(connection, extract, table, rules, rows, batch_id)
-    good = count(connection, "select count(*) from judged where broken_rule is null")
-    loaded = count(connection, "select count(*) from fresh")
-    batch = Batch(
-        extract.system, extract.table, batch_id, extract.extracted_at, is_history, path, len(rows), loaded, good - loaded, quarantined
-    )
-    if batch.rows_in != batch.rows_loaded + batch.rows_duplicate + batch.rows_quarantined + batch.rows_erased:
-        raise RowsLost(f"{extract.path}: {batch.rows_in} rows came in, but {batch} does not account for all of them.")
-    connection.execute(f"insert into sources.load_ledger values ({', '.join('?' * 11)})", list(batch.__dict__.values()))
-    connection.unregister("incoming")
-    return batch
+        extract = judged.extract
+        self.refuse_if_cut(judged)
+        judged.refuse_if_changed()
+        judged.reconcile()
+        history_until = self.shop.sources[self.system.system].history_until
+        known_at = known_from(self.warehouse, self.shop, extract, self.closed)
+        # What happened before the first day is known from then on only while no day is built without it.
+        is_history = history_until is not None and extract.extracted_at <= history_until and known_at == extract.extracted_at
+        batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0)
+        if batch_id in self.known:
+            return None
+        later = note_outdated(self.warehouse, self.store, extract, self.table, is_late=known_at != extract.extracted_at)
+        with self.warehouse.transaction() as connection:
+            if before:
+                before(connection)
+            self.create_raw(connection)
+            self.choose_fresh(connection, judged, later)
+            columns = ", ".join(f'"{name}"' for name in self.table.columns)
+            connection.execute(
+                f"""
+                insert into {self.raw} ({", ".join([columns, *STAMPS])})
+                select {columns}, ?, _row_number, _row_hash, ?, ? from fresh order by _row_number
+                """,
+                [batch_id, known_at, is_history],
+            )
+            judged.quarantine(connection, batch_id)
+            # Counted where they lie now, not where they came from: that is what the invariant is about.
+            quarantined = count(connection, "select count(*) from sources.quarantine where batch_id = ?", batch_id)
+            loaded = count(connection, f"select count(*) from {self.raw} where _batch_id = ?", batch_id)
+            good = count(connection, "select count(*) from good")
+            batch = Batch(
+                extract.system,
+                extract.table,
+                batch_id,
+                extract.extracted_at,
+                is_history,
+                judged.landed.relative_to(self.store).as_posix(),
+                judged.rows,
+                loaded,
+                good - count(connection, "select count(*) from fresh"),
+                quarantined,
+                0,
+                known_at,
+            )
+            if batch.rows_in != batch.rows_loaded + batch.rows_duplicate + batch.rows_quarantined + batch.rows_erased:
+                raise RowsLost(f"{extract.path}: {batch.rows_in} rows came in, but {batch} does not account for all of them.")
+            names = [field.name for field in fields(Batch)]
+            connection.execute(
+                f"insert into sources.load_ledger ({', '.join(names)}) values ({', '.join('?' * len(names))})",
+                [getattr(batch, name) for name in names],
+            )
+        self.known.add(batch_id)
+        return batch
 
+    def create_raw(self, connection: duckdb.DuckDBPyConnection) -> None:
+        texts = ", ".join(f'"{name}" varchar' for name in self.table.columns)
+        stamps = ", ".join(f"{name} {kind}" for name, kind in STAMPS.items())
+        connection.execute(f"create table if not exists {self.raw} ({texts}, {stamps})")
 
-def unchanged(raw: str, table: Table) -> str:
-    """For a table without a cursor: the newest known version of the row's key says the same."""
-    key = ", ".join(f'"{name}"' for name in table.key)
-    same_key = " and ".join(f'held."{name}" is not distinct from judged."{name}"' for name in table.key)
-    # Only the keys that have come: a small extract must not sort all that is held.
-    held = f"select * from {raw} as held where exists (select 1 from judged where {same_key})"
-    newest = f"select _row_hash from ({held}) qualify row_number() over (partition by {key} order by _known_at desc, _row_number desc) = 1"
-    return f"_row_hash in ({newest})"
-
-
-def refuse(connection: duckdb.DuckDBPyConnection, extract: Extract, table: Table, rules: list[Rule], rows: Rows, batch_id: str) -> int:
-    """Quarantine the rows that broke a rule or could not be read; return how many."""
-    columns = ", ".join(f'"{name}" := "{name}"' for name in table.columns)
-    broken = connection.execute(
-        f"select _row_number, broken_rule, to_json(struct_pack({columns}))::varchar from judged where broken_rule is not null order by 1"
-    ).fetchall()
-    refused = [(number, rules[place].reason, rules[place].column, row) for number, place, row in broken]
-    refused += [(number, reason, None, json.dumps(text)) for number, reason, text in rows.unreadable]
-    if refused:
-        numbers, reasons, names, texts = (list(values) for values in zip(*sorted(refused, key=lambda row: row[0]), strict=True))
-        quarantine = pa.table(
-            {
-                "row_number": pa.array(numbers, pa.int64()),
-                "reason": pa.array(reasons, pa.string()),
-                "column_name": pa.array(names, pa.string()),
-                "row_json": pa.array(texts, pa.string()),
-            }
-        )
-        connection.register("refused", quarantine)
+    def choose_fresh(self, connection: duckdb.DuckDBPyConnection, judged: Judged, later: str | None) -> None:
+        """Of the good rows (`good`) those that say something new (`fresh`); `later` is what a later extract has said already."""
+        columns = ", ".join(f'"{name}"' for name in self.table.columns)
         connection.execute(
-            "insert into sources.quarantine select ?, ?, ?, row_number, reason, column_name, row_json, null from refused",
-            [extract.system, extract.table, batch_id],
+            f"create or replace temp table good as select *, md5(json_array({columns})::varchar) as _row_hash from ({judged.good_rows()})"
         )
-        connection.unregister("refused")
-    return len(refused)
+        seen = f"_row_hash in (select _row_hash from {self.raw})" if self.table.cursor else self.unchanged()
+        connection.execute(
+            f"""
+            create or replace temp table fresh as
+            select * from good
+            where not ({seen}) {f"and not ({later})" if later else ""}
+            qualify row_number() over (partition by _row_hash order by _row_number) = 1
+            """
+        )
+
+    def unchanged(self) -> str:
+        """For a table without a cursor: the newest known version of the row's key says the same."""
+        key = ", ".join(f'"{name}"' for name in self.table.key)
+        same_key = " and ".join(f'held."{name}" is not distinct from good."{name}"' for name in self.table.key)
+        # Only the keys that have come: a small extract must not sort all that is held.
+        held = f"select * from {self.raw} as held where exists (select 1 from good where {same_key})"
+        newest = f"qualify row_number() over (partition by {key} order by _known_at desc, _row_number desc) = 1"
+        return f"_row_hash in (select _row_hash from ({held}) {newest})"
+
+    def refuse_if_cut(self, judged: Judged) -> None:
+        """Compare what came with what the source says of it, and with how its files usually end.
+
+        Raises:
+            UnreadableExtract: rows are missing.
+        """
+        path, counts = judged.extract.path, judged.counts
+        if counts is None and self.table.manifest:
+            raise UnreadableExtract(
+                f"{path}: the source's own count ({path.name}.manifest.json) is missing; the extract has not come whole."
+            )
+        if counts is not None and counts["rows"] != judged.rows:
+            raise UnreadableExtract(f"{path}: {judged.rows} rows came, the source counted {counts['rows']}; pull it again.")
+        if judged.drifting.unended and self.usually_ends(judged):
+            raise UnreadableExtract(
+                f"{path}: the last line does not end, as those of this table's other extracts do; the file is cut off, pull it again "
+                "(or end it with a line break if it is whole)."
+            )
+
+    def usually_ends(self, judged: Judged) -> bool:
+        """Whether the newest other extract of this table ends with a line break."""
+        others = self.warehouse.rows(
+            "select path from sources.load_ledger where source = ? and table_name = ? and rows_in > 0 order by extracted_at desc, path limit 1",
+            [self.system.system, self.name],
+        )
+        if not others or not (self.store / others[0][0]).is_file():
+            return False
+        last = b""
+        with open_bytes(self.store / others[0][0]) as file:
+            while block := file.read(1 << 20):
+                last = block[-1:]
+        return last in (b"\n", b"\r")
+
+    def note_refused(self, refused: Sequence[tuple[Extract, str]]) -> None:
+        """State the extracts at hand that are refused, and no others: one that is mended or taken away is refused no more."""
+        with self.warehouse.transaction() as connection:
+            connection.execute("delete from sources.refused_extracts where source = ? and table_name = ?", [self.system.system, self.name])
+            for extract, reason in refused:
+                connection.execute(
+                    "insert into sources.refused_extracts values (?, ?, ?, ?, ?)",
+                    [extract.system, extract.table, extract.extracted_at, extract.path.name, reason],
+                )
 
 
-def count(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = connection.execute(sql).fetchone()
+def count(connection: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
+    row = connection.execute(sql, list(parameters)).fetchone()
     assert row is not None
     return int(row[0])

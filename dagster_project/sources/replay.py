@@ -10,7 +10,8 @@ from dagster_project.moments import stamp
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import System
 from dagster_project.sources.extracts import Extract
-from dagster_project.sources.loading import Batch, load_extract
+from dagster_project.sources.lateness import closed_until
+from dagster_project.sources.loading import Batch, TableLoader
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
 
@@ -44,10 +45,8 @@ def open_rows(warehouse: Warehouse, system: System, table: str) -> list[dict[str
 
 def replay_moment(warehouse: Warehouse, shop: Shop) -> datetime:
     """When a replay now is known: after everything that has been built or extracted, so that no built day changes."""
-    ((extracted,),) = warehouse.rows("select max(extracted_at) from sources.load_ledger")
-    ((built,),) = warehouse.rows("select max(as_of) from sources.built_days")
-    closed = built + timedelta(hours=shop.close_after_hours) if built else extracted
-    return max(extracted, closed).replace(microsecond=0) + timedelta(seconds=1)
+    ((known,),) = warehouse.rows("select max(greatest(extracted_at, known_at)) from sources.load_ledger")
+    return max(known, closed_until(warehouse, shop) or known).replace(microsecond=0) + timedelta(seconds=1)
 
 
 def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, table: str, mended: Path | None = None) -> Replay:
@@ -72,13 +71,8 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
     known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [system_name])}
     waiting = "update sources.quarantine set replayed_at = ? where source = ? and table_name = ? and replayed_at is null"
     extract = Extract(known_at, system_name, table, path)
-    batch = load_extract(
-        warehouse,
-        shop,
-        store,
-        system,
-        extract,
-        known,
-        before=lambda connection: connection.execute(waiting, [known_at, system_name, table]),
-    )
+    with warehouse.session():
+        batch = TableLoader(warehouse, shop, store, system, table, known).load_one(
+            extract, before=lambda connection: connection.execute(waiting, [known_at, system_name, table])
+        )
     return Replay(known_at, batch)

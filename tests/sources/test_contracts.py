@@ -11,7 +11,7 @@ import yaml
 from dagster_project.settings import DBT_PROJECT, SHOPS
 from dagster_project.shop import load_shop
 from dagster_project.sources.contract import all_systems, dbt_source
-from dagster_project.sources.extracts import find_extracts, read_rows
+from dagster_project.sources.extracts import find_extracts, read_chunks
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.warehouse import Warehouse
 from simulator import generate
@@ -65,8 +65,9 @@ def test_every_declared_column_is_found_in_what_is_delivered(simulated: Path) ->
     for name, system in all_systems().items():
         filled: dict[str, set[str]] = {}
         for extract in find_extracts(simulated / "extracts" / name, system) if (simulated / "extracts" / name).is_dir() else []:
-            rows = read_rows(extract.path, system.tables[extract.table]).table
-            filled.setdefault(extract.table, set()).update(column for column in rows.column_names if rows[column].null_count < len(rows))
+            columns = filled.setdefault(extract.table, set())
+            for chunk in read_chunks(extract.path, system.tables[extract.table]):
+                columns.update(name for name in chunk.rows.column_names if chunk.rows[name].null_count < len(chunk.rows))
         empty |= {
             (name, table, column) for table, columns in filled.items() for column in system.tables[table].columns if column not in columns
         }

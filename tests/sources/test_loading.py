@@ -8,8 +8,8 @@ import pytest
 
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
-from dagster_project.sources import loading
-from dagster_project.sources.loading import RowsLost, load_shop_extracts
+from dagster_project.sources.judging import Judged
+from dagster_project.sources.loading import Batch, RowsLost, load_shop_extracts
 from dagster_project.sources.replay import replay
 from dagster_project.warehouse import Warehouse
 
@@ -34,9 +34,13 @@ def write(folder: Path, stamp: str, *rows: str, name: str = "contacts") -> Path:
     return path
 
 
-def load(store) -> list[loading.Batch]:
+def load(store) -> list[Batch]:
     warehouse, shop, folder = store
     return load_shop_extracts(warehouse, shop, folder / "store")
+
+
+def refused(store) -> str:
+    return " ".join(reason for (reason,) in store[0].rows("select reason from sources.refused_extracts"))
 
 
 GOOD = "1,a@example.org,2026-01-01 10:00,2026-01-01 10:00"
@@ -107,7 +111,7 @@ def test_a_row_still_bad_after_replay_waits_again(store) -> None:
 def test_a_batch_whose_rows_do_not_add_up_stops_the_run_and_leaves_nothing(store, monkeypatch) -> None:
     """The control of `in = loaded + duplicate + quarantined`: a loader that loses refused rows is caught."""
     write(store[2], "20260102T050000Z", GOOD, ",a@example.org,2026-01-01 10:00,2026-01-01 10:00")
-    monkeypatch.setattr(loading, "refuse", lambda *arguments: 0)
+    monkeypatch.setattr(Judged, "quarantine", lambda *arguments: None)
     with pytest.raises(RowsLost):
         load(store)
     assert store[0].rows("select count(*) from sources.load_ledger") == [(0,)]
@@ -116,17 +120,21 @@ def test_a_batch_whose_rows_do_not_add_up_stops_the_run_and_leaves_nothing(store
 
 def test_a_cut_off_file_is_refused_whole(store) -> None:
     path = write(store[2], "20260102T050000Z", GOOD, '2,"a@exam')
-    with pytest.raises(ValueError, match=r"cut off"):
-        load(store)
+    assert load(store) == []
     assert path.exists()
+    assert "cut off" in refused(store)
     assert store[0].rows("select count(*) from sources.load_ledger") == [(0,)]
+    path.write_text(HEADER + GOOD + "\n")
+    assert [batch.rows_loaded for batch in load(store)] == [1]
+    assert refused(store) == ""
 
 
 def test_a_missing_required_column_is_named_with_its_file(store) -> None:
     path = store[2] / "extracts" / "contacts" / "contacts_20260102T050000Z.csv"
     path.write_text("Email,Create Date,Last Modified Date\na@example.org,2026-01-01 10:00,2026-01-01 10:00\n")
-    with pytest.raises(ValueError, match=r"'Record ID' is missing"):
-        load(store)
+    assert load(store) == []
+    assert "'Record ID' is missing" in refused(store)
+    assert path.name in refused(store)
 
 
 def test_the_loaders_batch_is_what_the_ledger_says(store) -> None:

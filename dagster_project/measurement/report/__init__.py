@@ -4,6 +4,6 @@ reading → funnel · sources · customers · scores · segments · campaigns ·
 one day    what each section says, as plain data read from the store                          drawn once
 """
 
-from dagster_project.measurement.report.writing import write_report
+from dagster_project.measurement.report.writing import write_health, write_report
 
-__all__ = ["write_report"]
+__all__ = ["write_health", "write_report"]

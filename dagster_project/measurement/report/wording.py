@@ -30,6 +30,11 @@ def signed(amount: float | None, currency: str) -> str:
     return "–" if amount is None else f"{'+' if amount > 0 else ''}{money(amount, currency)}"
 
 
+def hours(length: float) -> str:
+    """A length of time in hours, in days from two on."""
+    return f"{length / 24:.0f} d" if length >= 48 else f"{length:.0f} h" if length >= 1 else "< 1 h"
+
+
 ACRONYMS = frozenset({"auc", "clv", "mae", "pr", "sms", "vip"})
 
 

@@ -1,0 +1,41 @@
+"""Guards on audiences: a list that tripled or fell to a third overnight is looked at before a tool acts on it."""
+
+from datetime import datetime
+
+from dagster_project.moments import Moment
+from dagster_project.shop import Shop
+from dagster_project.sources.guards import write_guards
+from dagster_project.warehouse import Warehouse
+
+# The audiences of two days: every segment, and everybody who may be mailed at all.
+SIZES = """
+select coalesce(today.audience, before.audience) as audience, coalesce(today.customers, 0), coalesce(before.customers, 0)
+from (select segment as audience, count(*) as customers from segments.customer_segments where as_of = ? group by segment) as today
+full join (select segment as audience, count(*) as customers from segments.customer_segments where as_of = ? group by segment) as before
+    on today.audience = before.audience
+order by 1
+"""
+
+
+def judge_audiences(warehouse: Warehouse, shop: Shop, moment: Moment) -> None:
+    """Write the day's audience guards: one per segment that is outside its band, against the day built before it."""
+    before = day_before(warehouse, moment.as_of)
+    guards = shop.guards
+    red: dict[str, str] = {}
+    for audience, today, then in warehouse.rows(SIZES, [moment.as_of, before]) if before else []:
+        factor = guards.audience_change_at_most
+        if max(today, then) >= guards.audience_at_least and (today > factor * then or then > factor * today):
+            red[f"audience {audience}"] = (
+                f"{audience} has {today} customers, the day before it had {then}; look at what changed it, or accept it"
+            )
+    stood = warehouse.rows("select guard from sources.guards where as_of = ? and guard like 'audience %'", [moment.as_of])
+    names = sorted({*red, *(guard for (guard,) in stood)})
+    write_guards(warehouse, [(moment.as_of, name, name in red, red.get(name, "as usual")) for name in names])
+
+
+def day_before(warehouse: Warehouse, as_of: datetime) -> datetime | None:
+    """The newest built day before this one, within a week: after a longer pause audiences may well be others."""
+    ((before,),) = warehouse.rows(
+        "select max(as_of) from sources.built_days where as_of < ? and as_of >= ?::timestamp - interval 7 day", [as_of, as_of]
+    )
+    return before

@@ -1,0 +1,99 @@
+"""Schema drift: how an extract differs from its contract, and what the contract says becomes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from dagster_project.sources.contract import Table
+
+# From this likeness of two names on, a missing column and a new one are taken for a renaming.
+ALIKE = 0.6
+
+
+class UnreadableExtract(ValueError):
+    """A whole file is refused: the message says which, what is wrong, and what to do."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference that the contract lets pass: its case (a name of `contract.Drift`), the column and what is different."""
+
+    case: str
+    column: str | None
+    message: str
+
+
+class Drifting:
+    """The differences of one extract. `filled` are the optional columns in which earlier extracts had values."""
+
+    def __init__(self, path: Path, table: Table, filled: frozenset[str] = frozenset()) -> None:
+        self.path = path
+        self.table = table
+        self.filled = filled
+        self.met: list[Difference] = []
+        self.unended = False
+
+    def meet(self, case: str, column: str | None, message: str, stop: bool = False) -> None:
+        """Note a difference.
+
+        Raises:
+            UnreadableExtract: the contract stops on this case.
+        """
+        policy = getattr(self.table.drift, case)
+        if stop or policy == "stop":
+            raise UnreadableExtract(f"{self.path}: {message}. Pull it again, or declare the change in source.yaml (drift: {case}).")
+        if all(one.case != case or one.column != column for one in self.met):
+            self.met.append(Difference(case, column, message))
+
+
+def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = True) -> dict[str, int]:
+    """Where each declared column is in the header; those that are missing are left out, if the contract lets them.
+
+    Raises:
+        UnreadableExtract: the contract stops on what is different.
+    """
+    table = drifting.table
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        drifting.meet("repeated_header", None, f"the header has {', '.join(map(repr, repeated))} more than once")
+    places = {name: header.index(one) for name, names in table.names.items() for one in names if one in header}
+    declared = {one for names in table.names.values() for one in names}
+    new = [name for name in header if name not in declared]
+    for name, column in table.columns.items():
+        if name in places or column.number_within:
+            continue
+        like = [one for one in new if likeness(one, table.names[name]) >= ALIKE]
+        counts = column.required or (name in drifting.filled and not column.sparse)
+        if counts and like:
+            wanted, found = table.names[name][0], max(like, key=lambda one: likeness(one, table.names[name]))
+            drifting.meet(
+                "renamed", name, f"the column {wanted!r} is missing and {found!r} is new: if it is the same, `from: [{wanted}, {found}]`"
+            )
+        elif column.required:
+            drifting.meet("missing_required", name, f"the required column {table.names[name][0]!r} is missing (it has {said(header)})")
+        elif counts:
+            drifting.meet("missing_optional", name, f"the column {table.names[name][0]!r}, which earlier extracts had, is missing")
+    for one in new:
+        drifting.meet("new_column", one, f"the column {one!r} is new and not declared: it stays in the landed file")
+    in_order = [places[name] for name in table.columns if name in places]
+    if ordered and in_order != sorted(in_order):
+        drifting.meet("reordered", None, "the columns come in another order than declared")
+    return places
+
+
+def likeness(name: str, others: Sequence[str]) -> float:
+    """How alike two names are from 0 to 1, whatever their case and signs."""
+
+    def plain(text: str) -> str:
+        return "".join(letter for letter in text.lower() if letter.isalnum())
+
+    def pair(one: str, other: str) -> float:
+        # id and id_new: short names share little by letters, and yet one is the other's beginning.
+        return 1.0 if one and other and (one.startswith(other) or other.startswith(one)) else SequenceMatcher(None, one, other).ratio()
+
+    return max(pair(plain(name), plain(other)) for other in others)
+
+
+def said(header: Sequence[str]) -> str:
+    return ", ".join(header[:12]) + (" …" if len(header) > 12 else "")

@@ -1,0 +1,297 @@
+"""Rows of extracts with the contract's verdict, in temporary tables of the store's connection: however large an extract, a chunk is in memory.
+
+stated_rows      extract, columns as text, _row_number, broken (the first rule that costs the row, as its place)
+broken_rows      extract, row_number, place, value: every rule that a row broke, warnings too
+unreadable_rows  extract, row_number, column_name, reason, text
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dagster_project.shop import Shop
+from dagster_project.sources.contract import System, Table
+from dagster_project.sources.drift import Difference, Drifting
+from dagster_project.sources.extracts import CHUNK_ROWS, Chunk, Extract, read_chunks, stated_counts
+from dagster_project.sources.rules import Rule, rules_of
+from dagster_project.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from dagster_project.sources.suites import Judge
+
+# So many stated values, none of them of the declared type, are a change of type and not some bad rows.
+TYPE_CHANGE_FROM = 5
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One extract whose rows are judged and wait in the temporary tables under its `place`."""
+
+    extract: Extract
+    content: str
+    landed: Path
+    place: int
+    rows: int
+    drifting: Drifting
+    counts: dict[str, Any] | None
+    judging: "Judging"
+
+    def good_rows(self) -> str:
+        """The rows that broke no rule which costs them, in SQL. A counted column (`number_within`) is counted where the extract does not state it."""
+        table = self.judging.table
+        counted = {name: column.number_within for name, column in table.columns.items() if column.number_within}
+        stated = f"select * exclude (_extract, broken) from stated_rows where _extract = {self.place}"
+        for name, within in counted.items():
+            group = ", ".join(f'"{one}"' for one in within)
+            number = f"row_number() over (partition by {group} order by _row_number)::varchar"
+            any_stated = f'count("{name}") over () > 0'
+            stated = f'select * replace (case when {any_stated} then "{name}" else {number} end as "{name}") from ({stated})'
+        refused = f"select _row_number from stated_rows where _extract = {self.place} and broken is not null"
+        return f"select * from ({stated}) where _row_number not in ({refused})"
+
+    def refuse_if_changed(self) -> None:
+        """Compare the types that came with those declared.
+
+        Raises:
+            UnreadableExtract: a column is of another type throughout, and the contract stops on it.
+        """
+        rules, connection = self.judging.rules, self.judging.warehouse
+        broken = dict(connection.rows("select place, count(*) from broken_rows where extract = ? group by place", [self.place]))
+        for place, rule in enumerate(rules):
+            if rule.kind == "type" and broken.get(place, 0) >= TYPE_CHANGE_FROM:
+                ((stated,),) = connection.rows(f'select count("{rule.column}") from stated_rows where _extract = ?', [self.place])
+                if stated == broken[place]:
+                    header = self.judging.table.headers[rule.column]
+                    said = f"none of the {stated} values of the column {header!r} is of the declared type: each {rule.reason}"
+                    self.drifting.meet("type_changed", rule.column, said)
+
+    def reconcile(self) -> None:
+        """Compare the sums that the source states with those of the rows that came; the night's guard tells what differs."""
+        stated = (self.counts or {}).get("sums", {})
+        for column in self.judging.table.reconcile:
+            header = self.judging.table.headers[column]
+            if header in stated:
+                ((sums,),) = self.judging.warehouse.rows(
+                    f'select coalesce(sum(try_cast("{column}" as decimal(18, 4))), 0) from stated_rows where _extract = ?', [self.place]
+                )
+                if sums != Decimal(stated[header]):
+                    said = f"{self.extract.path.name}: the sum of {header} is {sums.normalize():f}, the source says {stated[header]}; pull it again, or accept it"
+                    self.drifting.met.append(Difference("reconciliation", column, said))
+
+    def quarantine(self, connection: duckdb.DuckDBPyConnection, batch_id: str) -> None:
+        """Put the refused rows where they wait, and note which rules were broken and what differed."""
+        system, name, table = self.extract.system, self.extract.table, self.judging.table
+        rules = self.judging.rules
+        connection.register("rules", rule_table(rules))
+        packed = ", ".join(f'"{column}" := "{column}"' for column in table.columns)
+        connection.execute(
+            f"""
+            insert into sources.quarantine
+            select ?, ?, ?, row_number, reason, column_name, value, row_json, null
+            from (
+                select stated._row_number as row_number, rules.reason, rules.column_name, broken.value,
+                    to_json(struct_pack({packed}))::varchar as row_json
+                from stated_rows as stated
+                inner join rules on stated.broken = rules.place
+                left join broken_rows as broken
+                    on stated._extract = broken.extract and stated._row_number = broken.row_number and stated.broken = broken.place
+                where stated._extract = ?
+                union all
+                select row_number, reason, column_name, null, to_json(text)::varchar from unreadable_rows where extract = ?
+            )
+            order by row_number
+            """,
+            [system, name, batch_id, self.place, self.place],
+        )
+        connection.execute(
+            f"""
+            insert into sources.broken_rules
+            select ?, ?, ?, column_name, reason, warns, count(*), list(row_number order by row_number)[:{SHOWN}],
+                list_distinct(list(shape order by row_number)[:{SHOWN}])
+            from (
+                select rules.column_name, rules.reason, rules.warns, row_number, {shape_of("value")} as shape
+                from broken_rows inner join rules using (place) where extract = ?
+                union all
+                select column_name, reason, false, row_number, null from unreadable_rows where extract = ?
+            )
+            group by column_name, reason, warns order by 7 desc, column_name, reason
+            """,
+            [system, name, batch_id, self.place, self.place],
+        )
+        connection.unregister("rules")
+        for one in self.drifting.met:
+            # What an extract goes on with night after night is told once.
+            connection.execute(
+                """
+                insert into sources.differences
+                select $1, $2, $3, $4, $5, $6 where not exists (
+                    select 1 from sources.differences
+                    where drift in ('new_column', 'reordered', 'byte_order_mark', 'delimiter', 'encoding')
+                        and source = $1 and table_name = $2 and drift = $4 and column_name is not distinct from $5
+                )
+                """,
+                [system, name, batch_id, one.case, one.column, one.message],
+            )
+
+
+class Judging:
+    """Judges extracts of one table together."""
+
+    def __init__(self, warehouse: Warehouse, shop: Shop, system: System, name: str) -> None:
+        self.warehouse = warehouse
+        self.system, self.name = system, name
+        self.table: Table = system.tables[name]
+        self.rules = rules_of(self.table, [shop.currency, *shop.fx_rates], shop.country)
+        self.rows = 0
+        self.taken: list[Judged] = []
+        self.pool: list[tuple[int, pa.Table]] = []
+        columns = ", ".join(f'"{column}" varchar' for column in self.table.columns)
+        with warehouse.connect() as connection:
+            connection.execute(
+                f"create or replace temp table stated_rows ({columns}, _row_number bigint, _extract integer, broken integer)"
+            )
+            connection.execute(
+                "create or replace temp table broken_rows (extract integer, row_number bigint, place integer, value varchar)"
+            )
+            connection.execute(
+                "create or replace temp table unreadable_rows (extract integer, row_number bigint, column_name varchar, reason varchar, text varchar)"
+            )
+
+    @cached_property
+    def judge(self) -> "Judge":
+        # Great Expectations takes seconds to import: only who has rows to judge waits for it.
+        from dagster_project.sources.suites import Judge
+
+        return Judge(f"{self.system.system}.{self.name}", self.rules, list(self.table.columns))
+
+    def take(self, extract: Extract, content: str, landed: Path, drifting: Drifting) -> None:
+        """Read an extract and judge its rows.
+
+        Raises:
+            UnreadableExtract: it cannot be read, or is stopped by its contract; nothing of it stays.
+        """
+        place, rows = len(self.taken), 0
+        counts = stated_counts(extract.path)
+        try:
+            for chunk in read_chunks(landed, self.table, drifting):
+                rows += len(chunk)
+                self.add(place, chunk)
+        except ValueError:
+            self.pool = [(one, stated) for one, stated in self.pool if one != place]
+            with self.warehouse.connect() as connection:
+                for table, column in (("stated_rows", "_extract"), ("broken_rows", "extract"), ("unreadable_rows", "extract")):
+                    connection.execute(f"delete from {table} where {column} = ?", [place])
+            raise
+        self.rows += rows
+        self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self))
+
+    def add(self, place: int, chunk: Chunk) -> None:
+        self.pool.append((place, chunk.rows))
+        if chunk.unreadable:
+            with self.warehouse.connect() as connection:
+                columns = list(zip(*[(one.number, one.column, one.reason, one.text) for one in chunk.unreadable], strict=True))
+                kinds = (pa.int64(), pa.string(), pa.string(), pa.string())
+                arrays = [pa.array(values, kind) for values, kind in zip(columns, kinds, strict=True)]
+                connection.register("incoming", pa.table(arrays, names=["row_number", "column_name", "reason", "text"]))
+                connection.execute("insert into unreadable_rows select ?, * from incoming", [place])
+                connection.unregister("incoming")
+        if sum(len(stated) for _, stated in self.pool) >= CHUNK_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Judge the rows that wait in the pool, whichever extracts they are of: rules look at rows."""
+        parts = [
+            stated.append_column("_extract", pa.array([place] * len(stated), pa.int32())) for place, stated in self.pool if len(stated)
+        ]
+        self.pool = []
+        if not parts:
+            return
+        rows = pa.concat_tables(parts)
+        found = self.judge.broken(rows.select(list(self.table.columns)))
+        self.store(rows, found)
+
+    def store(self, rows: pa.Table, found: list[tuple[int, int]]) -> None:
+        first: dict[int, int] = {}
+        for position, place in found:
+            if not self.rules[place].warns:
+                first.setdefault(position, place)
+        broken = pa.array([first.get(position) for position in range(len(rows))], pa.int32()) if first else pa.nulls(len(rows), pa.int32())
+        positions = pa.array([position for position, _ in found], pa.int64())
+        values: list[str | None] = [None] * len(found)
+        for column in {self.rules[place].column for _, place in found}:
+            mine = [n for n, (_, place) in enumerate(found) if self.rules[place].column == column]
+            for n, value in zip(mine, pc.take(rows[column], positions.take(pa.array(mine))).to_pylist(), strict=True):
+                values[n] = value
+        details = pa.table(
+            {
+                "extract": pc.take(rows["_extract"], positions),
+                "row_number": pc.take(rows["_row_number"], positions),
+                "place": pa.array([place for _, place in found], pa.int32()),
+                "value": pa.array(values, pa.string()),
+            }
+        )
+        with self.warehouse.connect() as connection:
+            connection.register("incoming", rows.append_column("broken", broken))
+            connection.execute("insert into stated_rows by name select * from incoming")
+            connection.register("incoming", details)
+            connection.execute("insert into broken_rows by name select * from incoming")
+            connection.unregister("incoming")
+
+    def done(self) -> list[Judged]:
+        """Everything taken, judged."""
+        self.flush()
+        for place, rule in enumerate(self.rules):
+            if rule.kind == "unique":
+                for judged in self.taken:
+                    self.judge_unique(judged, place, rule)
+        return self.taken
+
+    def judge_unique(self, judged: Judged, place: int, rule: Rule) -> None:
+        """Refuse the rows of an extract that share what no two different rows may share."""
+        named = ", ".join(f'"{column}"' for column in rule.argument)
+        columns = ", ".join(f'"{column}"' for column in self.table.columns)
+        with self.warehouse.connect() as connection:
+            # The same row twice is a duplicate, no contradiction.
+            stated = connection.execute(
+                f"""
+                select {named}, min(_row_number) as _row_number, list(_row_number) as numbers
+                from stated_rows where _extract = ? and broken is null group by {columns} order by _row_number
+                """,
+                [judged.place],
+            ).to_arrow_table()
+            numbers = [number for position in self.judge.repeated(stated, rule) for number in stated["numbers"][position].as_py()]
+            if numbers:
+                connection.execute(
+                    f"""
+                    insert into broken_rows
+                    select _extract, _row_number, {place}, "{rule.column}" from stated_rows where _extract = ? and list_contains(?, _row_number)
+                    """,
+                    [judged.place, numbers],
+                )
+                connection.execute(
+                    f"update stated_rows set broken = {place} where _extract = ? and list_contains(?, _row_number)", [judged.place, numbers]
+                )
+
+
+def rule_table(rules: list[Rule]) -> pa.Table:
+    return pa.table(
+        {
+            "place": pa.array(range(len(rules)), pa.int32()),
+            "column_name": [rule.column for rule in rules],
+            "reason": [rule.reason for rule in rules],
+            "warns": [rule.warns for rule in rules],
+        }
+    ).cast(pa.schema([("place", pa.int32()), ("column_name", pa.string()), ("reason", pa.string()), ("warns", pa.bool_())]))
+
+
+def shape_of(value: str) -> str:
+    """What a value looks like without saying it: letters as a, digits as 9, signs as they are, in SQL."""
+    letters = f"regexp_replace({value}, '\\p{{L}}', 'a', 'g')"
+    return f"left(regexp_replace({letters}, '\\p{{N}}', '9', 'g'), 24)"

@@ -1,0 +1,64 @@
+"""Extracts that come out of order: from when they are known, and which of their rows a later extract has already gone beyond."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dagster_project.moments import day_of
+from dagster_project.shop import Shop
+from dagster_project.sources.contract import Table
+from dagster_project.sources.extracts import Extract, read_chunks
+from dagster_project.warehouse import Warehouse
+
+SECOND = timedelta(seconds=1)
+
+
+def closed_until(warehouse: Warehouse, shop: Shop) -> datetime | None:
+    """The `known_by` of the newest built day: what has been decided knew nothing that came after it. A day that is held has sent nothing yet:
+    what holds it may still come, and count."""
+    ((newest,),) = warehouse.rows(
+        "select max(as_of) from sources.built_days where as_of not in (select as_of from sources.guards where is_red and accepted_by is null)"
+    )
+    return shop.moment(day_of(newest, shop.zone)).known_by if newest is not None else None
+
+
+def known_from(warehouse: Warehouse, shop: Shop, extract: Extract, closed: datetime | None = None) -> datetime:
+    """From when an extract's rows are known: its extraction, but never before a day that was built without it.
+
+    An extract that claims to have been pulled before a built day's `known_by` and comes after the day was built would change what the day knew.
+    It is known right after that `known_by`, in the order in which such extracts come; its own time stays in the ledger.
+    """
+    ends = [end for end in (closed, closed_until(warehouse, shop)) if end is not None]
+    if not ends or extract.extracted_at > max(ends):
+        return extract.extracted_at
+    ((newest,),) = warehouse.rows(
+        "select max(known_at) from sources.load_ledger where source = ? and table_name = ? and known_at > extracted_at and known_at > ?",
+        [extract.system, extract.table, max(ends)],
+    )
+    return max(max(ends), newest or max(ends)) + SECOND
+
+
+def note_outdated(warehouse: Warehouse, store: Path, extract: Extract, table: Table, is_late: bool) -> str | None:
+    """A condition on `good` rows that is true for those a later extract has gone beyond; None where there is none.
+
+    Without a cursor the newer extract is right about a key, so what an older one says of it comes too late. With a cursor the cursor decides,
+    and only of two rows with the same one the newer extract is right; while no day is built between the two, both times are known as they were.
+    """
+    if table.cursor and not is_late:
+        return None
+    later = warehouse.rows(
+        "select path from sources.load_ledger where source = ? and table_name = ? and extracted_at > ? order by extracted_at, path",
+        [extract.system, extract.table, extract.extracted_at],
+    )
+    if not later:
+        return None
+    names = list(dict.fromkeys([*table.key, *([table.cursor] if table.cursor else [])]))
+    columns = ", ".join(f'"{name}" varchar' for name in names)
+    with warehouse.connect() as connection:
+        connection.execute(f"create or replace temp table said_later ({columns})")
+        for (path,) in later:
+            for chunk in read_chunks(store / path, table):
+                connection.register("incoming", chunk.rows.select(names))
+                connection.execute("insert into said_later select * from incoming")
+                connection.unregister("incoming")
+    same = " and ".join(f'said_later."{name}" is not distinct from good."{name}"' for name in names)
+    return f"exists (select 1 from said_later where {same})"
