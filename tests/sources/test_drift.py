@@ -1,0 +1,233 @@
+"""Schema drift: every case in every source system ends as its contract declares, says which file and column, and never fills a column with nothing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dagster_project.sources.contract import Drift, all_systems
+from tests.sources.samples import Store, content
+
+# One table of each system: its first.
+TABLES = sorted((name, next(iter(system.tables))) for name, system in all_systems().items())
+CSV = [one for one in TABLES if all_systems()[one[0]].tables[one[1]].format == "csv"]
+TEXT = [one for one in TABLES if all_systems()[one[0]].tables[one[1]].format != "parquet"]
+FIRST, SECOND = "20260102T050000Z", "20260103T050000Z"
+
+
+def store_of(tmp_path: Path, system: str, table: str) -> Store:
+    """A store that has had one good extract: what comes next is compared with it."""
+    store = Store(tmp_path, system, table)
+    store.write(FIRST, content(store.table, store.good()))
+    assert [batch.rows_loaded for batch in store.load()] == [6]
+    assert store.differences() == []
+    return store
+
+
+def renumbered(store: Store) -> list[dict[str, Any]]:
+    """The next night's rows: other keys, so that none is a duplicate."""
+    rows = store.good(12)[6:]
+    key = store.table.headers[store.table.key[0]]
+    if len({str(row[key]) for row in rows}) == 1:
+        rows = [{**row, store.table.headers[store.table.key[-1]]: f"9{n}"} for n, row in enumerate(rows)]
+    return rows
+
+
+def required(store: Store) -> str:
+    return next(name for name, column in store.table.columns.items() if column.required)
+
+
+def optional(store: Store) -> str:
+    return next(
+        name for name, column in store.table.columns.items() if not column.required and not column.sparse and not column.number_within
+    )
+
+
+def without(rows: list[dict[str, Any]], header: str) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != header} for row in rows]
+
+
+@pytest.mark.parametrize(("system", "table"), TABLES)
+def test_a_new_column_is_told_and_the_rows_go_on(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    path = store.write(SECOND, content(store.table, [{**row, "Loyalty points": "5"} for row in renumbered(store)]))
+    assert [batch.rows_loaded for batch in store.load()] == [6]
+    assert store.differences() == [("new_column", "Loyalty points")]
+    assert path.exists()
+
+
+@pytest.mark.parametrize(("system", "table"), TABLES)
+@pytest.mark.parametrize("which", [required, optional], ids=["required", "optional"])
+def test_a_missing_column_stops_the_extract(tmp_path: Path, system: str, table: str, which: Callable[[Store], str]) -> None:
+    store = store_of(tmp_path, system, table)
+    header = store.table.headers[which(store)]
+    path = store.write(SECOND, content(store.table, without(renumbered(store), header)))
+    assert store.load() == []
+    assert repr(header) in store.refused and path.name in store.refused and "missing" in store.refused
+    assert store.rows(f"select count(*) from {store.raw}") == [(6,)]
+
+
+@pytest.mark.parametrize(("system", "table"), TABLES)
+def test_a_renamed_column_stops_the_extract_and_the_two_names_are_said(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    header = store.table.headers[required(store)]
+    renamed = [{(f"{name}_new" if name == header else name): value for name, value in row.items()} for row in renumbered(store)]
+    path = store.write(SECOND, content(store.table, renamed))
+    assert store.load() == []
+    assert repr(header) in store.refused and repr(f"{header}_new") in store.refused and path.name in store.refused
+
+
+@pytest.mark.parametrize(("system", "table"), TABLES)
+def test_a_changed_type_stops_the_extract_and_one_bad_value_costs_only_its_row(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    typed = [name for name, column in store.table.columns.items() if column.type not in ("text", "json")]
+    if not typed:
+        typed = [name for name, column in store.table.columns.items() if column.type == "json"]
+    header = store.table.headers[typed[0]]
+    rows = renumbered(store)
+    path = store.write(SECOND, content(store.table, [{**row, header: "gid://x/one"} for row in rows]))
+    assert store.load() == []
+    assert repr(header) in store.refused and path.name in store.refused
+    store.write(SECOND, content(store.table, [{**rows[0], header: "gid://x/one"}, *rows[1:]]))
+    assert [(batch.rows_loaded, batch.rows_quarantined) for batch in store.load()] == [(5, 1)]
+    assert store.rows("select column_name, value, row_number from sources.quarantine") == [(typed[0], "gid://x/one", 1)]
+
+
+@pytest.mark.parametrize(
+    ("system", "table", "column"),
+    [
+        (s, t, c)
+        for s, system in all_systems().items()
+        for t, table in system.tables.items()
+        for c, one in table.columns.items()
+        if one.values
+    ],
+)
+def test_a_new_value_costs_its_row(tmp_path: Path, system: str, table: str, column: str) -> None:
+    store = store_of(tmp_path, system, table)
+    rows = renumbered(store)
+    store.write(SECOND, content(store.table, [{**rows[0], store.table.headers[column]: "99"}, *rows[1:]]))
+    assert [(batch.rows_loaded, batch.rows_quarantined) for batch in store.load()] == [(5, 1)]
+    assert store.rows("select column_name, value from sources.quarantine") == [(column, "99")]
+
+
+@pytest.mark.parametrize(("system", "table"), [one for one in TABLES if all_systems()[one[0]].tables[one[1]].format == "jsonl"])
+def test_a_text_that_became_nested_and_a_nested_one_that_became_a_text_cost_their_rows(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    rows = renumbered(store)
+    text = next(name for name, column in store.table.columns.items() if column.type == "text")
+    nested = next((name for name, column in store.table.columns.items() if column.type == "json"), None)
+    rows[0][store.table.headers[text]] = {"value": "stated"}
+    if nested:
+        rows[1][store.table.headers[nested]] = "scalar"
+    store.write(SECOND, content(store.table, rows))
+    (batch,) = store.load()
+    assert batch.rows_quarantined == (2 if nested else 1)
+    refused = dict(store.rows("select row_number, column_name from sources.quarantine"))
+    assert refused == ({1: text, 2: nested} if nested else {1: text})
+
+
+@pytest.mark.parametrize(("system", "table"), [one for one in TABLES if all_systems()[one[0]].tables[one[1]].format == "parquet"])
+def test_a_parquet_column_that_became_nested_stops_the_extract(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    text = next(name for name, column in store.table.columns.items() if column.type == "text")
+    rows = [{**row, store.table.headers[text]: {"value": "stated"}} for row in renumbered(store)]
+    pq.write_table(pa.Table.from_pylist(rows), store.extracts / f"{table}_{SECOND}.parquet")
+    assert store.load() == []
+    assert repr(store.table.headers[text]) in store.refused and "nested" in store.refused
+
+
+@pytest.mark.parametrize(("system", "table"), TABLES)
+def test_another_order_of_columns_changes_nothing(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    rows = renumbered(store)
+    store.write(SECOND, content(store.table, [dict(reversed(row.items())) for row in rows]))
+    assert [batch.rows_loaded for batch in store.load()] == [6]
+    names = ", ".join(f'"{name}"' for name in store.table.columns)
+    turned = store.rows(f"select {names} from {store.raw} where _known_at > timestamp '2026-01-02 12:00' order by _row_number")
+    other = Store(tmp_path / "other", system, table)
+    other.write(SECOND, content(store.table, rows))
+    other.load()
+    assert turned == other.rows(f"select {names} from {other.raw} order by _row_number")
+
+
+@pytest.mark.parametrize(("system", "table"), TEXT)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_how_to_read_the_text(tmp_path: Path, system: str, table: str, encoding: str) -> None:
+    store = store_of(tmp_path, system, table)
+    store.write(SECOND, content(store.table, renumbered(store), encoding=encoding))
+    assert [(batch.rows_loaded, batch.rows_quarantined) for batch in store.load()] == [(6, 0)]
+    assert {case for case, _ in store.differences()} == {"byte_order_mark"} | ({"encoding"} if encoding != "utf-8-sig" else set())
+
+
+@pytest.mark.parametrize(("system", "table"), TEXT)
+def test_latin_1_costs_the_rows_that_show_it_until_it_is_declared(tmp_path: Path, system: str, table: str, monkeypatch) -> None:
+    store = store_of(tmp_path, system, table)
+    text = next(
+        name for name in reversed(store.table.columns) if store.table.columns[name].type == "text" and not store.table.columns[name].values
+    )
+    rows = renumbered(store)
+    rows[2][store.table.headers[text]] = "Grüße"
+    latin = content(store.table, rows, encoding="latin-1")
+    store.write(SECOND, latin)
+    (batch,) = store.load()
+    assert (batch.rows_loaded, batch.rows_quarantined) == (5, 1)
+    assert store.rows("select reason from sources.quarantine") == [("is not UTF-8",)]
+
+
+@pytest.mark.parametrize(("system", "table"), CSV)
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_another_delimiter_is_told_by_the_header(tmp_path: Path, system: str, table: str, delimiter: str) -> None:
+    store = store_of(tmp_path, system, table)
+    store.write(SECOND, content(store.table, renumbered(store), delimiter=delimiter))
+    assert [(batch.rows_loaded, batch.rows_quarantined) for batch in store.load()] == [(6, 0)]
+    assert [case for case, _ in store.differences()] == ["delimiter"]
+
+
+@pytest.mark.parametrize(("system", "table"), CSV)
+def test_a_header_with_a_name_twice_stops_the_extract(tmp_path: Path, system: str, table: str) -> None:
+    store = store_of(tmp_path, system, table)
+    lines = content(store.table, renumbered(store)).decode().splitlines(keepends=True)
+    first = lines[0].split(",")[0]
+    path = store.write(SECOND, "".join([f"{first},{lines[0]}", *(f"x,{line}" for line in lines[1:])]).encode())
+    assert store.load() == []
+    assert repr(first.strip('"')) in store.refused and path.name in store.refused
+
+
+def test_a_declared_older_name_is_read(tmp_path: Path, monkeypatch) -> None:
+    from dagster_project.sources import loading
+
+    systems = all_systems()
+    contacts = systems["hubspot"].tables["contacts"]
+    email = contacts.columns["email"].model_copy(update={"header": ["Email", "E-mail address"]})
+    table = contacts.model_copy(update={"columns": {**contacts.columns, "email": email}})
+    hubspot = systems["hubspot"].model_copy(update={"tables": {"contacts": table}})
+    store = store_of(tmp_path, "hubspot", "contacts")
+    rows = [{("E-mail address" if name == "Email" else name): value for name, value in row.items()} for row in renumbered(store)]
+    store.write(SECOND, content(store.table, rows))
+    monkeypatch.setattr(loading, "all_systems", lambda: {**systems, "hubspot": hubspot})
+    assert [batch.rows_loaded for batch in store.load()] == [6]
+    assert store.rows(f"select count(email) from {store.raw}") == [(12,)]
+
+
+def test_every_case_has_a_policy_and_the_docs_say_it() -> None:
+    docs = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
+    for case, declared in Drift.model_fields.items():
+        assert f"| `{case}` | {declared.default} |" in docs, case
+
+
+def test_a_column_that_would_be_filled_with_nothing_is_seen(tmp_path: Path) -> None:
+    """The control: with the policy to go on, the same extract loads and the column is empty, which is what the stop prevents."""
+    store = store_of(tmp_path, "hubspot", "contacts")
+    table = store.table.model_copy(update={"drift": Drift(missing_optional="evolve")})
+    from dagster_project.sources.drift import Drifting
+    from dagster_project.sources.extracts import read_chunks
+
+    path = store.write(SECOND, content(store.table, without(renumbered(store), "Email")))
+    (chunk,) = read_chunks(path, table, Drifting(path, table, frozenset({"email"})))
+    assert chunk.rows["email"].null_count == 6
+    assert json.dumps(store.refused) == '""'
