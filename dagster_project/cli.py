@@ -32,6 +32,8 @@ shop_app = typer.Typer(no_args_is_help=True, help="Shops: a new one from a stran
 app.add_typer(shop_app, name="shop")
 identity_app = typer.Typer(no_args_is_help=True, help="Decide who is who: lines in the shop's identity/decisions.csv.")
 app.add_typer(identity_app, name="identity")
+source_app = typer.Typer(no_args_is_help=True, help="Source systems: a new one from a sample file.")
+app.add_typer(source_app, name="source")
 console = Console()
 FAILED, WRONG_USAGE = 1, 2
 
@@ -346,6 +348,26 @@ def check(
     if found:
         raise Refused(f"{len(found)} findings", FAILED)
     console.print("Shop, sources and campaigns are in order.")
+
+
+@source_app.command("new")
+def source_new(
+    name: Annotated[str, typer.Argument(help="the new system: small letters, digits, underscores")],
+    sample: Annotated[Path, typer.Option("--from", help="a file as the system gives it: CSV, JSON lines, Parquet, also .gz")],
+) -> None:
+    """Draft a source system from a sample: its contract, its staging models, its lines in dbt_project.yml."""
+    from dagster_project.onboarding.systems import draft_system
+
+    try:
+        written = draft_system(name, sample.expanduser().resolve())
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    for path in written:
+        console.print(f"written {path}", highlight=False, soft_wrap=True)
+    console.print(
+        f"\nLook at them; then name {name} in a shop's shop.yaml, with the folder of its extracts, and: [bold]dearly check[/]",
+        highlight=False,
+    )
 
 
 @shop_app.command("new")

@@ -9,7 +9,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.samples import Sample, words_of
 
 ID = "( ?(id|ids|no|nr|num|number|key|code|nbr|identifier))?"
-WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor|person|consumer|guest|patron)"
+WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor|person|consumer|guest|patron|contact)"
 WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
 ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
 # In order of preference; matched on the header's words as a whole.

@@ -102,7 +102,8 @@ def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
     """How numbers are written; None when the values are none."""
     if share(connection, sample, header, "try_cast(value as double) is not null") >= ALMOST_ALL:
         return Written()
-    sign = "^[^0-9,.-]{0,4}-?[^0-9,.-]{0,4}"
+    # A currency's sign or code may stand ahead; another letter may not: C536379 is a number of a document.
+    sign = "^([A-Z]{2,3} ?|R[$]|US[$]|Rs[.]? ?|kr ?)?[^0-9A-Za-z,.-]{0,3}-?[^0-9A-Za-z,.-]{0,3}"
     if (
         share(connection, sample, header, f"regexp_matches(value, '{sign}[0-9]{{1,3}}(,?[0-9]{{3}})*([.][0-9]+)?[^0-9,.]{{0,4}}$')")
         >= ALMOST_ALL

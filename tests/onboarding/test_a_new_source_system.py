@@ -1,0 +1,102 @@
+"""A sample becomes a source system: a contract that refuses none of its rows, staging models, and the lines that name it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dagster_project.onboarding import systems
+from dagster_project.onboarding.systems import SystemExists, draft_system
+from dagster_project.settings import DBT_PROJECT, SHOPS
+from dagster_project.shop import SourceSystem, load_shop
+from dagster_project.sources import loading
+from dagster_project.sources.contract import SYSTEMS, dbt_source, load_system
+from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.warehouse import Warehouse
+
+CONTACTS = """Contact No,Full Name,E-Mail,City,Country,Created On,Last Modified,Orders,Loyal
+7,Ann Lee,ann@example.org,Berlin,Germany,03.04.2020 10:00,13.05.2021 11:30,3,yes
+8,"Bo, Jr",bo@example.org,Wien,Austria,14.04.2020 09:00,14.05.2021 08:00,,no
+9,Cy,,Graz,Austria,15.04.2020 09:00,15.05.2021 08:00,1,yes
+"""
+LINES = "order_id,customer_id,order_date,sku,qty,unit_price\n" + "".join(
+    f"o{n // 2},c{n % 5},2020-04-{n + 1:02d},s{n % 3},2,9.50\n" for n in range(20)
+)
+WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> tuple[Path, Path]:
+    """Copies of the contracts and of the dbt project's file, to draft into."""
+    shutil.copytree(SYSTEMS, tmp_path / "sources", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    (tmp_path / "dbt").mkdir()
+    shutil.copy(DBT_PROJECT / "dbt_project.yml", tmp_path / "dbt")
+    return tmp_path / "sources", tmp_path / "dbt"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "ending", "key", "entities"),
+    [
+        ("crm", CONTACTS, "csv", ["contact_no"], {"records"}),
+        ("outlet", LINES, "csv", ["order_id", "row_in_group"], {"orders", "order_items"}),
+        ("weather", WEATHER, "jsonl", ["station"], set()),
+    ],
+)
+def test_a_drafted_contract_takes_every_row_of_its_sample(name, text, ending, key, entities, place, tmp_path, monkeypatch) -> None:
+    sample = tmp_path / f"sample.{ending}"
+    sample.write_text(text)
+    draft_system(name, sample, *place)
+    system = load_system(name, place[0])
+    ((table, contract),) = system.tables.items()
+    if name == "weather":
+        assert contract.columns["tags"].type == "json"
+    else:
+        assert contract.key == key
+    staging = place[1] / "models" / "staging" / name
+    assert (staging / f"_{name}__sources.yml").read_text() == dbt_source(system)
+    assert {path.stem.split("__")[1] for path in staging.glob("stg_*.sql")} == entities
+    assert all(path.read_text().startswith("-- One row per ") for path in staging.glob("*.sql"))
+    listed = yaml.safe_load((place[1] / "dbt_project.yml").read_text())["vars"]
+    assert {entity for entity, names in listed.items() if name in names} == entities
+    folder = tmp_path / "extracts" / table
+    folder.mkdir(parents=True)
+    shutil.copy(sample, folder / f"{table}_20220101T000000Z.{ending}")
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: {name: system})
+    shop = load_shop(SHOPS / "small").model_copy(update={"sources": {name: SourceSystem(path=str(tmp_path / "extracts"))}})
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    (batch,) = load_shop_extracts(warehouse, shop, tmp_path / "store")
+    assert batch.rows_loaded == batch.rows_in > 0
+
+
+def test_types_formats_cursor_and_personal_data_are_read_from_the_sample(place, tmp_path) -> None:
+    (tmp_path / "sample.csv").write_text(CONTACTS)
+    draft_system("crm", tmp_path / "sample.csv", *place)
+    (table,) = load_system("crm", place[0]).tables.values()
+    columns = table.columns
+    assert table.cursor == "last_modified"
+    assert {name: column.type for name, column in columns.items() if column.type != "text"} == {
+        "created_on": "timestamp",
+        "last_modified": "timestamp",
+        "orders": "integer",
+        "loyal": "boolean",
+    }
+    assert columns["created_on"].format == "%d.%m.%Y %H:%M"
+    assert {name: column.pii for name, column in columns.items() if column.pii != "none"} == {
+        "contact_no": "indirect",
+        "full_name": "direct",
+        "e_mail": "direct",
+        "city": "indirect",
+        "country": "indirect",
+    }
+    assert (columns["e_mail"].required, columns["full_name"].required) == (False, True)
+
+
+def test_a_system_that_is_there_and_a_name_that_is_none_are_refused(place, tmp_path) -> None:
+    (tmp_path / "sample.csv").write_text(CONTACTS)
+    with pytest.raises(SystemExists, match="is there already"):
+        draft_system("hubspot", tmp_path / "sample.csv", *place)
+    with pytest.raises(SystemExists, match="cannot name a system"):
+        draft_system("../x", tmp_path / "sample.csv", *place)
+    assert systems.with_system("  orders: [b, c]\n", "a", ["orders"]) == "  orders: [a, b, c]\n"
