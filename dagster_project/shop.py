@@ -106,6 +106,7 @@ class Shop(Strict):
     soft_opt_in: SoftOptIn | None = None
     holdout: float = Field(0.05, description="share of customers who get no campaign at all")
     models: list[str] = Field(list(SCORE_MODELS), description="the score models to train, none to score nobody")
+    clustering: Literal["kmeans", "hierarchical"] = Field("kmeans", description="how groups of customers who buy alike are found")
     campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
     cost_per_mail: float = Field(0.002, description="what a mail costs where its campaign does not say")
     cap: Cap = Cap()

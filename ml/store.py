@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ml.boosting import Trees
 from ml.buy_till_you_die import Purchasing, Spending
 from ml.churn import ChurnDay, ChurnModel, ChurnPart
+from ml.clusters import ClusterModel
 from ml.curve import Curve
 from ml.customer_scores import Baseline, Trained
 from ml.linear import Linear
@@ -30,7 +31,7 @@ from ml.value import ValueDay, ValueModel, ValuePart
 TRUSTED = {
     kind.__name__: kind
     for kind in (
-        Baseline, ChurnDay, ChurnModel, ChurnPart, Curve, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
+        Baseline, ChurnDay, ChurnModel, ChurnPart, ClusterModel, Curve, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
         Spending, Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
     )
 }  # fmt: skip

@@ -17,6 +17,7 @@ from dagster_project.sources.guards import accept, holding
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.transform.dbt_build import build, parse
 
+CLUSTERS = "select cluster, description from scores.clusters where as_of = ? order by cluster"
 BASE = """
 select run from campaigns.export_log where destination = ? and feed = ? and as_of < ? order by as_of desc limit 1
 """
@@ -101,7 +102,8 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     gate = newest_gate(store)
-    descriptions = segment_descriptions(parse().nodes)
+    clusters = store.warehouse.rows(CLUSTERS, [moment.as_of])
+    descriptions = segment_descriptions(parse().nodes, [(str(name), str(told)) for name, told in clusters])
     campaigns = campaigns_of(store.shop)
     mails = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns]
     segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]

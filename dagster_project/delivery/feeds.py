@@ -4,6 +4,7 @@ The gate here only removes. It reads the newest word on consent at hand, not the
 Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry ids and no e-mail.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -176,7 +177,8 @@ def addressed(store: Store, rows: pa.Table, moment: Moment) -> pa.Table:
     return rows.add_column(1, "source_ids", pa.array([ids.get(one) for one in rows["external_id"].to_pylist()], pa.string()))
 
 
-def segment_descriptions(nodes: dict[str, Any]) -> dict[str, str]:
-    """The segments and their descriptions, from the dbt manifest."""
+def segment_descriptions(nodes: dict[str, Any], clusters: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
+    """The segments and their descriptions: the written ones from the dbt manifest, and the clusters of the day."""
     columns = nodes["nodes"]["model.dearly.segment_flags"]["columns"].values()
-    return {c["name"]: c["description"] for c in columns if (c.get("config", {}).get("meta") or c.get("meta") or {}).get("segment")}
+    written = {c["name"]: c["description"] for c in columns if (c.get("config", {}).get("meta") or c.get("meta") or {}).get("segment")}
+    return written | dict(clusters)

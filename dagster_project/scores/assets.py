@@ -12,7 +12,7 @@ from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
 from dagster_project.scores.recommending import recommend_day
 from dagster_project.scores.score_models import CUSTOMER_SCORES
-from dagster_project.scores.training import DAILY_MODELS, MODEL_LOG, score_day, train_all
+from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, MODEL_LOG, score_day, train_all
 from ml.registry import Registry
 
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
@@ -45,6 +45,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
                 deps=[["features", "order_features"], ["features", "training_labels"], ["features", "outcome_labels"]],
             ),
             dg.AssetSpec(key("daily_models"), group_name="scores", deps=[key("model_log")]),
+            dg.AssetSpec(key("clusters"), group_name="scores", deps=[key("model_log")]),
             dg.AssetSpec(key("customer_scores"), group_name="scores", deps=[key("model_log"), *features]),
         ],
         partitions_def=partitions,
@@ -62,6 +63,9 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
             [m.as_of for m in moments],
         )
         yield dg.MaterializeResult(asset_key=key("daily_models"), metadata={"models": story(days[-1][1].models)})
+        clusters = pa.concat_tables([CLUSTERS.empty_table(), *(day.clusters for _, day in days)])
+        store.warehouse.replace_days("scores.clusters", clusters, [moment.as_of for moment in moments])
+        yield dg.MaterializeResult(asset_key=key("clusters"), metadata={"dagster/row_count": clusters.num_rows})
         scores = pa.concat_tables(whole(as_of, day.scores, profiled(store, as_of)) for as_of, day in days)
         store.warehouse.replace_days("scores.customer_scores", scores, [moment.as_of for moment in moments])
         fault_point("scored")

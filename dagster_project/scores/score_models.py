@@ -5,13 +5,14 @@ from typing import Literal
 
 import pyarrow as pa
 
-Learns = Literal["orders", "vip", "outcome"]
+Learns = Literal["orders", "vip", "outcome", "clusters"]
 
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """One model. `learns`: what orders follow (`ml.customer_scores`), who becomes a VIP, or an outcome of `features.outcome_labels`
-    (`ml.propensity`; `outcome` says it in words). `key` is what a row of its features is of, `scored` who of them gets a score.
+    """One model. `learns`: what orders follow (`ml.customer_scores`), who becomes a VIP, an outcome of `features.outcome_labels`
+    (`ml.propensity`; `outcome` says it in words), or which groups there are (`ml.clusters`; no days ahead). `key` is what a row of its
+    features is of, `scored` who of them gets a score.
     """
 
     name: str
@@ -60,6 +61,7 @@ MODELS = (
         features="features.category_features",
         key=("as_of", "customer_id", "category"),
     ),
+    ScoreModel("clusters", 0, {"cluster": pa.string()}, "clusters"),
 )
 SCORE_MODELS = {model.name: model for model in MODELS}
 

@@ -10,24 +10,29 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ml import customer_scores
+from ml.clusters import ClusterModel
 from ml.customer_scores import DECIMALS, Trained
 from ml.propensity import PropensityDay, PropensityModel, measure_propensity, score_propensity
 
-Day = customer_scores.Day | PropensityDay
+Fitted = Trained | PropensityModel | ClusterModel
+# Groups need nothing of the day.
+Day = customer_scores.Day | PropensityDay | None
 LATEST_DAYS = {"next_order_date": "next_order_days", "next_order_low": "next_order_low_days", "next_order_high": "next_order_high_days"}
 
 
-def measure(trained: Trained | PropensityModel, features: pa.Table) -> Day:
+def measure(trained: Fitted, features: pa.Table) -> Day:
     """A day's distributions, from all its rows."""
+    if isinstance(trained, ClusterModel):
+        return None
     return measure_propensity(trained, features) if isinstance(trained, PropensityModel) else customer_scores.measure(trained, features)
 
 
-def columns_of(
-    model: str, trained: Trained | PropensityModel, day: Day, features: pa.Table, first_day: date, decimals: int = DECIMALS
-) -> pa.Table:
+def columns_of(model: str, trained: Fitted, day: Day, features: pa.Table, first_day: date, decimals: int = DECIMALS) -> pa.Table:
     """A row per customer of these features: customer_id and the columns of customer_scores that the model gives. `first_day` is the
     shop's day that begins at the moment.
     """
+    if isinstance(trained, ClusterModel):
+        return pa.table({"customer_id": features["customer_id"], "cluster": pa.array(trained.assign(features), pa.string())})
     if isinstance(trained, PropensityModel):
         if not isinstance(day, PropensityDay):
             raise TypeError(f"no {model} score with {type(day).__name__}")
@@ -35,7 +40,7 @@ def columns_of(
         if model == "category":
             return _top_category(features, probability)
         return pa.table({"customer_id": features["customer_id"], f"{model}_probability": probability})
-    if isinstance(day, PropensityDay):
+    if day is None or isinstance(day, PropensityDay):
         raise TypeError(f"no {model} score with {type(day).__name__}")
     scores = customer_scores.score(trained, day, features, decimals)
     customers = {"customer_id": scores["customer_id"]}

@@ -15,6 +15,7 @@ from dagster_project.scores.scoring import columns_of, measure
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
+from ml.clusters import ClusterModel, train_clusters
 from ml.customer_scores import Plan, Trained, train
 from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.registry import Registry
@@ -22,7 +23,7 @@ from ml.signals import numbers
 from ml.snapshots import days_of, of_day
 from ml.store import load, save
 
-Model = Trained | PropensityModel | Abstained
+Model = Trained | PropensityModel | ClusterModel | Abstained
 
 MODEL_LOG = pa.schema(
     [
@@ -56,6 +57,11 @@ where labels.outcome = ? and list_contains(?::timestamp[], as_of) and labels.lab
 order by {key}
 """
 TODAYS = "select * from {features} where as_of = ? and {scored} order by {key}"
+CLUSTERS = pa.schema([("as_of", pa.timestamp("us")), ("cluster", pa.string()), ("description", pa.string())])
+PREVIOUS = """
+select trained_as_of, artifact_sha256 from scores.model_log
+where model = ? and trained_as_of < ? and artifact_sha256 is not null order by trained_as_of desc limit 1
+"""
 NEWEST = """
 select model, trained_as_of, artifact_sha256, status, reason from scores.model_log
 where trained_as_of <= ? qualify row_number() over (partition by model order by trained_as_of desc) = 1 order by model
@@ -64,10 +70,11 @@ where trained_as_of <= ? qualify row_number() over (partition by model order by 
 
 @dataclass(frozen=True)
 class Scored:
-    """One day's scores: a row per customer, and a row per model that says which model scored or why it abstained."""
+    """One day's scores: a row per customer, a row per model that says which model scored or why it abstained, and a row per cluster."""
 
     scores: pa.Table
     models: pa.Table
+    clusters: pa.Table
 
 
 def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, training: Training) -> pa.Table:
@@ -78,7 +85,10 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     churn: Model | None = None
     for model, planned in training.plans.items():
         tell("scores", f"training {model}")
-        trained = train_model(warehouse, SCORE_MODELS[model], planned, snapshots, labels, churn)
+        if SCORE_MODELS[model].learns == "clusters":
+            trained: Model = train_groups(warehouse, artifacts, model, training, snapshots)
+        else:
+            trained = train_model(warehouse, SCORE_MODELS[model], planned, snapshots, labels, churn)
         churn = trained if model == "churn" else churn
         rows.append(log_row(model, training.moment.as_of, trained, artifacts, registry))
     return pa.Table.from_pylist(rows, schema=MODEL_LOG)
@@ -93,7 +103,7 @@ def train_model(
     if model.learns == "outcome":
         return train_outcome(warehouse, model, planned)
     kind = "churn" if model.name == "purchase" else model.name
-    return train(kind, planned, snapshots, labels, churn=churn if not isinstance(churn, PropensityModel) else None)
+    return train(kind, planned, snapshots, labels, churn=churn if isinstance(churn, Trained) else None)
 
 
 def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str) -> PropensityModel | Abstained:
@@ -104,6 +114,15 @@ def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str
     days = [day for day in days_of(outcomes) if day + timedelta(days=planned.horizon_days) <= planned.as_of]
     happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
     return train_propensity(outcome, [of_day(snapshots, day) for day in days], happened)
+
+
+def train_groups(warehouse: Warehouse, artifacts: Path, model: str, training: Training, snapshots: pa.Table) -> ClusterModel | Abstained:
+    """Group the training day's buyers; a group that is mostly one of the last training's keeps its name."""
+    as_of, previous = training.moment.as_of, None
+    if warehouse.exists("scores.model_log"):
+        for trained_as_of, digest in warehouse.rows(PREVIOUS, [model, as_of]):
+            previous = load(artifacts / model / stamp(trained_as_of), digest)
+    return train_clusters(of_day(snapshots, as_of), training.clustering, previous)
 
 
 def train_outcome(warehouse: Warehouse, model: ScoreModel, planned: Plan) -> PropensityModel | Abstained:
@@ -137,12 +156,16 @@ def log_row(model: str, trained_as_of: datetime, trained: Model, artifacts: Path
     }
 
 
-def account_of(trained: Trained | PropensityModel) -> tuple[bool, str, dict[str, float], int]:
+def account_of(trained: Trained | PropensityModel | ClusterModel) -> tuple[bool, str, dict[str, float], int]:
     """Whether a model was promoted and why, its numbers, and the days it looks ahead."""
     if isinstance(trained, PropensityModel):
         gain = trained.base_log_loss - trained.log_loss
         metrics = {"auc": trained.auc, "log_loss": trained.log_loss, "base_log_loss": trained.base_log_loss}
         return True, f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate, on customers not seen", metrics, 0
+    if isinstance(trained, ClusterModel):
+        metrics = {"groups": float(len(trained.names)), "agreement_mean": trained.agreement[0], "agreement_worst": trained.agreement[1]}
+        told = f"{len(trained.names)} groups; customers drawn anew fall into the same: {trained.agreement[0]:.2f}, at worst"
+        return True, f"{told} {trained.agreement[1]:.2f}", metrics, 0
     verdict = trained.verdict
     if verdict is None:
         return False, "BG/NBD stays: the history is too short for a back-test", {}, trained.model.horizon_days
@@ -155,7 +178,7 @@ def account_of(trained: Trained | PropensityModel) -> tuple[bool, str, dict[str,
 
 def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day: date) -> Scored:
     """Score one day's customers with the newest models trained at or before it; `first_day` is the shop's day that begins then."""
-    tables, models = [pa.table({"customer_id": pa.array([], pa.string())})], []
+    tables, models, groups = [pa.table({"customer_id": pa.array([], pa.string())})], [], []
     for name, trained_as_of, digest, status, reason in warehouse.rows(NEWEST, [as_of]):
         model = SCORE_MODELS[name]
         row = {"as_of": as_of, "model": name, "trained_as_of": trained_as_of, "artifact_sha256": digest, "status": status, "reason": reason}
@@ -165,11 +188,16 @@ def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day:
             continue
         tell("scores", name)
         trained = load(artifacts / name / stamp(trained_as_of), digest)
+        if isinstance(trained, ClusterModel):
+            told = zip(trained.names, trained.descriptions, strict=True)
+            groups = [{"as_of": as_of, "cluster": cluster, "description": description} for cluster, description in sorted(told)]
         tables.append(columns_of(name, trained, measure(trained, features), features, first_day))
     scores = tables[0]
     for table in tables[1:]:
         scores = scores.join(table, keys="customer_id", join_type="full outer")
-    return Scored(scores.sort_by("customer_id"), pa.Table.from_pylist(models, schema=DAILY_MODELS))
+    return Scored(
+        scores.sort_by("customer_id"), pa.Table.from_pylist(models, schema=DAILY_MODELS), pa.Table.from_pylist(groups, schema=CLUSTERS)
+    )
 
 
 def todays(model: ScoreModel) -> str:

@@ -28,6 +28,7 @@ class Training:
 
     moment: Moment
     plans: dict[str, Plan]
+    clustering: str = "kmeans"
 
     @property
     def days(self) -> list[datetime]:
@@ -51,12 +52,14 @@ def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -
     if warehouse.exists("scores.model_log"):
         trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log")}
     due = [shop.moment(day) for day in days if shop.moment(day).as_of not in trained]
-    return [Training(moment, plans_of(warehouse, moment, shop.models)) for moment in due] if shop.models else []
+    return [Training(moment, plans_of(warehouse, moment, shop.models), shop.clustering) for moment in due] if shop.models else []
 
 
 def plans_of(warehouse: Warehouse, moment: Moment, models: Sequence[str]) -> dict[str, Plan]:
     history = history_days(warehouse, moment.as_of)
-    return {model: plan(moment.as_of, history, SCORE_MODELS[model].horizon_days, aligned=True) for model in models}
+    now = Plan(moment.as_of, 0, (), None, (), ())
+    days = {model: SCORE_MODELS[model].horizon_days for model in models}
+    return {model: plan(moment.as_of, history, horizon, aligned=True) if horizon else now for model, horizon in days.items()}
 
 
 def history_days(warehouse: Warehouse, as_of: datetime) -> int:

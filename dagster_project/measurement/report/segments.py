@@ -9,6 +9,9 @@ from dagster_project.measurement.report.reading import Reading
 DAYS = "select segment, as_of, members_count, entered_count, exited_count from measurement.report_segment_days order by segment, as_of"
 
 
+CLUSTERS = "select cluster, description from scores.clusters where as_of = $as_of order by cluster"
+
+
 @dataclass(frozen=True)
 class Segment:
     """A segment on the newest day; `sizes` has one number per built day. Nobody counts as entered on the first of them."""
@@ -28,6 +31,8 @@ def read_segments(reading: Reading) -> tuple[Segment, ...]:
     if not reading.has("measurement.report_segment_days"):
         return ()
     descriptions = segment_descriptions(reading.store / "dbt" / "manifest.json")
+    if reading.has("scores.clusters"):
+        descriptions |= dict(reading.rows(CLUSTERS))
     by_segment: dict[str, dict[object, tuple[int, int, int]]] = {name: {} for name in descriptions}
     for name, as_of, members, entered, exited in reading.rows(DAYS):
         by_segment.setdefault(name, {})[as_of] = (members, entered, exited)
