@@ -138,12 +138,15 @@ def _told(
     """Names from the strongest traits, as many as it takes to tell the clusters apart, and a sentence each."""
     order = np.argsort(-np.abs(centres), axis=1, kind="stable")
     names: list[str] = []
+    said: list[set[str]] = []
     for place, centre in enumerate(centres):
         words = [_word(TRAITS[columns[column]], float(centre[column])) for column in order[place]]
         telling = sum(abs(centre[column]) >= TELLING for column in order[place])
         length = max(min(telling, 2), 1)
-        while "_".join(["cluster", *words[:length]]) in names and length < len(words):
+        # The same words in another order would not tell two groups apart.
+        while set(words[:length]) in said and length < len(words):
             length += 1
+        said.append(set(words[:length]))
         names.append("_".join(["cluster", *words[:length]]))
     overall = np.expm1(np.median(logged, axis=0))
     descriptions = []
