@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import System, Table
-from dagster_project.sources.drift import Difference, Drifting
+from dagster_project.sources.drift import Difference, Drifting, UnreadableExtract
 from dagster_project.sources.extracts import CHUNK_ROWS, Chunk, Extract, read_chunks, stated_counts
 from dagster_project.sources.rules import Rule, rules_of
 from dagster_project.warehouse import Warehouse
@@ -183,11 +183,14 @@ class Judging:
             for chunk in read_chunks(landed, self.table, drifting):
                 rows += len(chunk)
                 self.add(place, chunk)
-        except ValueError:
+        except ValueError as error:
             self.pool = [(one, stated) for one, stated in self.pool if one != place]
             with self.warehouse.connect() as connection:
                 for table, column in (("stated_rows", "_extract"), ("broken_rows", "extract"), ("unreadable_rows", "extract")):
                     connection.execute(f"delete from {table} where {column} = ?", [place])
+            # The landed copy is what was read; the file that somebody can mend is the extract.
+            if isinstance(error, UnreadableExtract):
+                raise UnreadableExtract(str(error).replace(str(landed), str(extract.path))) from None
             raise
         self.rows += rows
         self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self))
