@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
+from benchmarks.transactions import key_sql, moment_sql, register_lines
 from ml.recommendations.candidates import prepare
 from ml.recommendations.history import Floats, History, Ints, days_of, read_history
 from ml.recommendations.moment import buyers_since, measure
@@ -60,23 +61,23 @@ class Task:
 
 
 def read_interactions(path: Path, user: str, item: str, at: str) -> pa.Table:
-    """Rows ``customer_id, product_id, at`` (UTC); integers as moments are epoch seconds, or milliseconds if so large."""
-    quoted = {name: '"' + column.replace('"', '""') + '"' for name, column in (("u", user), ("i", item), ("t", at))}
+    """Rows ``customer_id, product_id, at`` (UTC), read as `benchmarks.transactions` reads a file of transactions.
+
+    Raises:
+        ValueError: the file cannot be read, or has no such column.
+    """
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        relation = connection.from_query("select * from '" + str(path).replace("'", "''") + "'")
-        missing = [column for column in (user, item, at) if column not in relation.columns]
-        if missing:
-            raise SystemExit(f"{path} has no column {', '.join(missing)}; it has {', '.join(relation.columns)}.")
-        kind = str(relation.types[relation.columns.index(at)])
-        moment = f"cast({quoted['t']} as timestamptz)"
-        if kind in ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER", "HUGEINT", "DOUBLE"):
-            seconds = f"case when {quoted['t']} > 1e11 then {quoted['t']} / 1000.0 else {quoted['t']} end"
-            moment = f"to_timestamp({seconds})"
-        return relation.query(
-            "rows",
-            f"""select {quoted["u"]} as customer_id, {quoted["i"]} as product_id, {moment} as "at" from rows
-            where {quoted["u"]} is not null and {quoted["i"]} is not null and {quoted["t"]} is not null""",
+        types = register_lines(connection, path, [user, item, at])
+        return connection.execute(
+            f"""
+            select * from (
+                select
+                    {key_sql(user, types[user])} as customer_id, {key_sql(item, types[item])} as product_id,
+                    {moment_sql(connection, at, types[at])} as "at"
+                from file_lines
+            ) where customer_id is not null and product_id is not null and "at" is not null
+            """
         ).to_arrow_table()
 
 
@@ -180,7 +181,10 @@ def library(task: Task, build: Callable[[], Any], weigh: Callable[[sparse.csr_ma
 
 
 def peers() -> dict[str, list[Callable[[Task], Ranked]]]:
-    """Each peer's grid; the first setting is used where the data are too large to tune on."""
+    """Each peer's grid; the first setting is used where the data are too large to tune on. Without `implicit` only popularity is left."""
+    by_popularity: list[Callable[[Task], Ranked]] = [lambda task: popularity(task, 1.0), lambda task: popularity(task, 0.0)]
+    if importlib.util.find_spec("implicit") is None:
+        return {"popularity": by_popularity}
     from implicit.als import AlternatingLeastSquares
     from implicit.bpr import BayesianPersonalizedRanking
     from implicit.nearest_neighbours import BM25Recommender, TFIDFRecommender
@@ -220,7 +224,7 @@ def peers() -> dict[str, list[Callable[[Task], Ranked]]]:
         "bpr": [bpr(64, 0.05), bpr(64, 0.01)],
         "bm25": [nearest(BM25Recommender, 100, as_is), nearest(BM25Recommender, 20, as_is)],
         "tfidf": [nearest(TFIDFRecommender, 100, as_is), nearest(TFIDFRecommender, 20, logged)],
-        "popularity": [lambda task: popularity(task, 1.0), lambda task: popularity(task, 0.0)],
+        "popularity": by_popularity,
     }
 
 
@@ -234,6 +238,8 @@ def run(task: Task) -> dict[str, Any]:
             "seconds": 0.0, "abstained": "no user has history before the window and something to find within it",
         }  # fmt: skip
     ranked, about = ours(task)
+    if importlib.util.find_spec("implicit") is None:
+        about["peers_missing"] = "als, bpr, bm25, tfidf: the package implicit is not installed (make bench)"
     seconds["ours"] = time.perf_counter() - began
     mine = judge(task, ranked)
     others: dict[str, dict[str, Floats]] = {}
@@ -374,9 +380,12 @@ def main(arguments: list[str] | None = None) -> int:
     if options.interactions is None or options.window <= 0:
         parser.error("give a file of interactions and a window above 0 days, or --synthetic USERS ITEMS")
     if importlib.util.find_spec("implicit") is None:
-        print("The peers need the package implicit: pip install 'dearly[bench]'.", file=sys.stderr)
+        print("Measured without ALS, BPR, BM25 and TF-IDF: they need the package implicit (make bench).", file=sys.stderr)
+    try:
+        table = read_interactions(options.interactions, options.user, options.item, options.at)
+    except ValueError as error:
+        print(f"benchmarks.recommendations: {error}", file=sys.stderr)
         return 1
-    table = read_interactions(options.interactions, options.user, options.item, options.at)
     result = run(split(table, options.window, options.new_only))
     print(json.dumps(result) if options.json else _as_text(result))
     return 0

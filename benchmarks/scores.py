@@ -71,7 +71,7 @@ def run(file: Path, columns: Columns, cut: datetime, horizon_days: int, project:
     peers = peers_of(population)
     values = {name: _metrics(prediction, population) for name, prediction in peers.items()}
     mine = _metrics(ours, population) if ours else {}
-    gaps = _gaps(ours, peers, values, population) if ours else {}
+    gaps = _gaps(ours, mine, peers, values, population) if ours else {}
     if ours:
         notes["deciles"] = {
             "churn": deciles(population.churned, _known(ours.churn_probability)),
@@ -188,19 +188,20 @@ def _metrics(prediction: Prediction, population: Population) -> dict[str, float]
 
 
 def _gaps(
-    ours: Prediction, peers: dict[str, Prediction], values: dict[str, dict[str, float]], population: Population
+    ours: Prediction, mine: dict[str, float], peers: dict[str, Prediction], values: dict[str, dict[str, float]], population: Population
 ) -> dict[str, tuple[float, float, float]]:
     gaps = {}
     draws = 300 if len(population.customers) < 10_000 else 150
     for name in CHURN | VALUE:
         rivals = [peer for peer in peers if name in values[peer]]
         measure_of, truth, predicted = _scored(name, ours, population)
-        if not rivals or predicted is None:
+        if not rivals or predicted is None or name not in mine:
             continue
         best = max(rivals, key=lambda peer: -abs(values[peer][name]) if measure_of.better == 0 else measure_of.better * values[peer][name])
         _, _, other = _scored(name, peers[best], population)
         gap = difference(measure_of, truth, predicted, _known(other), draws=draws)
-        gaps[name] = (round(gap[0], 6), round(gap[1], 6), round(gap[2], 6))
+        if all(map(math.isfinite, gap)):
+            gaps[name] = (round(gap[0], 6), round(gap[1], 6), round(gap[2], 6))
     return gaps
 
 
@@ -243,6 +244,8 @@ def main(arguments: list[str] | None = None) -> int:
     kind.add_argument("--line-total", dest="unit_price", action="store_false", help="the amount is the line's total")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
+    if given.horizon < 1:
+        parser.error("--horizon needs at least one day")
     columns = Columns(given.customer, given.at, given.amount, given.order, given.quantity, given.product, given.unit_price)
     try:
         # Libraries print warnings where the result belongs.

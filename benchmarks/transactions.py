@@ -15,7 +15,12 @@ import pyarrow as pa
 
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt"
 
-TEXT_MOMENTS = ["%Y-%m-%d %H:%M:%S", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%Y%m%d"]
+# Layouts of moments in text, besides what the engine reads itself (ISO 8601). Of those that read most of a column the first is taken, for the
+# whole column: 03/04/2011 is never March in one line and April in the next.
+DAYS = ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y"]
+CLOCKS = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
+TEXT_MOMENTS = [day + clock for day in DAYS for clock in CLOCKS] + ["%Y%m%d", "%Y%m%d%H%M%S"]
+TEXT_FILES = {".csv", ".tsv", ".txt", ".gz"}
 
 
 @dataclass(frozen=True)
@@ -51,20 +56,53 @@ def open_store(path: Path) -> duckdb.DuckDBPyConnection:
 
 
 def load_transactions(store: Path, file: Path, columns: Columns) -> Loaded:
-    """Write `profile.fct_orders`, `fct_order_items` and `fct_returns` from the file; every line is known from the moment it happened."""
+    """Write `profile.fct_orders`, `fct_order_items` and `fct_returns` from the file; every line is known from the moment it happened.
+
+    Raises:
+        ValueError: the file cannot be read, or has no such column; the message says which it has.
+    """
     with open_store(store) as connection:
-        source = connection.read_csv(str(file)) if file.suffix.lower() in {".csv", ".tsv", ".gz"} else connection.read_parquet(str(file))
-        types = {name: str(kind) for name, kind in zip(source.columns, source.types, strict=True)}
-        missing = sorted({name for name in _named(columns) if name not in types})
-        if missing:
-            raise ValueError(f"{file.name} has no column {', '.join(missing)}; it has {', '.join(types)}")
-        connection.register("file_lines", source)
+        types = register_lines(connection, file, _named(columns))
         unit_price = columns.unit_price if columns.unit_price is not None else is_unit_price(connection, columns)
         connection.execute("create schema if not exists profile")
-        connection.execute(_lines_sql(columns, types, unit_price))
+        connection.execute(_lines_sql(connection, columns, types, unit_price))
         for statement in _FACTS:
             connection.execute(statement)
         return _counted(connection, unit_price)
+
+
+def register_lines(connection: duckdb.DuckDBPyConnection, file: Path, needed: Sequence[str]) -> dict[str, str]:
+    """Make the file the view `file_lines` and return its columns with their types.
+
+    Raises:
+        ValueError: it cannot be read, or lacks a column that is needed.
+    """
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}")
+    try:
+        source = _read_text(connection, file) if file.suffix.lower() in TEXT_FILES else connection.read_parquet(str(file))
+    except duckdb.Error as error:
+        raise ValueError(f"{file.name} cannot be read: {str(error).splitlines()[0]}") from None
+    types = {name: str(kind) for name, kind in zip(source.columns, source.types, strict=True)}
+    missing = sorted({name for name in needed if name not in types})
+    if missing:
+        raise ValueError(f"{file.name} has no column {', '.join(missing)}; it has {', '.join(types)}")
+    connection.register("file_lines", source)
+    return types
+
+
+def _read_text(connection: duckdb.DuckDBPyConnection, file: Path) -> duckdb.DuckDBPyRelation:
+    """A CSV file; types are those that every line has, and what is no UTF-8 is Latin-1."""
+    try:
+        source = connection.read_csv(str(file), sample_size=-1)
+        # Every column of every line, for a wrong letter may stand anywhere.
+        source.aggregate(f"bit_xor(hash({', '.join(map(_quoted, source.columns))}))").fetchone()
+    except duckdb.Error as error:
+        if "utf-8" not in str(error).lower():
+            raise
+        quoted = str(file).replace("'", "''")
+        source = connection.from_query(f"select * from read_csv('{quoted}', sample_size = -1, encoding = 'latin-1')")
+    return source
 
 
 def _named(columns: Columns) -> list[str]:
@@ -90,35 +128,61 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _moment(name: str, kind: str) -> str:
-    """The column as a naive UTC timestamp; text in common layouts, whole numbers as yyyymmdd, seconds or milliseconds."""
+def moment_sql(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> str:
+    """The column of `file_lines` as a naive UTC timestamp: text in the layout that reads most of it, numbers as yyyymmdd or as seconds,
+    milli-, micro- or nanoseconds since 1970.
+    """
     column = _quoted(name)
     if kind.startswith("VARCHAR"):
-        return f"coalesce(cast(try_cast({column} as timestamptz) as timestamp), try_strptime({column}, {TEXT_MOMENTS}))"
-    if "INT" in kind or kind in {"DOUBLE", "FLOAT"}:
+        texts = f"trim({column})"
+        ways = [f"cast(try_cast({texts} as timestamptz) as timestamp)", *(f"try_strptime({texts}, '{layout}')" for layout in TEXT_MOMENTS)]
+        counts = connection.execute(f"select {', '.join(f'count({way})' for way in ways)} from file_lines").fetchone() or (0,)
+        return ways[counts.index(max(counts))]
+    if "INT" in kind or kind.startswith(("DOUBLE", "FLOAT", "DECIMAL")):
+        number = f"try_cast({column} as double)"
         whole = f"cast({column} as bigint)"
         return (
-            f"case when {column} between 18000101 and 21991231 then cast(try_strptime(cast({whole} as varchar), '%Y%m%d') as timestamp) "
-            f"when {column} > 100000000000 then epoch_ms({whole}) else epoch_ms(cast({column} * 1000 as bigint)) end"
+            f"case when {number} between 18000101 and 21991231 then cast(try_strptime(cast({whole} as varchar), '%Y%m%d') as timestamp) "
+            f"when {number} > 1e17 then make_timestamp({whole} // 1000) when {number} > 1e14 then make_timestamp({whole}) "
+            f"when {number} > 1e11 then epoch_ms({whole}) when isfinite({number}) then epoch_ms(cast({column} * 1000 as bigint)) end"
         )
     return f"cast({column} as timestamp)"
 
 
-def _lines_sql(columns: Columns, types: dict[str, str], unit_price: bool) -> str:
-    quantity = f"try_cast({_quoted(columns.quantity)} as double)" if columns.quantity else "cast(null as double)"
-    amount = f"try_cast({_quoted(columns.amount)} as double)"
+def key_sql(name: str, kind: str) -> str:
+    """The column of `file_lines` as a text that names somebody or something: null where it is empty; 17850.0 is 17850."""
+    column = _quoted(name)
+    if kind.startswith(("DOUBLE", "FLOAT")):
+        whole = f"cast(cast({column} as hugeint) as varchar)"
+        return f"case when isfinite({column}) then case when {column} = floor({column}) then {whole} else cast({column} as varchar) end end"
+    return f"nullif(trim(cast({column} as varchar)), '')"
+
+
+def number_sql(name: str, kind: str) -> str:
+    """The column of `file_lines` as a double; texts with a currency or separators (£1,234.50, 12,50 €) are numbers too."""
+    column = _quoted(name)
+    if not kind.startswith("VARCHAR"):
+        return f"try_cast({column} as double)"
+    bare = f"regexp_replace({column}, '[^0-9,.eE+-]', '', 'g')"
+    pointed = f"case when regexp_matches({bare}, ',[0-9]{{1,2}}$') then replace(replace({bare}, '.', ''), ',', '.') else replace({bare}, ',', '') end"
+    return f"coalesce(try_cast({column} as double), try_cast({pointed} as double))"
+
+
+def _lines_sql(connection: duckdb.DuckDBPyConnection, columns: Columns, types: dict[str, str], unit_price: bool) -> str:
+    quantity = number_sql(columns.quantity, types[columns.quantity]) if columns.quantity else "cast(null as double)"
+    amount = number_sql(columns.amount, types[columns.amount])
     total = f"({amount} * {quantity})" if unit_price else amount
     # The same order number on two customers is two orders: a key that the file does not keep is not trusted.
     return f"""
         create or replace temp table lines as
         with read as (
             select
-                cast({_quoted(columns.customer)} as varchar) as customer_id,
-                {_moment(columns.at, types[columns.at])} as occurred_at,
+                {key_sql(columns.customer, types[columns.customer])} as customer_id,
+                {moment_sql(connection, columns.at, types[columns.at])} as occurred_at,
                 {total} as total,
                 {quantity} as quantity,
-                {f"cast({_quoted(columns.product)} as varchar)" if columns.product else "cast(null as varchar)"} as product_id,
-                {f"cast({_quoted(columns.order)} as varchar)" if columns.order else "cast(null as varchar)"} as file_order,
+                {key_sql(columns.product, types[columns.product]) if columns.product else "cast(null as varchar)"} as product_id,
+                {key_sql(columns.order, types[columns.order]) if columns.order else "cast(null as varchar)"} as file_order,
                 row_number() over () as line_number
             from file_lines
         )
@@ -127,7 +191,7 @@ def _lines_sql(columns: Columns, types: dict[str, str], unit_price: bool) -> str
             customer_id || ' ' || coalesce(file_order, cast(cast(occurred_at as date) as varchar)) as order_id,
             (coalesce(quantity, 1) < 0 or total < 0) as is_return
         from read
-        where nullif(trim(customer_id), '') is not null and occurred_at is not null and total is not null and isfinite(total)
+        where customer_id is not null and occurred_at is not null and total is not null and isfinite(total)
     """
 
 

@@ -34,6 +34,8 @@ identity_app = typer.Typer(no_args_is_help=True, help="Decide who is who: lines 
 app.add_typer(identity_app, name="identity")
 source_app = typer.Typer(no_args_is_help=True, help="Source systems: a new one from a sample file.")
 app.add_typer(source_app, name="source")
+models = typer.Typer(no_args_is_help=True, help="The models behind the scores: which one scores, and which one shall.")
+app.add_typer(models, name="model")
 console = Console()
 FAILED, WRONG_USAGE = 1, 2
 
@@ -290,6 +292,27 @@ def decide_about(verdict: str, record: str, other: str, why: str, start: str | N
     console.print(f"`dearly plan` shows what it changes; `dearly run --as-of {decision.day}` builds it.", highlight=False)
 
 
+@explain.command("scores")
+def explain_scores(
+    customer: Annotated[str, typer.Argument(help="customer id or e-mail address")],
+    shop: ShopOption = None,
+) -> None:
+    """The three reasons behind each of a customer's scores, and by how much each moves it."""
+    from dagster_project.scores.reasons import score_story
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    if not settings.warehouse.exists():
+        raise Refused(f"{settings.shop} has no built day: `dearly run --shop {settings.shop}` builds one.", FAILED)
+    try:
+        with hold(settings.store, "dearly explain"):
+            story = score_story(Warehouse(settings.warehouse, settings.threads), customer)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    for line in story:
+        console.print(line, highlight=False)
+
+
 @replay_app.command("quarantine")
 def replay_quarantine(
     source: str,
@@ -328,6 +351,61 @@ def replay_quarantine(
         f"{done.batch.rows_in} rows: {done.batch.rows_loaded} loaded, {done.batch.rows_duplicate} duplicate, "
         f"{done.batch.rows_quarantined} quarantined again; known from {done.known_at} UTC on."
     )
+
+
+@models.command("list")
+def list_models(shop: ShopOption = None) -> None:
+    """Every model that was trained, chosen or refused, and from when it scores."""
+    from dagster_project.scores.recording import log_lines
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    try:
+        with hold(settings.store, "dearly model"):
+            lines = log_lines(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else []
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    table = Table("model", "candidate", "trained as of", "in force from", "promoted", "why")
+    for line in lines:
+        table.add_row(*line)
+    console.print(table)
+
+
+@models.command("rollback")
+def rollback_model(model: str, shop: ShopOption = None) -> None:
+    """Let the model that scored before the present one score again, from the next day on. Built days do not change."""
+    choose_model(model, None, shop)
+
+
+@models.command("use")
+def use_model(model: str, version: str, shop: ShopOption = None) -> None:
+    """Let a version of MLflow's registry score, from the next day on."""
+    choose_model(model, version, shop)
+
+
+def choose_model(model: str, version: str | None, shop: str | None) -> None:
+    from dagster_project.scores import choosing
+    from dagster_project.shop import load_shop
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    the_shop = load_shop(settings.shop_folder)
+    if not settings.warehouse.exists():
+        raise Refused(f"{settings.shop}: nothing is built yet, so there is no model.", FAILED)
+    warehouse, registry, by = Warehouse(settings.warehouse, settings.threads), choosing.registry_of(settings, the_shop), getpass.getuser()
+    artifacts = settings.store / "mlartifacts"
+    try:
+        with hold(settings.store, "dearly model"):
+            since = choosing.next_day(warehouse, the_shop)
+            if version is None:
+                chosen = choosing.roll_back(warehouse, the_shop, registry, artifacts, model, by)
+            else:
+                chosen = choosing.choose_version(warehouse, the_shop, registry, artifacts, model, version, by)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except choosing.NoSuchModel as error:
+        raise Refused(str(error)) from None
+    console.print(f"Version {chosen.version} of {model} scores from {since:%Y-%m-%d %H:%M} UTC on; its alias champion says so too.")
 
 
 @app.command()

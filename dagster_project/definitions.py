@@ -9,7 +9,10 @@ Up to segments a run builds a range of days at once. From campaigns on it builds
 reads what was sent.
 """
 
+from datetime import timedelta
+
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from dagster_project.campaigns.assets import campaign_assets
 from dagster_project.delivery.assets import delivery_assets
@@ -18,7 +21,7 @@ from dagster_project.partitions import days_of_shop
 from dagster_project.resources import Store
 from dagster_project.scores.assets import score_assets
 from dagster_project.settings import Settings, load
-from dagster_project.shop import load_shop
+from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.assets import source_assets
 from dagster_project.transform.assets import dbt_stage_assets
 
@@ -31,6 +34,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     shop = load_shop(settings.shop_folder)
     days = days_of_shop(shop)
     nightly = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), description="One day, whole.")
+    # The night trains what is due as well; the weekly job makes sure of it where a night failed, and can be started by hand.
+    retraining = dg.define_asset_job(
+        "retraining",
+        selection=dg.AssetSelection.groups("sources", "staging", "identity", "profile", "features")
+        | dg.AssetSelection.assets(["scores", "model_log"]),
+        description="The models of the training day, compared with those in force.",
+    )
     return dg.Definitions(
         assets=[
             *source_assets(shop, days),
@@ -40,11 +50,29 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             *campaign_assets(days),
             *delivery_assets(days),
         ],
-        jobs=[nightly],
-        schedules=[dg.build_schedule_from_partitioned_job(nightly, hour_of_day=shop.close_after_hours)],
+        jobs=[nightly, retraining],
+        schedules=[dg.build_schedule_from_partitioned_job(nightly, hour_of_day=shop.close_after_hours), weekly(retraining, shop)],
         resources={"store": Store(shop_folder=str(settings.shop_folder))},
         executor=dg.in_process_executor,
     )
+
+
+def weekly(job: UnresolvedAssetJobDefinition, shop: Shop) -> dg.ScheduleDefinition:
+    """The night after the training weekday, an hour after the nightly run."""
+
+    @dg.schedule(
+        name="retraining_schedule",
+        job=job,
+        cron_schedule=f"0 {shop.close_after_hours + 1} * * {(shop.training_weekday + 2) % 7}",
+        execution_timezone=shop.zone,
+    )
+    def retraining_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        day = context.scheduled_execution_time.date() - timedelta(days=1)
+        if not shop.first_day <= day <= shop.last_day:
+            return dg.SkipReason(f"{shop.name} has no day {day}.")
+        return dg.RunRequest(partition_key=day.isoformat())
+
+    return retraining_schedule
 
 
 @dg.definitions

@@ -7,7 +7,7 @@ model, so that score    gives one customer's features the same scores alone as i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ml.abstention import Abstained, too_few_customers, too_little_history, too_one_sided
+from ml.backtest import Backtest
 from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn, train_churn
 from ml.next_order import NextOrderModel, days_to_order, measure_next_order, score_next_order, surprise, train_next_order, without_trees
-from ml.promotion import Verdict, judge_churn, judge_next_order, judge_value
+from ml.promotion import Verdict, judge
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
 from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
 from ml.value import ValueDay, ValueModel, expected_value, measure_value, score_value, train_value
@@ -58,14 +59,21 @@ class Baseline:
     columns: tuple[str, ...]
 
 
+Learned = ChurnModel | ValueModel | NextOrderModel
+
+
 @dataclass(frozen=True)
 class Trained:
-    """The promoted model of a score, as of which day, and the back-test behind it (None where history allows none)."""
+    """The model of a score, as of which day, and the back-test behind it (None where history allows none). `rehearsal` is the challenger
+    as the back-test's day would have trained it: what was judged, and what later challengers are judged against; `tested` what it said there.
+    """
 
     name: str
     trained_as_of: datetime
     model: ChurnModel | ValueModel | NextOrderModel | Baseline
     verdict: Verdict | None
+    rehearsal: Learned | None = None
+    tested: Backtest | None = field(default=None, compare=False, metadata={"stored": False})
 
 
 Day = ChurnDay | ValueDay | Yardstick
@@ -92,11 +100,19 @@ def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = 
     return Plan(as_of, horizon_days, horizons, backtest_day, backtest_horizons, tuple(sorted(days)))
 
 
-def train(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn: Trained | Abstained | None = None) -> Trained | Abstained:
+def train(
+    name: str,
+    planned: Plan,
+    snapshots: pa.Table,
+    labels: pa.Table,
+    churn: Trained | Abstained | None = None,
+    champion: Trained | None = None,
+) -> Trained | Abstained:
     """Train `name` ("churn", "value" or "next_order") on `features.order_features` of the planned days and `features.training_labels`.
 
     `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a
-    churn model beside it: `churn` if it was trained already, else it is trained here.
+    churn model beside it: `churn` if it was trained already, else it is trained here. `champion` is what scores now. A refused challenger
+    leaves the baseline as the model and itself as the rehearsal; `verdict.stays` says whether champion or baseline scores on.
     """
     today = of_day(snapshots, planned.as_of)
     history = int(numbers(today, "history_days").max()) if len(today) else 0
@@ -107,17 +123,16 @@ def train(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, churn
     if abstained:
         return abstained
     columns = feature_columns(snapshots)
-    champion: Baseline | NextOrderModel = Baseline(planned.horizon_days, columns)
-    if name == "next_order":
-        champion = without_trees(columns, planned.horizons[0])
-    verdict = _backtest(name, planned, snapshots, known, columns)
+    rehearsal = _rehearse(name, planned, snapshots, known, columns)
+    tested = backtest(name, planned, snapshots, known, rehearsal, champion) if rehearsal else None
+    verdict = judge(tested) if tested else None
     if verdict is not None and not verdict.promoted:
-        return Trained(name, planned.as_of, champion, verdict)
+        return Trained(name, planned.as_of, _baseline(name, planned.horizon_days, planned.horizons[0], columns), verdict, rehearsal, tested)
     beside = None
     if name == "value":
         given = churn.model if isinstance(churn, Trained) else None
         beside = given if isinstance(given, ChurnModel) else train_churn(snapshots, ours, columns, planned.horizon_days)
-    return Trained(name, planned.as_of, _fit(name, snapshots, ours, columns, planned.horizon_days, beside), verdict)
+    return Trained(name, planned.as_of, _fit(name, snapshots, ours, columns, planned.horizon_days, beside), verdict, rehearsal, tested)
 
 
 def measure(trained: Trained, features: pa.Table) -> Day:
@@ -212,35 +227,68 @@ def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, feature
     return take_yardstick(features, model.columns, model.horizon_days)
 
 
-def _backtest(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Verdict | None:
-    """Train as on the back-test day and judge against the baseline on what followed it."""
+def _rehearse(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Learned | None:
+    """The challenger as the back-test's day would have trained it; None where that day had too little to learn from."""
     if planned.backtest_day is None:
         return None
+    before = _at(_closed(labels, planned.backtest_day), planned.backtest_horizons)
+    few = too_few_customers(len(of_day(snapshots, planned.backtest_day)))
+    if few or not days_of(before) or too_one_sided(numbers(before, "orders_count") > 0, ""):
+        return None
+    return _fit(name, snapshots, before, columns, planned.backtest_horizons[0], seeds=1)
+
+
+def backtest(
+    name: str,
+    planned: Plan,
+    snapshots: pa.Table,
+    labels: pa.Table,
+    challenger: Learned,
+    champion: Trained | None = None,
+) -> Backtest:
+    """What baseline, challenger and champion (their rehearsals) said on the back-test's day, and what followed it."""
+    if planned.backtest_day is None:
+        raise ValueError("the history is too short for a back-test")
     tested = planned.backtest_horizons[0]
     features = of_day(snapshots, planned.backtest_day)
-    truth = of_day(_at(labels, (tested,)), planned.backtest_day)
-    before = _at(_closed(labels, planned.backtest_day), planned.backtest_horizons)
-    if too_few_customers(len(features)) or not days_of(before) or too_one_sided(numbers(before, "orders_count") > 0, ""):
-        return None
-    if name == "next_order":
-        return _backtest_next_order(snapshots, before, features, truth, columns)
-    baseline = Baseline(tested, columns)
-    challenger = _fit(name, snapshots, before, columns, tested, seeds=1)
-    days = _measure(baseline, features), _measure(challenger, features)
-    if name == "churn":
-        happened = (numbers(truth, "orders_count") == 0).astype(np.float64)
-        return judge_churn(happened, churn_probability(baseline, days[0], features), churn_probability(challenger, days[1], features))
+    truth = of_day(_at(_closed(labels, planned.as_of), (tested,)), planned.backtest_day)
+    stands = champion.rehearsal if champion else None
+    # A champion of another horizon, or of columns that are gone, cannot be compared: the baseline is what is left to win against.
+    if stands and (stands.horizon_days != tested or not set(features.column_names).issuperset(stands.columns)):
+        stands = None
+    baseline = _baseline(name, tested, tested, feature_columns(snapshots))
     value = np.maximum(numbers(truth, "net_amount"), 0.0)
-    return judge_value(value, value_mean(baseline, days[0], features), value_mean(challenger, days[1], features))
-
-
-def _backtest_next_order(snapshots: pa.Table, before: pa.Table, features: pa.Table, truth: pa.Table, columns: tuple[str, ...]) -> Verdict:
-    tested = int(truth["horizon_days"][0].as_py())
-    champion, challenger = without_trees(columns, tested), _fit("next_order", snapshots, before, columns, tested)
     waited = np.nan_to_num(numbers(days_to_order(truth, tested), "days_to_order"), nan=np.inf)
-    day = take_yardstick(features, columns, tested)
-    losses = [surprise(model, day, features, waited) for model in (champion, challenger) if isinstance(model, NextOrderModel)]
-    return judge_next_order(*losses)
+    came_true = {"churn": (numbers(truth, "orders_count") == 0).astype(np.float64), "value": value, "next_order": waited}[name]
+
+    def said(model: Learned | Baseline, day: Day) -> Vector:
+        if isinstance(model, NextOrderModel) and isinstance(day, Yardstick):
+            return surprise(model, day, features, waited)
+        return (churn_probability if name == "churn" else value_mean)(model, day, features)
+
+    day = _measure(challenger, features)
+    return Backtest(
+        as_of=planned.backtest_day,
+        horizon_days=tested,
+        kind={"churn": "event", "value": "amount", "next_order": "wait"}[name],
+        truth=came_true,
+        value=value,
+        challenger=said(challenger, day),
+        baseline=said(baseline, _measure(baseline, features)),
+        champion=said(stands, _measure(stands, features)) if stands else None,
+        features=features,
+        day=day,
+    )
+
+
+def _baseline(name: str, horizon_days: int, learned_days: int, columns: tuple[str, ...]) -> Baseline | NextOrderModel:
+    """What needs no training: BG/NBD, at the asked horizon, or for the wait at the one that can be learned."""
+    return without_trees(columns, learned_days) if name == "next_order" else Baseline(horizon_days, columns)
+
+
+def is_baseline(model: object) -> bool:
+    """Whether nothing was learned but the yardstick of the day."""
+    return isinstance(model, Baseline) or (isinstance(model, NextOrderModel) and model.trees is None)
 
 
 def _closed(labels: pa.Table, as_of: datetime) -> pa.Table:

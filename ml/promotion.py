@@ -1,36 +1,91 @@
-"""Whether a challenger replaces the champion: a pure rule on the newest back-test, where both scored the same customers.
+"""Who scores from a training day on: a pure rule on the newest back-test, where all candidates scored the same customers.
 
-The challenger must order better and must not be worse at the level. Better by chance is not better when something proven stands already:
-the lower bounds of the gains say so.
+    challenger   the model just trained, as it would have been trained by the back-test's day
+    champion     the one that scores now, as it was when it was judged: it too had seen nothing of what followed
+    baseline     BG/NBD x Gamma-Gamma, where nothing is learned
+
+1. The challenger must win against the baseline: order better, hardly by chance, at no worse a level.
+2. It must keep up with the champion: at most TOLERANCE behind in order, LOG_LOSS_SLACK in level. As good is good enough: it has seen newer days.
+3. Refused, it changes nothing: the champion stays. Only a champion that falls behind the baseline makes room, and for the baseline.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.validation import CHURN, VALUE, Measure, difference
+from ml.backtest import MEAN, Backtest
+from ml.validation import CHURN, VALUE, difference
 
 Vector = NDArray[np.float64]
+Gaps = dict[str, tuple[float, float, float]]
 
 # Half a point of AUC, Spearman or Gini: what two honest runs of the same recipe may differ by.
 TOLERANCE = 0.005
 # A challenger's log-loss may not exceed the champion's by more than this share.
 LOG_LOSS_SLACK = 0.01
+DRAWS = 200
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the challenger is promoted, why, and the differences (challenger less champion; estimate, low, high) it rests on."""
+    """Whether the challenger is promoted, why, and the differences (challenger less the other; estimate, low, high) it rests on. `stays`
+    scores when it is not: "champion" or "baseline".
+    """
 
     promoted: bool
     reason: str
-    differences: dict[str, tuple[float, float, float]]
+    differences: Gaps
+    stays: str = "baseline"
+    to_champion: Gaps = field(default_factory=dict)
+
+
+def judge(tested: Backtest) -> Verdict:
+    """Apply the rule above."""
+    if tested.kind == "wait":
+        first = judge_next_order(tested.baseline, tested.challenger)
+    else:
+        wins = judge_churn if tested.kind == "event" else judge_value
+        first = wins(tested.truth, tested.baseline, tested.challenger)
+    if tested.champion is None:
+        return first
+    stays = "champion" if keeps_up(tested, tested.champion, tested.baseline)[0] else "baseline"
+    kept_up, gaps = keeps_up(tested, tested.challenger, tested.champion)
+    said = ", ".join(f"{NAMES[name]} {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]" for name, gap in gaps.items())
+    if not first.promoted:
+        return Verdict(False, f"{first.reason} over the baseline", first.differences, stays, gaps)
+    if not kept_up:
+        return Verdict(False, f"worse than the champion: {said}", first.differences, stays, gaps)
+    return Verdict(True, f"{first.reason} to the baseline; {said} to the champion", first.differences, stays, gaps)
+
+
+NAMES = {
+    "churn_auc": "AUC",
+    "churn_log_loss": "log-loss",
+    "clv_spearman": "Spearman",
+    "clv_gini": "Gini",
+    "next_order_log_loss": "log-loss of the wait",
+}
+# What is compared with the champion: more is better, unless it is a loss.
+COMPARED = {"event": ("churn_auc", "churn_log_loss"), "amount": ("clv_spearman", "clv_gini"), "wait": ("next_order_log_loss",)}
+MEASURES = CHURN | VALUE | {"next_order_log_loss": MEAN}
+
+
+def keeps_up(tested: Backtest, one: Vector, other: Vector) -> tuple[bool, Gaps]:
+    """Whether `one` is not behind `other` by more than the tolerance, and the differences."""
+    gaps = {name: difference(MEASURES[name], tested.truth, one, other, draws=DRAWS) for name in COMPARED[tested.kind]}
+
+    def holds(name: str) -> bool:
+        if MEASURES[name].better > 0:
+            return gaps[name][0] >= -TOLERANCE
+        return gaps[name][0] <= LOG_LOSS_SLACK * MEASURES[name].of(tested.truth, other)
+
+    return all(holds(name) for name in gaps), gaps
 
 
 def judge_churn(happened: Vector, champion: Vector, challenger: Vector) -> Verdict:
     """Compare two probabilities of the same event on the same people: a gain in AUC that is hardly chance, and no worse log-loss."""
-    gaps = {name: difference(CHURN[name], happened, challenger, champion, draws=200) for name in ("churn_auc", "churn_log_loss")}
+    gaps = {name: difference(CHURN[name], happened, challenger, champion, draws=DRAWS) for name in ("churn_auc", "churn_log_loss")}
     champion_loss = CHURN["churn_log_loss"].of(happened, champion)
     order, loss = gaps["churn_auc"], gaps["churn_log_loss"]
     if not np.isfinite(order[0]):
@@ -44,7 +99,7 @@ def judge_churn(happened: Vector, champion: Vector, challenger: Vector) -> Verdi
 
 def judge_value(value: Vector, champion: Vector, challenger: Vector) -> Verdict:
     """Compare two predictions of the same money on the same people: a sure gain in Spearman or Gini, and no loss in the other."""
-    gaps = {name: difference(VALUE[name], value, challenger, champion, draws=200) for name in ("clv_spearman", "clv_gini")}
+    gaps = {name: difference(VALUE[name], value, challenger, champion, draws=DRAWS) for name in ("clv_spearman", "clv_gini")}
     spearman, gini = gaps["clv_spearman"], gaps["clv_gini"]
     if not np.isfinite(spearman[0]) or not np.isfinite(gini[0]):
         return Verdict(False, "the back-test has no spread in value", gaps)
@@ -55,7 +110,6 @@ def judge_value(value: Vector, champion: Vector, challenger: Vector) -> Verdict:
 
 def judge_next_order(champion: Vector, challenger: Vector) -> Verdict:
     """Compare two forecasts of the wait by each person's surprise at what came: a sure gain, or the champion stays."""
-    mean = Measure(lambda _, surprises: float(surprises.mean()), -1)
-    gap = difference(mean, np.zeros(len(champion)), challenger, champion, draws=200)
+    gap = difference(MEAN, np.zeros(len(champion)), challenger, champion, draws=DRAWS)
     text = f"log-loss of the wait {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]"
     return Verdict(gap[2] < 0, text if gap[2] < 0 else f"{text} is no gain", {"next_order_log_loss": gap})

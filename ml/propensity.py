@@ -100,8 +100,13 @@ def measure_propensity(model: PropensityModel, features: pa.Table) -> Propensity
 
 def score_propensity(model: PropensityModel, day: PropensityDay, features: pa.Table) -> Vector:
     """The probability of the outcome of each row, alone or in the batch."""
-    probability: Vector = expit(_raw(_ranked(features, model.columns, day.ranks)[:, model.used], model.linear, model.trees))
+    probability: Vector = expit(_raw(ranks_of(model, day, features), model.linear, model.trees))
     return probability
+
+
+def ranks_of(model: PropensityModel, day: PropensityDay, features: pa.Table) -> Matrix:
+    """What the model sees of each row: the ranks within the day of the columns it uses."""
+    return _ranked(features, model.columns, day.ranks)[:, model.used]
 
 
 def is_vip(value: Vector) -> Vector:

@@ -1,18 +1,25 @@
 """MLflow as the record of trainings: the one module that imports it. `scores.model_log` is the truth; aliases here mirror it.
 
-Models go in as the plain files that `ml.store` wrote, never as pickles, and come out by SHA-256.
+Models go in as the plain files that `ml.store` wrote, never as pickles, and come out by SHA-256. Each also is an MLflow model (signature,
+pinned requirements, a loader that reads the plain files), so `mlflow.pyfunc.load_model("models:/churn@champion")` scores a day's features.
 """
 
+import json
 import os
+import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 
+import yaml
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -21,6 +28,8 @@ from ml.store import load, save
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 FOLDER = "model"
+# What a served model needs, at the versions that trained it; stated, because inferring them takes MLflow ten seconds a model.
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,19 @@ class Registered:
 
 
 @dataclass(frozen=True)
+class Account:
+    """What a run says of a training beside the model: numbers, `files` by path, and the names of the columns that the model reads and
+    gives.
+    """
+
+    params: Mapping[str, str | int | float]
+    metrics: Mapping[str, float]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Registry:
     """A tracking store (`sqlite:///…`) and the folder its files go to; `experiment` is the shop's name."""
 
@@ -41,33 +63,28 @@ class Registry:
     artifacts: Path
     experiment: str
 
-    def record(
-        self,
-        name: str,
-        model: Any,
-        params: Mapping[str, str | int | float],
-        metrics: Mapping[str, float],
-        figures: Mapping[str, Any] | None = None,
-        promoted: bool = False,
-    ) -> Registered:
-        """Log one training as a run and a registered version; `figures` are matplotlib figures by file name. Promoted: it becomes the
-        champion.
-        """
+    def record(self, name: str, model: Any, account: Account, promoted: bool = False) -> Registered:
+        """Log one training as a run and a registered version. Promoted: it becomes the champion, else the challenger."""
         client = self._client()
-        run = client.create_run(self._experiment(client), run_name=name)
-        run_id = run.info.run_id
-        for key, value in params.items():
-            client.log_param(run_id, key, value)
-        for key, value in metrics.items():
-            client.log_metric(run_id, key, float(value))
-        for file, figure in (figures or {}).items():
-            client.log_figure(run_id, figure, f"plots/{file}")
-        with tempfile.TemporaryDirectory() as folder:
-            sha256 = save(model, Path(folder) / FOLDER)
-            client.log_artifacts(run_id, str(Path(folder) / FOLDER), FOLDER)
-        client.set_tag(run_id, "sha256", sha256)
+        experiment = self._experiment(client)
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch)
+            sha256 = save(model, folder / FOLDER)
+            run = client.create_run(experiment, run_name=name, tags={"sha256": sha256, "score": name})
+            run_id = run.info.run_id
+            describe_model(folder / FOLDER, name, account, run_id)
+            for path, content in account.files.items():
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                (folder / path).write_bytes(content)
+            client.log_batch(
+                run_id,
+                metrics=[Metric(key, float(value), run.info.start_time, 0) for key, value in account.metrics.items()],
+                params=[Param(key, str(value)) for key, value in account.params.items()],
+                tags=[RunTag("promoted", str(promoted).lower())],
+            )
+            client.log_artifacts(run_id, str(folder))
         client.set_terminated(run_id)
-        version = self._version(client, name, run_id, sha256)
+        version = self._version(client, name, run_id, sha256, str(run.info.artifact_uri))
         client.set_registered_model_alias(name, CHAMPION if promoted else CHALLENGER, version)
         return Registered(name, version, run_id, sha256)
 
@@ -77,7 +94,13 @@ class Registry:
             found = self._client().get_model_version_by_alias(name, alias)
         except MlflowException:
             return None
-        return Registered(name, str(found.version), str(found.run_id), found.tags["sha256"])
+        return Registered(name, str(found.version), str(found.run_id), found.tags.get("sha256", ""))
+
+    def versions(self, name: str) -> list[Registered]:
+        """Every version of a model, newest first; none of a name that is not registered."""
+        found = self._client().search_model_versions(f"name='{name}'")
+        listed = [Registered(name, str(one.version), str(one.run_id), one.tags.get("sha256", "")) for one in found]
+        return sorted(listed, key=lambda one: -int(one.version))
 
     def point(self, name: str, version: str, alias: str = CHAMPION) -> None:
         """Move an alias: promotion, or roll-back to an older version."""
@@ -98,11 +121,49 @@ class Registry:
             found.experiment_id if found else client.create_experiment(self.experiment, artifact_location=self.artifacts.resolve().as_uri())
         )
 
-    def _version(self, client: MlflowClient, name: str, run_id: str, sha256: str) -> str:
+    def _version(self, client: MlflowClient, name: str, run_id: str, sha256: str, artifact_uri: str) -> str:
         try:
             client.create_registered_model(name)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = client.get_run(run_id).info.artifact_uri + f"/{FOLDER}"
-        return str(client.create_model_version(name, source, run_id, tags={"sha256": sha256}).version)
+        return str(client.create_model_version(name, f"{artifact_uri}/{FOLDER}", run_id, tags={"sha256": sha256}).version)
+
+
+def describe_model(folder: Path, name: str, account: Account, run_id: str) -> None:
+    """Write the files by which MLflow knows a model: MLmodel with signature and loader, requirements.txt with pins."""
+    described = {
+        "artifact_path": FOLDER,
+        "flavors": {
+            "python_function": {
+                "loader_module": "ml.served",
+                "python_version": ".".join(map(str, sys.version_info[:3])),
+                "env": {"virtualenv": "python_env.yaml"},
+            }
+        },
+        "metadata": {"score": name},
+        "mlflow_version": version("mlflow"),
+        "run_id": run_id,
+        "signature": signature_of(account.columns, account.outputs),
+    }
+    (folder / "MLmodel").write_text(yaml.safe_dump(described, sort_keys=True), encoding="utf-8")
+    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in pins()), encoding="utf-8")
+    environment = {
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "dependencies": ["-r requirements.txt"],
+    }
+    (folder / "python_env.yaml").write_text(yaml.safe_dump(environment, sort_keys=True), encoding="utf-8")
+
+
+@cache
+def pins() -> tuple[str, ...]:
+    return tuple(f"{package}=={version(package)}" for package in REQUIREMENTS)
+
+
+def signature_of(columns: tuple[str, ...], given: tuple[str, ...]) -> dict[str, str | None]:
+    """Columns in, scores out, as MLflow writes a signature."""
+    inputs = [{"type": "string", "name": "customer_id", "required": True}]
+    inputs += [{"type": "double", "name": column, "required": False} for column in columns]
+    outputs = [{"type": "string", "name": "customer_id", "required": True}]
+    outputs += [{"type": "double", "name": column, "required": True} for column in given]
+    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}

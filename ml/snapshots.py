@@ -3,6 +3,7 @@
 A snapshot is the shop as it was known on a past day; its labels are what followed within a horizon and were known when the horizon closed.
 """
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,6 +78,22 @@ def of_day(table: pa.Table, as_of: datetime) -> pa.Table:
 def days_of(table: pa.Table) -> list[datetime]:
     """The days that a table holds, oldest first."""
     return sorted(pc.unique(table["as_of"]).to_pylist())
+
+
+def data_version(*tables: pa.Table) -> str:
+    """The SHA-256 of what a training reads: columns, types and values, in the order of the rows."""
+    digest = hashlib.sha256()
+    for table in tables:
+        for name in table.column_names:
+            kind = table.schema.field(name).type
+            digest.update(f"{name} {kind} {table.num_rows}\n".encode())
+            if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+                digest.update("\n".join(text or "" for text in table[name].to_pylist()).encode())
+            elif pa.types.is_timestamp(kind):
+                digest.update(pc.fill_null(table[name].cast(pa.timestamp("us")).cast(pa.int64()), -1).to_numpy().tobytes())
+            else:
+                digest.update(numbers(table, name).tobytes())
+    return digest.hexdigest()
 
 
 def gather(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, max_rows: int = MAX_ROWS) -> Sample:

@@ -1,11 +1,12 @@
 """Models as plain data: numbers in `arrays.npz`, everything else in `model.json`. Nothing is unpickled; only the types listed here come
-back.
+back. A field marked `metadata={"stored": False}` is not part of the model.
 
 The same model is the same bytes, so its SHA-256 is its name: `scores.model_log` holds it, and a folder that does not match is refused.
 """
 
 import hashlib
 import json
+import tempfile
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,22 @@ def save(model: Any, folder: Path) -> str:
     return fingerprint(folder)
 
 
+def keep(model: Any, folder: Path) -> str:
+    """Save a model in `folder` under its own name, whole or not at all, and return its SHA-256."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as unfinished:
+        sha256 = save(model, Path(unfinished) / "model")
+        named = place(folder, sha256)
+        if not named.exists():
+            (Path(unfinished) / "model").rename(named)
+    return sha256
+
+
+def place(folder: Path, sha256: str) -> Path:
+    """Where `keep` put the model of that SHA-256."""
+    return folder / sha256[:16]
+
+
 def load(folder: Path, sha256: str) -> Any:
     """Read what `save` wrote. RefusedArtifact when the files are not those of `sha256`."""
     found = fingerprint(folder)
@@ -77,7 +94,8 @@ def fingerprint(folder: Path) -> str:
 
 def _plain(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if is_dataclass(value) and type(value).__name__ in TRUSTED:
-        return {"type": type(value).__name__, "fields": {field.name: _plain(getattr(value, field.name), arrays) for field in fields(value)}}
+        stored = [field.name for field in fields(value) if field.metadata.get("stored", True)]
+        return {"type": type(value).__name__, "fields": {name: _plain(getattr(value, name), arrays) for name in stored}}
     if isinstance(value, np.ndarray):
         name = f"a{len(arrays):05d}"
         arrays[name] = value

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
-from sklearn.metrics import average_precision_score
 
 Vector = NDArray[np.float64]
 Metric = Callable[[Vector, Vector], float]
@@ -26,8 +25,15 @@ def auc(happened: Vector, score: Vector) -> float:
 
 
 def pr_auc(happened: Vector, score: Vector) -> float:
-    """Average precision."""
-    return float(average_precision_score(happened, score)) if happened.any() else float("nan")
+    """Average precision: the precision at each score, weighted by what it adds to recall."""
+    if not happened.any():
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    found = np.cumsum(happened[order] > 0)
+    # Of equal scores only the last row is a place to stop at.
+    stops = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    added = np.diff(found[stops], prepend=0)
+    return float((added * found[stops] / (stops + 1)).sum() / found[-1])
 
 
 def log_loss(happened: Vector, probability: Vector) -> float:

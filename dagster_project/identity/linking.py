@@ -25,7 +25,7 @@ from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
-from ml.registry import Registry
+from ml.registry import Account, Registry
 from ml.store import load, save
 
 # Fewer named records say too little about how people's names and addresses differ.
@@ -151,7 +151,8 @@ def trained(warehouse: Warehouse, shop: Shop, known: pa.Table, records: int, clo
     tell("identity", "training")
     text = train(known, shop.country)
     digest = save(text, folder)
-    registry.record("identity", text, {"trained_as_of": close.isoformat(), "shop": shop.name}, {"records": records}, promoted=True)
+    account = Account({"trained_as_of": close.isoformat(), "shop": shop.name}, {"records": records})
+    registry.record("identity", text, account, promoted=True)
     reason = f"trained on {records:,} records with names"
     row = {"trained_as_of": close, "records": records, "status": "trained", "reason": reason, "artifact_sha256": digest}
     return Model(text, close, pa.Table.from_pylist([row | {"fingerprint": fingerprint}], schema=MODEL_LOG))

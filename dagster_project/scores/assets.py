@@ -5,15 +5,18 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.faults import fault_point
 from dagster_project.moments import Moment, day_of
 from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
+from dagster_project.scores.choosing import follow_aliases, registry_of
+from dagster_project.scores.drift import DRIFT, REALISED, drift_of, off, realised_by, request, shifted, strongest
 from dagster_project.scores.recommending import recommend_day
+from dagster_project.scores.recording import MODEL_LOG, append
 from dagster_project.scores.score_models import CUSTOMER_SCORES
-from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, MODEL_LOG, score_day, train_all
-from ml.registry import Registry
+from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, score_day, train_all
 
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
 PROFILED = """
@@ -21,6 +24,16 @@ select features.customer_id, hours.best_send_hour from features.customer_feature
 left join scores.send_hours as hours using (as_of, customer_id)
 where features.as_of = ? order by features.customer_id
 """
+
+
+# A watched check has turned red: ask for a training, once, on the newest day.
+RETRAINING = (
+    dg.AutomationCondition.any_deps_match(dg.AutomationCondition.any_checks_match(dg.AutomationCondition.check_failed()))
+    .newly_true()
+    .with_label("drift or a miss was found")
+    & dg.AutomationCondition.in_latest_time_window()
+    & ~dg.AutomationCondition.in_progress()
+)
 
 
 def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -36,40 +49,93 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         ["scores", "send_hours"],
     ]
 
+    @dg.asset(
+        key=key("model_log"),
+        group_name="scores",
+        partitions_def=partitions,
+        backfill_policy=a_range,
+        deps=[["features", "order_features"], ["features", "training_labels"], ["features", "outcome_labels"]],
+    )
+    def model_log(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """One row per model, training day and candidate: train what is due, and let no worse model replace a better one."""
+        trained = train_due(store, moments_of(context, store.shop))
+        return dg.MaterializeResult(metadata={"trained": trained.num_rows, "models": story(trained)})
+
     @dg.multi_asset(
         name="score",
         specs=[
-            dg.AssetSpec(
-                key("model_log"),
-                group_name="scores",
-                deps=[["features", "order_features"], ["features", "training_labels"], ["features", "outcome_labels"]],
-            ),
             dg.AssetSpec(key("daily_models"), group_name="scores", deps=[key("model_log")]),
             dg.AssetSpec(key("clusters"), group_name="scores", deps=[key("model_log")]),
             dg.AssetSpec(key("customer_scores"), group_name="scores", deps=[key("model_log"), *features]),
+            dg.AssetSpec(key("score_reasons"), group_name="scores", deps=[key("model_log"), *features]),
         ],
         partitions_def=partitions,
         backfill_policy=a_range,
     )
     def score(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
-        """Train what is due, then score each day with the newest models trained at or before it."""
+        """Score each day with the models in force, and say why."""
         moments = moments_of(context, store.shop)
-        trained = train_due(store, moments)
-        yield dg.MaterializeResult(asset_key=key("model_log"), metadata={"trained": trained.num_rows, "models": story(trained)})
+        as_ofs = [moment.as_of for moment in moments]
         days = [(moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of, first_day(store, moment))) for moment in moments]
-        store.warehouse.replace_days(
-            "scores.daily_models",
-            pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)]),
-            [m.as_of for m in moments],
-        )
+        models = pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)])
+        store.warehouse.replace_days("scores.daily_models", models, as_ofs)
         yield dg.MaterializeResult(asset_key=key("daily_models"), metadata={"models": story(days[-1][1].models)})
         clusters = pa.concat_tables([CLUSTERS.empty_table(), *(day.clusters for _, day in days)])
-        store.warehouse.replace_days("scores.clusters", clusters, [moment.as_of for moment in moments])
+        store.warehouse.replace_days("scores.clusters", clusters, as_ofs)
         yield dg.MaterializeResult(asset_key=key("clusters"), metadata={"dagster/row_count": clusters.num_rows})
-        scores = pa.concat_tables(whole(as_of, day.scores, profiled(store, as_of)) for as_of, day in days)
-        store.warehouse.replace_days("scores.customer_scores", scores, [moment.as_of for moment in moments])
+        profiles = {as_of: profiled(store, as_of) for as_of in as_ofs}
+        scores = pa.concat_tables(whole(as_of, day.scores, profiles[as_of]) for as_of, day in days)
+        store.warehouse.replace_days("scores.customer_scores", scores, as_ofs)
         fault_point("scored")
         yield dg.MaterializeResult(asset_key=key("customer_scores"), metadata={"dagster/row_count": scores.num_rows})
+        reasons = pa.concat_tables(permitted(day.reasons, profiles[as_of]) for as_of, day in days)
+        store.warehouse.replace_days("scores.score_reasons", reasons, as_ofs)
+        yield dg.MaterializeResult(asset_key=key("score_reasons"), metadata={"dagster/row_count": reasons.num_rows})
+
+    @dg.multi_asset(
+        name="watch",
+        specs=[
+            dg.AssetSpec(key("drift"), group_name="scores", deps=[key("daily_models"), key("customer_scores"), *features]),
+            dg.AssetSpec(key("realised"), group_name="scores", deps=[key("customer_scores"), ["features", "training_labels"]]),
+        ],
+        check_specs=[
+            dg.AssetCheckSpec("population_is_stable", asset=key("drift"), description="The shop is the one that the models learned."),
+            dg.AssetCheckSpec("scores_come_true", asset=key("realised"), description="What was predicted on average is what came."),
+        ],
+        partitions_def=partitions,
+        backfill_policy=a_range,
+    )
+    def watch(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
+        """How far each day is from what its models learned, and whether what they said came true."""
+        as_ofs = [moment.as_of for moment in moments_of(context, store.shop)]
+        drift = pa.concat_tables([DRIFT.empty_table(), *(drift_of(store.warehouse, as_of) for as_of in as_ofs)])
+        realised = pa.concat_tables([REALISED.empty_table(), *(realised_by(store.warehouse, as_of) for as_of in as_ofs)])
+        store.warehouse.replace_days("scores.drift", drift, as_ofs)
+        store.warehouse.replace_days("scores.realised", realised, as_ofs)
+        newest = drift.filter(pc.equal(drift["as_of"], pa.scalar(as_ofs[-1], pa.timestamp("us"))))
+        moved, wrong = shifted(newest), off(realised)
+        yield dg.MaterializeResult(asset_key=key("drift"), metadata={"moved most": most_moved(newest)})
+        yield dg.MaterializeResult(asset_key=key("realised"), metadata={"dagster/row_count": realised.num_rows})
+        warn = dg.AssetCheckSeverity.WARN
+        yield dg.AssetCheckResult(
+            passed=not moved, asset_key=key("drift"), check_name="population_is_stable", severity=warn, metadata=told(moved)
+        )
+        yield dg.AssetCheckResult(
+            passed=not wrong, asset_key=key("realised"), check_name="scores_come_true", severity=warn, metadata=told(wrong)
+        )
+
+    @dg.asset(
+        key=key("training_requests"),
+        group_name="scores",
+        partitions_def=partitions,
+        backfill_policy=a_range,
+        deps=[key("drift"), key("realised")],
+        automation_condition=RETRAINING,
+    )
+    def training_requests(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        """One row per day that drift made a training day: the next run trains as of it, for the days after it."""
+        asked = [moment.as_of for moment in moments_of(context, store.shop) if request(store.warehouse, moment.as_of)]
+        return dg.MaterializeResult(metadata={"requested": len(asked)})
 
     @dg.asset(
         key=key("customer_recommendations"),
@@ -90,7 +156,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         store.warehouse.replace_days("scores.customer_recommendations", rows, [moment.as_of for moment in moments])
         return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows})
 
-    return [score, customer_recommendations]
+    return [model_log, score, watch, training_requests, customer_recommendations]
 
 
 def artifacts(store: Store) -> Any:
@@ -99,16 +165,28 @@ def artifacts(store: Store) -> Any:
 
 def train_due(store: Store, moments: list[Any]) -> pa.Table:
     """Train the training days that are missing, oldest first; a training day's log rows come in one piece."""
-    registry = Registry(f"sqlite:///{store.settings.store / 'mlflow.db'}", store.settings.store / "mlflow", store.shop.name)
+    registry = registry_of(store.settings, store.shop)
+    follow_aliases(store.warehouse, store.shop, registry, artifacts(store), [moment.as_of for moment in moments])
     logs = [MODEL_LOG.empty_table()]
     for training in write_moments(store, moments):
         rows = train_all(store.warehouse, artifacts(store), registry, training)
-        with store.warehouse.transaction() as connection:
-            connection.register("incoming", rows)
-            connection.execute("create table if not exists scores.model_log as select * from incoming where false")
-            connection.execute("insert into scores.model_log by name select * from incoming")
+        append(store.warehouse, rows)
         logs.append(rows)
     return pa.concat_tables(logs)
+
+
+def permitted(reasons: pa.Table, profiles: pa.Table) -> pa.Table:
+    """The reasons of those who have a score."""
+    return reasons.filter(pc.is_in(reasons["customer_id"], profiles["customer_id"].combine_chunks().cast(pa.string())))
+
+
+def told(sentences: list[str]) -> dict[str, str]:
+    return {"why": "; ".join(sentences) or "as it was"}
+
+
+def most_moved(drift: pa.Table) -> dg.MetadataValue:
+    lines = ["| model | column | stability index |", "|---|---|---|"]
+    return dg.MetadataValue.md("\n".join(lines + [f"| {model} | {name} | {index:.3f} |" for model, name, index in strongest(drift)]))
 
 
 def profiled(store: Store, as_of: Any) -> pa.Table:

@@ -5,7 +5,7 @@ not have it; the past days to learn from are moments of the run like any other, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from dagster_project.moments import Moment, day_of
@@ -17,6 +17,11 @@ from ml.customer_scores import Plan, plan
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?
 """
+# A log of an older layout counts as none.
+TRAINED_COLUMNS = """
+select 1 from information_schema.columns where table_schema = 'scores' and table_name = 'model_log' and column_name = 'entry'
+"""
+REQUESTED = "select as_of from scores.training_requests where as_of < ? order by as_of"
 STAGED_ORDERS = (
     "select table_name from information_schema.tables where table_schema = 'staging' and table_name like 'stg_%\\__orders' escape '\\'"
 )
@@ -24,10 +29,11 @@ STAGED_ORDERS = (
 
 @dataclass(frozen=True)
 class Training:
-    """One training day and what each model needs for it."""
+    """One training day and what each model needs for it. What it promotes scores from `effective_from` on."""
 
     moment: Moment
     plans: dict[str, Plan]
+    effective_from: datetime
     clustering: str = "kmeans"
 
     @property
@@ -46,13 +52,23 @@ def training_day(shop: Shop, day: date) -> date:
 
 
 def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -> list[Training]:
-    """The training days of these moments that the model log does not have, oldest first."""
-    days = sorted({training_day(shop, day_of(moment.as_of, shop.zone)) for moment in moments})
+    """The training days of these moments that the model log does not have, oldest first: the training weekdays, and the days on which drift
+    asked for one. A weekday's models score that day itself; drift is seen after a day was scored, so its models score from the next day on."""
+    days = {training_day(shop, day_of(moment.as_of, shop.zone)) for moment in moments}
+    due = {shop.moment(day).as_of: Training(shop.moment(day), {}, shop.moment(day).as_of) for day in days}
+    if moments and warehouse.exists("scores.training_requests"):
+        for (as_of,) in warehouse.rows(REQUESTED, [max(moment.as_of for moment in moments)]):
+            day = day_of(as_of, shop.zone)
+            due.setdefault(as_of, Training(shop.moment(day), {}, shop.moment(day + timedelta(days=1)).as_of))
     trained = set()
-    if warehouse.exists("scores.model_log"):
+    if warehouse.rows(TRAINED_COLUMNS):
         trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log")}
-    due = [shop.moment(day) for day in days if shop.moment(day).as_of not in trained]
-    return [Training(moment, plans_of(warehouse, moment, shop.models), shop.clustering) for moment in due] if shop.models else []
+    missing = [training for as_of, training in sorted(due.items()) if as_of not in trained]
+    return (
+        [replace(one, plans=plans_of(warehouse, one.moment, shop.models), clustering=shop.clustering) for one in missing]
+        if shop.models
+        else []
+    )
 
 
 def plans_of(warehouse: Warehouse, moment: Moment, models: Sequence[str]) -> dict[str, Plan]:

@@ -288,9 +288,11 @@ def test_scores_are_drawn_with_their_models_and_abstentions(backfilled: Settings
             from features.customer_features where as_of = {AS_OF};
             create table scores.daily_models as
             select {AS_OF} as as_of, timestamp '2026-03-08 23:00' as trained_as_of, unnest(['churn', 'value']) as model,
-                unnest(['scored', 'abstained']) as status, unnest(['', 'too few buyers']) as reason;
+                'x' as artifact_sha256, unnest(['scored', 'abstained']) as status, unnest(['', 'too few buyers']) as reason;
             create table scores.model_log as select 'churn' as model, timestamp '2026-03-08 23:00' as trained_as_of, 'x' as artifact_sha256,
-                true as promoted, '{{"churn_auc": [0.03, 0.01, 0.05], "calibration": [[0.1, 0.12], [0.9, 0.88]], "auc": 0.81}}' as metrics
+                timestamp '2026-03-08 23:00' as effective_from, 'challenger' as candidate, 'trained' as status, '' as reason, true as promoted,
+                '{{"gains": {{"churn_auc": [0.03, 0.01, 0.05]}}, "curves": {{"calibration": [[0.1, 0.12], [0.9, 0.88]]}},
+                "measures": {{"auc": [0.81, 0.8, 0.82]}}, "drivers": {{"last order": 0.05}}}}' as metrics
             """
         )
     ((scored,),) = Warehouse(settings.warehouse).rows("select count(*) from scores.customer_scores")
@@ -298,7 +300,7 @@ def test_scores_are_drawn_with_their_models_and_abstentions(backfilled: Settings
     assert f"Churn: {scored} customers scored, median 0.25" in page
     assert "Not scored on this day: VIP" in page
     assert "Too few buyers." in page
-    assert "+0.030" in page and "0.810" in page and 'aria-label="churn: calibration"' in page
+    assert "+0.030" in page and "0.810" in page and 'aria-label="churn: calibration"' in page and "Last order" in page
 
 
 def test_the_summary_says_what_sql_says(backfilled: Settings, rows) -> None:

@@ -27,7 +27,7 @@ from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_
 from ml.promotion import judge_churn, judge_value
 from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.ranks import fit_ranks
-from ml.registry import CHAMPION, Registry
+from ml.registry import CHAMPION, Account, Registry
 from ml.signals import feature_columns, numbers
 from ml.snapshots import of_day
 from ml.store import RefusedArtifact, load, save
@@ -340,8 +340,8 @@ def test_next_orders_come_with_a_narrow_range_or_not_at_all(shop: Shop) -> None:
 
 def test_mlflow_mirrors_champions_and_gives_back_the_model(shop: Shop, trained: dict[str, Trained], tmp_path: Path) -> None:
     registry = Registry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "mlartifacts", "small")
-    first = registry.record("churn", trained["churn"], {"horizon_days": HORIZON}, {"auc": 0.8}, promoted=True)
-    second = registry.record("churn", trained["churn"], {"horizon_days": HORIZON}, {"auc": 0.7})
+    first = registry.record("churn", trained["churn"], Account({"horizon_days": HORIZON}, {"auc": 0.8}), promoted=True)
+    second = registry.record("churn", trained["churn"], Account({"horizon_days": HORIZON}, {"auc": 0.7}))
     assert registry.by_alias("churn") == first
     registry.point("churn", second.version)
     assert registry.by_alias("churn", CHAMPION) == second

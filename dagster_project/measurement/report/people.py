@@ -62,6 +62,10 @@ left join (select product_id, max(title) as title from profile.dim_products wher
 where recommended.as_of = $as_of and recommended.strategy = 'for_you' and recommended.rank <= 3
 order by recommended.customer_id, recommended.rank
 """
+REASONS = """
+select customer_id, score, string_agg(reason, '; ' order by rank) from scores.score_reasons
+where as_of = $as_of group by customer_id, score order by customer_id, score
+"""
 PLANNED = "select distinct campaign from campaigns.campaign_steps order by campaign"
 EXAMPLES = """
 select decision, min(customer_id) from measurement.report_decisions
@@ -96,7 +100,7 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
     """What the page's search reads, as JSON will have it; None for a shop with more than SEARCHABLE customers.
 
     `people` has a row per customer: [filed under, customer id, address state, country, language, first seen, completeness, records,
-    permissions, suppressions, segments, decisions, scores, recommendations]; texts and days in it are places in `words`.
+    permissions, suppressions, segments, decisions, scores, recommendations, reasons]; texts and days in it are places in `words`.
     """
     if reading.number("select count(*) from profile.current_customers where as_of = $as_of") > SEARCHABLE:
         return None
@@ -117,6 +121,9 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
     recommended: dict[str, list[list[Any]]] = {}
     if reading.has("scores.customer_recommendations"):
         recommended = _by_customer((row[0], [words(row[1]), words(row[2])]) for row in reading.rows(RECOMMENDED))
+    reasons: dict[str, list[list[Any]]] = {}
+    if reading.has("scores.score_reasons"):
+        reasons = _by_customer((row[0], [words(row[1]), words(row[2])]) for row in reading.rows(REASONS))
     score_names, scores = _scores(reading)
     people = [
         [
@@ -134,6 +141,7 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
             decisions.get(customer, []),
             scores.get(customer, []),
             recommended.get(customer, []),
+            reasons.get(customer, []),
         ]
         for customer, email, status, country, language, first_seen_at, completeness in reading.rows(CUSTOMERS)
     ]

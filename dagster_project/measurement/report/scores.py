@@ -1,7 +1,6 @@
 """What is likely: the spread of each score on the day, which model gave it, and how well that model did on what it had not seen."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -24,10 +23,41 @@ SCORES = {
 BINS = 20
 # How measures end of which less is better.
 LESS_IS_BETTER = ("loss", "brier", "mae")
-MODELS = "select model, trained_as_of, status, coalesce(reason, '') from scores.daily_models where as_of = $as_of order by model"
-LOG = """
-select model, trained_as_of, promoted, cast(to_json(metrics) as varchar) from scores.model_log
-where trained_as_of <= $as_of order by model, trained_as_of desc, promoted desc, artifact_sha256
+DRIFT = """
+select model, name, stability_index from scores.drift where as_of = $as_of and stability_index > 0.1
+order by stability_index desc, model, name limit 8
+"""
+SINCE = """
+select min(as_of) from scores.customer_scores
+where as_of < $as_of and as_of >= $as_of - interval '8 days' and churn_probability is not null
+"""
+MOVERS = """
+select now.customer_id, before.churn_probability, now.churn_probability, coalesce(max(reasons.reason), '')
+from scores.customer_scores as now
+inner join scores.customer_scores as before on now.customer_id = before.customer_id and before.as_of = timestamp '{since}'
+left join scores.score_reasons as reasons
+    on now.as_of = reasons.as_of and now.customer_id = reasons.customer_id and reasons.score = 'churn_probability' and reasons.rank = 1
+where now.as_of = $as_of and now.churn_probability is not null and before.churn_probability is not null
+group by all having abs(now.churn_probability - before.churn_probability) >= 0.05
+order by abs(now.churn_probability - before.churn_probability) desc, now.customer_id limit 8
+"""
+MEASURE_NAMES = {
+    "auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log-loss", "base_log_loss": "log-loss of one rate for all", "brier": "Brier",
+    "spearman": "Spearman", "gini": "Gini", "mae": "mean error", "bias": "bias of the total",
+}  # fmt: skip
+# The curves that the page draws, with what lies across and up; the others are in MLflow.
+DRAWN = (("lift", "share of customers", "share of the outcome"), ("calibration", "predicted", "came true"))
+# A model may have been chosen again later: what was measured when it was trained still holds.
+MODELS = """
+select models.model, models.trained_as_of, models.status, coalesce(models.reason, ''), max(log.metrics)
+from scores.daily_models as models left join scores.model_log as log using (model, artifact_sha256)
+where models.as_of = $as_of group by all order by models.model
+"""
+REFUSED = """
+select model, reason from scores.model_log
+where effective_from <= $as_of and status = 'trained'
+qualify row_number() over (partition by model order by trained_as_of desc, candidate desc) = 1 and not promoted
+order by model
 """
 
 
@@ -56,8 +86,8 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Gain:
-    """By how much a back-test measure differs from the champion's or the baseline's (estimate, with the ends of its interval)."""
+class Estimate:
+    """A measure of the back-test, or by how much it differs from the champion's or the baseline's, with the ends of its interval."""
 
     name: str
     estimate: float
@@ -66,7 +96,7 @@ class Gain:
 
     @property
     def tone(self) -> str:
-        """`good` or `bad` when the interval leaves out no difference; of losses and errors, less is better."""
+        """Of a difference: `good` or `bad` when the interval leaves out none; of losses and errors, less is better."""
         better = -1 if self.name.endswith(LESS_IS_BETTER) else 1
         ends = sorted((better * self.low, better * self.high))
         return "good" if ends[0] > 0 else "bad" if ends[1] < 0 else "calm"
@@ -74,27 +104,42 @@ class Gain:
 
 @dataclass(frozen=True)
 class Measures:
-    """What a log entry's metrics say: plain numbers, gains, curves."""
+    """What a log entry's metrics say of the back-test; `drivers` are names with what the order loses without them, strongest first."""
 
-    numbers: tuple[tuple[str, float], ...] = ()
-    gains: tuple[Gain, ...] = ()
+    numbers: tuple[Estimate, ...] = ()
+    gains: tuple[Estimate, ...] = ()
+    gains_on_champion: tuple[Estimate, ...] = ()
     curves: tuple[Curve, ...] = ()
+    drivers: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model on the day: whether it scored or abstained and why, with the newest log entry's measures."""
+    """A model on the day: whether it scored or abstained and why, what was measured of it, and why its newest challenger was refused."""
 
     name: str
     status: str
     trained_as_of: datetime | None
     reason: str
-    is_promoted: bool | None
+    refused: str
     measures: Measures
 
     @property
-    def drawn(self) -> list[tuple[str, tuple[tuple[float, float], ...]]]:
-        return [(curve.name, curve.points) for curve in self.measures.curves]
+    def drawn(self) -> list[tuple[str, str, str, tuple[tuple[float, float], ...]]]:
+        """Name, what lies across and up, and points of the curves that the page shows."""
+        points = {curve.name: curve.points for curve in self.measures.curves}
+        return [(name, across, up, points[name]) for name, across, up in DRAWN if name in points]
+
+
+@dataclass(frozen=True)
+class Mover:
+    """Somebody whose score moved most since the day that is compared with, at most a week before."""
+
+    customer_id: str
+    score: str
+    before: float
+    now: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -104,6 +149,9 @@ class Scores:
     spreads: tuple[Spread, ...]
     absent: tuple[str, ...]
     models: tuple[Model, ...]
+    movers: tuple[Mover, ...] = ()
+    moved_since: datetime | None = None
+    moved_columns: tuple[tuple[str, str, float], ...] = ()
 
 
 def read_scores(reading: Reading) -> Scores:
@@ -111,7 +159,9 @@ def read_scores(reading: Reading) -> Scores:
     have = set(reading.columns(TABLE))
     spreads = {column: _spread(reading, column) for column in SCORES if column in have}
     absent = tuple(SCORES[column][0] for column, spread in spreads.items() if spread is None)
-    return Scores(tuple(spread for spread in spreads.values() if spread), absent, _models(reading))
+    since, movers = _movers(reading, have)
+    drift = tuple(reading.rows(DRIFT)) if reading.has("scores.drift") else ()
+    return Scores(tuple(spread for spread in spreads.values() if spread), absent, _models(reading), movers, since, drift)
 
 
 def spread(column: str, values: np.ndarray[Any, np.dtype[np.float64]], abstained: int) -> Spread:
@@ -125,27 +175,22 @@ def spread(column: str, values: np.ndarray[Any, np.dtype[np.float64]], abstained
 
 
 def measures_of(text: str | None) -> Measures:
-    """The measures in a log entry's metrics (JSON): a number is one, three numbers are a gain with its ends, a list of pairs is a curve.
-    The names of nested objects are joined."""
-    numbers: list[tuple[str, float]] = []
-    gains: list[Gain] = []
-    curves: list[Curve] = []
+    """The measures in a log entry's metrics (JSON, as the model log has them)."""
+    said = json.loads(text) if text else {}
 
-    def walk(name: str, value: object) -> None:
-        if isinstance(value, str) and value[:1] in ("{", "["):
-            value = json.loads(value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            numbers.append((name, float(value)))
-        elif isinstance(value, Mapping):
-            for key in sorted(value):
-                walk(f"{name} {key}".strip(), value[key])
-        elif isinstance(value, list) and len(value) == 3 and all(isinstance(end, int | float) for end in value):
-            gains.append(Gain(name, *map(float, value)))
-        elif isinstance(value, list) and value and all(isinstance(pair, list) and len(pair) == 2 for pair in value):
-            curves.append(Curve(name, tuple((float(x), float(y)) for x, y in value)))
+    def estimates(part: str) -> tuple[Estimate, ...]:
+        return tuple(Estimate(name, *values) for name, values in sorted(said.get(part, {}).items()))
 
-    walk("", json.loads(text) if text else None)
-    return Measures(tuple(numbers), tuple(gains), tuple(curve for curve in curves if is_rising(curve)))
+    curves = (Curve(name, tuple((x, y) for x, y in points)) for name, points in sorted(said.get("curves", {}).items()))
+    return Measures(
+        estimates("measures"),
+        estimates("gains"),
+        estimates("gains_on_champion"),
+        tuple(curve for curve in curves if is_rising(curve)),
+        tuple((name, loss) for name, loss in sorted(said.get("drivers", {}).items(), key=lambda entry: (-entry[1], entry[0])) if loss > 0)[
+            :6
+        ],
+    )
 
 
 def is_rising(curve: Curve) -> bool:
@@ -159,14 +204,19 @@ def _spread(reading: Reading, column: str) -> Spread | None:
     return spread(column, known, len(values) - len(known)) if len(known) else None
 
 
+def _movers(reading: Reading, have: set[str]) -> tuple[datetime | None, tuple[Mover, ...]]:
+    if "churn_probability" not in have or not reading.has("scores.score_reasons"):
+        return None, ()
+    ((since,),) = reading.rows(SINCE)
+    rows = reading.rows(MOVERS.format(since=since)) if since else []
+    return since, tuple(Mover(customer, "Churn", before, now, reason) for customer, before, now, reason in rows)
+
+
 def _models(reading: Reading) -> tuple[Model, ...]:
-    logged: dict[str, tuple[Any, ...]] = {}
-    if reading.has("scores.model_log"):
-        for model, *entry in reading.rows(LOG):
-            logged.setdefault(model, tuple(entry))
-    daily = reading.rows(MODELS) if reading.has("scores.daily_models") else []
-    models = []
-    for name, trained_as_of, status, reason in daily or [(name, entry[0], "trained", "") for name, entry in logged.items()]:
-        _, promoted, text = logged.get(name, (None, None, None))
-        models.append(Model(name, status, trained_as_of, reason, promoted, measures_of(text)))
-    return tuple(models)
+    if not reading.has("scores.daily_models", "scores.model_log"):
+        return ()
+    refused = dict(reading.rows(REFUSED))
+    return tuple(
+        Model(name, status, trained_as_of, reason, refused.get(name, ""), measures_of(metrics))
+        for name, trained_as_of, status, reason, metrics in reading.rows(MODELS)
+    )

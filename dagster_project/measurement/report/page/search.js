@@ -69,7 +69,7 @@ if (source) {
     return rows;
   };
 
-  const describe = ([, id, status, country, language, firstSeen, completeness, records, permissions, suppressions, segments, decisions, scores, recommended]) => {
+  const describe = ([, id, status, country, language, firstSeen, completeness, records, permissions, suppressions, segments, decisions, scores, recommended, reasons]) => {
     const told = decisions.map(([campaign, step, decision, reason, variant, from, to, days]) => ({
       campaign: say(campaign), step: say(step), decision: say(decision), reason: say(reason), variant: say(variant), from: say(from), to: say(to), days,
     }));
@@ -97,6 +97,8 @@ if (source) {
           list("Segments", segments.map(([segment, since]) => [named(say(segment)), make("small", "", `since ${say(since)}`)]), "In no segment."),
           list("Consent", [...stopped, ...yes], "Has said nothing, which counts as no."),
           list("Scores", scoreRows(scores), data.scores.length ? "None: profiling is not allowed, or the models abstained." : "This store has no scores."),
+          ...(reasons.length ? [list("Why these scores", reasons.map(([score, told]) => [
+            make("span", "", make("strong", "", SCORE_NAMES[say(score)] ?? (say(score) === "clv_365d_amount" ? "Value of the next year" : named(say(score)))), `: ${say(told)}`), ""]), "")] : []),
           ...(recommended.length ? [list("Recommended", recommended.map(([product, reason]) => [say(product), make("small", "", say(reason))]), "")] : []),
           list("Records", records.map(([system, rule, count, probability]) => [
             `${say(system)}${count > 1 ? `, ${count} records` : ""}: ${say(rule)}`, probability < 1 ? make("small", "", probability.toFixed(2)) : ""]), "None."))));

@@ -1,0 +1,107 @@
+"""Which model scores, when a person says so: a roll-back, or another version of the registry, from the next day on.
+
+A choice is a row of the model log in force after the newest built day, so no built day changes. MLflow's `champion` alias is the same choice: moved
+there, it is followed by the next run; chosen here, it is moved.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from dagster_project.moments import day_of
+from dagster_project.scores.recording import Row, append, in_force, logged
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop
+from dagster_project.warehouse import Warehouse
+from ml.registry import Registered, Registry
+from ml.store import keep, place
+
+# What has scored before a training day, newest training first.
+EARLIER = """
+select artifact_sha256 from scores.model_log
+where model = ? and promoted and artifact_sha256 <> ? and trained_as_of < (select max(trained_as_of) from scores.model_log where artifact_sha256 = ?)
+group by artifact_sha256 order by max(trained_as_of) desc, artifact_sha256
+"""
+TRAINED = "select max(trained_as_of) from scores.model_log where artifact_sha256 = ?"
+
+
+class NoSuchModel(ValueError):
+    """There is nothing to choose; the message says what there is."""
+
+
+def registry_of(settings: Settings, shop: Shop) -> Registry:
+    """The MLflow store of a shop's store."""
+    return Registry(f"sqlite:///{settings.store / 'mlflow.db'}", settings.store / "mlflow", shop.name)
+
+
+def next_day(warehouse: Warehouse, shop: Shop) -> datetime:
+    """The moment of the first day that is not built: the earliest that a choice of now may touch."""
+    ((newest,),) = warehouse.rows("select max(as_of) from sources.built_days")
+    day = day_of(newest, shop.zone) + timedelta(days=1) if newest else shop.first_day
+    return shop.moment(day).as_of
+
+
+def roll_back(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, model: str, by: str) -> Registered:
+    """Let the model that scored before the present one score again.
+
+    Raises:
+        NoSuchModel: none did.
+    """
+    since = next_day(warehouse, shop)
+    present = {one.model: one.sha256 for one in in_force(warehouse, since)}
+    if model not in present:
+        raise NoSuchModel(f"{shop.name} has no model {model!r}; it has {', '.join(sorted(present)) or 'none: no training day was built'}.")
+    earlier = [sha256 for (sha256,) in warehouse.rows(EARLIER, [model, present[model], present[model]])]
+    if not earlier:
+        raise NoSuchModel(f"No model of {model} was trained and promoted before the present one: there is nothing to roll back to.")
+    version = next(one for one in registry.versions(model) if one.sha256 == earlier[0])
+    return choose(warehouse, registry, artifacts, version, since, f"rolled back by {by}")
+
+
+def choose_version(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, model: str, version: str, by: str) -> Registered:
+    """Let a version of the registry score.
+
+    Raises:
+        NoSuchModel: the registry has no such version.
+    """
+    found = [one for one in registry.versions(model) if one.version == version]
+    if not found:
+        raise NoSuchModel(
+            f"The registry has no version {version} of {model!r}; it has {[one.version for one in registry.versions(model)]}."
+        )
+    return choose(warehouse, registry, artifacts, found[0], next_day(warehouse, shop), f"chosen by {by}")
+
+
+def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, moments: Sequence[datetime]) -> list[Registered]:
+    """Take over the champions that somebody moved in MLflow, from the run's first day that was never built; return them."""
+    since = next_day(warehouse, shop)
+    unbuilt = [moment for moment in moments if moment >= since]
+    followed = []
+    for standing in in_force(warehouse, min(unbuilt)) if unbuilt else []:
+        moved = registry.by_alias(standing.model)
+        # A version that the log does not know is the trace of a training that was killed: it will be trained again.
+        if standing.sha256 and moved and moved.sha256 != standing.sha256 and warehouse.rows(TRAINED, [moved.sha256])[0][0]:
+            followed.append(choose(warehouse, registry, artifacts, moved, min(unbuilt), "its alias was moved in MLflow"))
+    return followed
+
+
+def choose(warehouse: Warehouse, registry: Registry, artifacts: Path, version: Registered, since: datetime, reason: str) -> Registered:
+    """Log the choice, move the alias, and see that the artifact is at hand (whole: its SHA-256 is checked)."""
+    model, sha256 = version.name, version.sha256
+    if not place(artifacts / model, sha256).exists():
+        keep(registry.fetch(version), artifacts / model)
+    ((trained_as_of,),) = warehouse.rows(TRAINED, [sha256])
+    row: Row = {
+        "model": model,
+        "candidate": "person",
+        "trained_as_of": trained_as_of or since,
+        "effective_from": since,
+        "artifact_sha256": sha256,
+        "promoted": True,
+        "status": "trained",
+        "reason": f"version {version.version}, {reason}",
+        "metrics": None,
+    }
+    append(warehouse, logged([row]))
+    registry.point(model, version.version)
+    return version

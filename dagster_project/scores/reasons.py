@@ -1,0 +1,83 @@
+"""`scores.score_reasons`: one row per as_of, customer, score and rank: the three things that move a person's score most, in words.
+
+`effect` is what the score would lose if this were as in the middle of the day's customers, in the score's own unit: +0.12 of a probability, -30 of
+a value.
+"""
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dagster_project.warehouse import Warehouse
+from ml.customer_scores import Trained
+from ml.drivers import reasons
+from ml.propensity import PropensityModel
+from ml.signals import numbers
+
+SCORE_REASONS = pa.schema(
+    [
+        ("as_of", pa.timestamp("us")),
+        ("customer_id", pa.string()),
+        ("score", pa.string()),
+        ("rank", pa.int32()),
+        ("driver", pa.string()),
+        ("reason", pa.string()),
+        ("effect", pa.float64()),
+    ]
+)
+SCORE_COLUMNS = {"churn": "churn_probability", "value": "clv_365d_amount", "purchase": "purchase_30d_probability"}
+
+
+def score_column(model: str) -> str:
+    """The column of customer_scores that a model is known by."""
+    return SCORE_COLUMNS.get(model, f"{model}_probability")
+
+
+def reasons_of(
+    model: str, trained: Trained | PropensityModel, day: object, features: pa.Table, scored: pa.Table, as_of: datetime
+) -> pa.Table:
+    """The rows of one model's scores; none where the model is a baseline, or does not score customer by customer."""
+    column = score_column(model)
+    if column not in scored.column_names or scored["customer_id"].to_pylist() != features["customer_id"].to_pylist():
+        return SCORE_REASONS.empty_table()
+    inner = trained.model if isinstance(trained, Trained) else trained
+    found = reasons(inner, day, features, numbers(scored, column), is_opposite=model == "purchase")
+    if found is None:
+        return SCORE_REASONS.empty_table()
+    count = len(found.row)
+    return pa.table(
+        {
+            "as_of": pa.array(np.full(count, np.datetime64(as_of, "us"))),
+            "customer_id": pc.take(features["customer_id"].combine_chunks(), pa.array(found.row)).cast(pa.string()),
+            "score": pa.array([column] * count, pa.string()),
+            "rank": pa.array(found.rank.astype(np.int32)),
+            "driver": pa.array(found.driver, pa.string()),
+            "reason": pa.array(found.told, pa.string()),
+            "effect": pa.array(found.effect),
+        },
+        schema=SCORE_REASONS,
+    )
+
+
+STORY = """
+select reasons.score, reasons.rank, reasons.reason, reasons.effect
+from scores.score_reasons as reasons
+inner join profile.current_customers as customers using (as_of, customer_id)
+where as_of = (select max(as_of) from scores.score_reasons) and (customer_id = ? or lower(customers.email) = lower(?))
+order by reasons.score, reasons.rank
+"""
+
+
+def score_story(warehouse: Warehouse, customer: str) -> list[str]:
+    """Why a customer (id or e-mail address) has their scores on the newest day, a line per score and reason."""
+    found = warehouse.rows(STORY, [customer, customer]) if warehouse.exists("scores.score_reasons") else []
+    if not found:
+        return [f"No score of {customer} has reasons: nobody of that address or id may be profiled, or no model that learns scored them."]
+    lines = []
+    for score, rank, reason, effect in found:
+        if rank == 1:
+            lines.append(f"{score.replace('_', ' ')}:")
+        lines.append(f"  {reason} ({effect:+.2f})")
+    return lines

@@ -1,0 +1,245 @@
+"""Which model scores from when: the model log, its artifacts, and MLflow as their record.
+
+`scores.model_log` has a row per model, training day and candidate. A day is scored by the newest promoted row that was in force by then, or by
+nobody where an abstention is newer. Nothing in it is ever changed: a promotion, a refusal, a roll-back are rows.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from dagster_project.scores.training_days import Training
+from dagster_project.warehouse import Warehouse
+from ml.abstention import Abstained
+from ml.backtest import Performance, as_plain, performance_of
+from ml.boosting import SETTINGS
+from ml.clusters import ClusterModel
+from ml.customer_scores import Trained, is_baseline
+from ml.drivers import importance
+from ml.model_card import Card, write_card
+from ml.plots import draw_performance
+from ml.promotion import Gaps, Verdict
+from ml.propensity import PropensityModel
+from ml.registry import Account, Registry
+from ml.store import keep, load, place
+
+Fitted = Trained | PropensityModel | ClusterModel
+Model = Fitted | Abstained
+Row = dict[str, object]
+
+MODEL_LOG = pa.schema(
+    [
+        ("entry", pa.int64()),
+        ("model", pa.string()),
+        ("candidate", pa.string()),
+        ("trained_as_of", pa.timestamp("us")),
+        ("effective_from", pa.timestamp("us")),
+        ("artifact_sha256", pa.string()),
+        ("promoted", pa.bool_()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("metrics", pa.string()),
+    ]
+)
+# Of what was promoted or abstained, the newest in force.
+IN_FORCE = """
+select model, trained_as_of, artifact_sha256, status, reason, candidate from scores.model_log
+where effective_from <= ? and (promoted or status = 'abstained')
+qualify row_number() over (partition by model order by effective_from desc, entry desc) = 1
+order by model
+"""
+LOGGED = """
+select
+    model, candidate, strftime(trained_as_of, '%Y-%m-%d'), strftime(effective_from, '%Y-%m-%d'),
+    case when status = 'abstained' then 'abstained' when promoted then 'yes' else 'no' end, reason
+from scores.model_log order by entry desc
+"""
+OUTCOMES = {
+    "churn": "Who has bought buys nothing within the horizon.",
+    "value": "Net revenue of a customer who has bought, within the horizon and a year.",
+    "purchase": "Who has bought buys again within 30 days.",
+    "vip": "A customer is among the tenth of highest value in the next year.",
+    "first_purchase": "Somebody who never bought does so within 30 days.",
+}
+OUTPUTS = {
+    "churn": ("churn_probability",),
+    "purchase": ("churn_probability",),
+    "value": tuple(f"{name}_{part}" for name in ("value", "clv_365d") for part in ("amount", "median", "low", "high")),
+}
+
+
+@dataclass(frozen=True)
+class InForce:
+    """What scores by a moment: `sha256` is None where the newest training abstained."""
+
+    model: str
+    trained_as_of: datetime
+    sha256: str | None
+    status: str
+    reason: str
+    candidate: str
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Where a training goes: artifacts, MLflow, rows. `data_version` is the hash of what the training read."""
+
+    artifacts: Path
+    registry: Registry
+    shop: str
+    training: Training
+    data_version: str
+
+    def rows(self, model: str, trained: Model, standing: Fitted | None) -> list[Row]:
+        """The model log's rows of one model's training."""
+        if isinstance(trained, Abstained):
+            return [self._row(model, "challenger", status="abstained", reason=trained.reason)]
+        if isinstance(trained, PropensityModel | ClusterModel):
+            return [self._trained(model, "challenger", trained, trained, promoted=True, reason=reason_of(trained))]
+        verdict = trained.verdict
+        if verdict is None:
+            return [self._trained(model, "challenger", trained, trained, promoted=True, reason="the history is too short for a back-test")]
+        if verdict.promoted:
+            return [self._trained(model, "challenger", trained, trained, promoted=True, reason=verdict.reason)]
+        judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal or trained.model, verdict)
+        rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=f"{verdict.stays} stays: {verdict.reason}")]
+        stands = isinstance(standing, Trained) and (verdict.stays == "champion" or is_baseline(standing.model))
+        if not stands:
+            baseline = Trained(trained.name, trained.trained_as_of, trained.model, None)
+            rows.append(self._trained(model, "baseline", baseline, baseline, promoted=True, reason=f"BG/NBD stays: {verdict.reason}"))
+        return rows
+
+    def _row(self, model: str, candidate: str, **said: object) -> Row:
+        moment = {"trained_as_of": self.training.moment.as_of, "effective_from": self.training.effective_from}
+        empty = {"artifact_sha256": None, "promoted": False, "metrics": None}
+        return {"model": model, "candidate": candidate, **moment, **empty, **said}
+
+    def _trained(self, model: str, candidate: str, kept: Fitted, examined: Fitted, promoted: bool, reason: str) -> Row:
+        """Keep the artifact, tell MLflow, and say it in a row."""
+        sha256 = keep(kept, self.artifacts / model)
+        measures = measures_of(examined)
+        self.registry.record(model, kept, self._account(model, candidate, kept, measures, promoted, reason), promoted)
+        metrics = json.dumps(measures, sort_keys=True) if measures else None
+        return self._row(model, candidate, artifact_sha256=sha256, promoted=promoted, status="trained", reason=reason, metrics=metrics)
+
+    def _account(self, model: str, candidate: str, kept: Fitted, measures: Mapping[str, Any], promoted: bool, reason: str) -> Account:
+        planned = self.training.plans[model]
+        inner = kept.model if isinstance(kept, Trained) else kept
+        columns = inner.columns
+        params: dict[str, str | int | float] = {
+            "shop": self.shop,
+            "candidate": candidate,
+            "recipe": type(inner).__name__,
+            "trained_as_of": f"{self.training.moment.as_of:%Y-%m-%dT%H:%M:%SZ}",
+            "data_sha256": self.data_version,
+            "as_of_days": " ".join(f"{day:%Y-%m-%d}" for day in planned.days),
+            "backtest_day": f"{planned.backtest_day:%Y-%m-%d}" if planned.backtest_day else "",
+            "horizon_days": planned.horizon_days,
+            "horizons": " ".join(map(str, planned.horizons)),
+            "columns": len(columns),
+            **{f"trees_{name}": value for name, value in SETTINGS.items()},
+        }
+        numbers: dict[str, float] = {f"importance.{name.replace(' ', '_')}": loss for name, loss in measures.get("drivers", {}).items()}
+        for part in ("measures", "gains", "gains_on_champion"):
+            for name, values in measures.get(part, {}).items():
+                named = name if part == "measures" else f"{name}_{part.replace('gains', 'gain')}"
+                numbers |= {named: values[0], f"{named}_low": values[1], f"{named}_high": values[2]}
+        card = Card(
+            score=model,
+            outcome=OUTCOMES.get(model, ""),
+            facts={
+                name: str(params[name]) for name in ("shop", "trained_as_of", "horizon_days", "as_of_days", "backtest_day", "data_sha256")
+            },
+            metrics={name: (values[0], values[1], values[2]) for name, values in measures.get("measures", {}).items()},
+            drivers=measures.get("drivers", {}),
+            reason=reason,
+            promoted=promoted,
+        )
+        files = {"model_card.md": write_card(card).encode()}
+        if measures.get("curves"):
+            title = f"{model}, back-test of {params['backtest_day']}"
+            files["plots/performance.png"] = draw_performance(title, measures["curves"], measures.get("drivers", {}))
+        outputs = OUTPUTS.get(model, (f"{model}_probability",))
+        return Account(params=params, metrics=numbers, files=files, columns=columns, outputs=outputs)
+
+
+def measures_of(trained: Fitted) -> dict[str, Any]:
+    """What was measured on the back-test: `measures` and `gains` (estimate, low, high), `curves`, and `drivers` by what the order loses
+    without them."""
+    if isinstance(trained, ClusterModel):
+        mean, worst = trained.agreement
+        return {"measures": {"agreement": as_plain((mean, worst, mean))}}
+    if isinstance(trained, PropensityModel):
+        numbers = {"auc": trained.auc, "log_loss": trained.log_loss, "base_log_loss": trained.base_log_loss}
+        return {"measures": {name: as_plain((value, value, value)) for name, value in numbers.items()}}
+    if trained.tested is None or trained.verdict is None:
+        return {}
+    found = performance_of(trained.tested)
+    tested = trained.tested
+    drivers = importance(trained.rehearsal, tested.day, tested.features, tested.truth)
+    return plain_measures(found, trained.verdict) | {"drivers": drivers}
+
+
+def plain_measures(found: Performance, verdict: Verdict) -> dict[str, Any]:
+    def plain(gaps: Gaps) -> dict[str, list[float]]:
+        return {name: as_plain(gap) for name, gap in gaps.items()}
+
+    return {
+        "measures": plain(found.metrics),
+        "gains": plain(verdict.differences),
+        "curves": {name: [as_plain(point) for point in points] for name, points in found.curves.items()},
+    } | ({"gains_on_champion": plain(verdict.to_champion)} if verdict.to_champion else {})
+
+
+def reason_of(trained: PropensityModel | ClusterModel) -> str:
+    if isinstance(trained, ClusterModel):
+        mean, worst = trained.agreement
+        return f"{len(trained.names)} groups; customers drawn anew fall into the same: {mean:.2f}, at worst {worst:.2f}"
+    gain = trained.base_log_loss - trained.log_loss
+    return f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate on what it had not seen"
+
+
+def logged(rows: Sequence[Row]) -> pa.Table:
+    """Rows for the model log, in their order."""
+    return pa.Table.from_pylist([{**row, "entry": place} for place, row in enumerate(rows)], schema=MODEL_LOG)
+
+
+def append(warehouse: Warehouse, rows: pa.Table) -> None:
+    """Add rows to the model log in their order, in one piece; `entry` counts them. A log of another layout is begun anew: its training days are trained again."""
+    same = has_log(warehouse)
+    with warehouse.transaction() as connection:
+        connection.register("incoming", rows)
+        if not same:
+            connection.execute("create or replace table scores.model_log as select * from incoming where false")
+        connection.execute(
+            "insert into scores.model_log by name "
+            "select * replace ((select count(*) from scores.model_log) + row_number() over (order by entry) as entry) from incoming"
+        )
+
+
+def has_log(warehouse: Warehouse) -> bool:
+    """Whether the store has a model log of this layout."""
+    sql = "select column_name from information_schema.columns where table_schema = 'scores' and table_name = 'model_log'"
+    return {name for (name,) in warehouse.rows(sql)} == set(MODEL_LOG.names)
+
+
+def in_force(warehouse: Warehouse, as_of: datetime) -> list[InForce]:
+    """What scores by a moment, a row per model."""
+    return [InForce(*row) for row in warehouse.rows(IN_FORCE, [as_of])] if has_log(warehouse) else []
+
+
+def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Fitted]:
+    """The models that score by a moment, read from their artifacts."""
+    standing = [one for one in in_force(warehouse, as_of) if one.sha256]
+    return {one.model: load(place(artifacts / one.model, one.sha256 or ""), one.sha256 or "") for one in standing}
+
+
+def log_lines(warehouse: Warehouse) -> list[tuple[str, ...]]:
+    """The log as a person reads it, newest first."""
+    rows = warehouse.rows(LOGGED) if has_log(warehouse) else []
+    return [tuple(str(value) for value in row) for row in rows]
