@@ -61,7 +61,7 @@ OTHER_GIVEN_NAME = 0.03
 HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
 
-logging.getLogger("splink").setLevel(logging.ERROR)
+logging.getLogger("splink.internals").setLevel(logging.ERROR)
 
 
 def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
