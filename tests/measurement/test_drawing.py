@@ -68,13 +68,17 @@ def test_the_mails_shown_are_unlike_one_another() -> None:
     assert next(one for one in chosen if one.language == "de").as_of == datetime(2026, 3, 8), "the newest of its kind"
 
 
-def test_metrics_are_read_whatever_their_shape() -> None:
+def test_metrics_are_read_part_by_part_and_a_line_only_where_it_is_one() -> None:
     measures = measures_of(
-        '{"auc": 0.8, "ok": true, "test": {"loss": [-0.2, -0.3, -0.1]}, "curve": [[0, 0], [1, 1]], "jagged": [[1, 0], [0, 1]]}'
+        """{
+            "measures": {"auc": [0.8, 0.7, 0.9]}, "gains": {"log_loss": [-0.2, -0.3, -0.1]},
+            "curves": {"lift": [[0, 0], [1, 1]], "jagged": [[1, 0], [0, 1]]}, "drivers": {"recency_days": 0.1, "noise": -0.01}
+        }"""
     )
-    assert measures.numbers == (("auc", 0.8),)
-    assert [(gain.name, gain.tone) for gain in measures.gains] == [("test loss", "good")]
-    assert [curve.name for curve in measures.curves] == ["curve"]
+    assert [(number.name, number.estimate) for number in measures.numbers] == [("auc", 0.8)]
+    assert [(gain.name, gain.tone) for gain in measures.gains] == [("log_loss", "good")]
+    assert [curve.name for curve in measures.curves] == ["lift"]
+    assert measures.drivers == (("recency_days", 0.1),), "what the order does not miss is no driver"
     assert measures_of(None) == measures_of("{}")
 
 

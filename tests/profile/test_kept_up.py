@@ -12,7 +12,7 @@ import duckdb
 import pytest
 import yaml
 
-from dagster_project.identity.assets import add_contact_points, link_records
+from dagster_project.identity.assets import add_contact_points, link
 from dagster_project.partitions import write_shop
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, Settings, load
@@ -51,7 +51,7 @@ def build_night(settings: Settings, day: date, full_refresh: bool = False) -> No
 
     run("staging", "identity")
     add_contact_points(store)
-    link_records(store)
+    link(store)
     run("profile", "features")
 
 
