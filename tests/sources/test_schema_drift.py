@@ -209,7 +209,7 @@ def test_a_declared_older_name_is_read(tmp_path: Path, monkeypatch) -> None:
     store = store_of(tmp_path, "hubspot", "contacts")
     rows = [{("E-mail address" if name == "Email" else name): value for name, value in row.items()} for row in renumbered(store)]
     store.write(SECOND, content(store.table, rows))
-    monkeypatch.setattr(loading, "all_systems", lambda: {**systems, "hubspot": hubspot})
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: {**systems, "hubspot": hubspot})
     assert [batch.rows_loaded for batch in store.load()] == [6]
     assert store.rows(f"select count(email) from {store.raw}") == [(12,)]
 
