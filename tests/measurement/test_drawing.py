@@ -3,13 +3,14 @@
 from datetime import datetime
 from xml.etree import ElementTree
 
+import duckdb
 import pytest
 
 from dagster_project.measurement.report import drawing, wording
 from dagster_project.measurement.report.mails import Kind, diverse
 from dagster_project.measurement.report.people import as_script
 from dagster_project.measurement.report.results import Result
-from dagster_project.measurement.report.scores import measures_of
+from dagster_project.measurement.report.scores import MOVERS, measures_of
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -120,3 +121,18 @@ def test_a_lift_is_called_an_effect_only_when_it_is_one(holdout: int | None, low
 )
 def test_a_share_never_rounds_to_all_or_nothing(part: int, whole: int, said: str) -> None:
     assert wording.share(part, whole) == said
+
+
+def test_who_moved_most_comes_first_with_the_strongest_reason() -> None:
+    with duckdb.connect() as store:
+        store.execute("create schema scores")
+        store.execute("create table scores.customer_scores (as_of timestamp, customer_id varchar, churn_probability double)")
+        store.execute(
+            "create table scores.score_reasons (as_of timestamp, customer_id varchar, score varchar, rank integer, reason varchar)"
+        )
+        for day, near, far, still in (("2026-03-01", 0.2, 0.2, 0.5), ("2026-03-08", 0.3, 0.9, 0.51)):
+            rows = [(day, "near", near), (day, "far", far), (day, "still", still)]
+            store.executemany("insert into scores.customer_scores values (?, ?, ?)", rows)
+        store.execute("insert into scores.score_reasons values ('2026-03-08', 'far', 'churn_probability', 1, 'no order for long')")
+        moved = store.execute(MOVERS.format(since="2026-03-01"), {"as_of": datetime(2026, 3, 8)}).fetchall()
+    assert moved == [("far", 0.2, 0.9, "no order for long"), ("near", 0.2, 0.3, "")]

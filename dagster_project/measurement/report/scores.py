@@ -32,14 +32,17 @@ select min(as_of) from scores.customer_scores
 where as_of < $as_of and as_of >= $as_of - interval '8 days' and churn_probability is not null
 """
 MOVERS = """
-select now.customer_id, before.churn_probability, now.churn_probability, coalesce(max(reasons.reason), '')
-from scores.customer_scores as now
-inner join scores.customer_scores as before on now.customer_id = before.customer_id and before.as_of = timestamp '{since}'
+with moved as (
+    select now.as_of, now.customer_id, before.churn_probability as before, now.churn_probability as now
+    from scores.customer_scores as now
+    inner join scores.customer_scores as before on now.customer_id = before.customer_id and before.as_of = timestamp '{since}'
+    where now.as_of = $as_of and abs(now.churn_probability - before.churn_probability) >= 0.05
+)
+select moved.customer_id, moved.before, moved.now, coalesce(reasons.reason, '')
+from moved
 left join scores.score_reasons as reasons
-    on now.as_of = reasons.as_of and now.customer_id = reasons.customer_id and reasons.score = 'churn_probability' and reasons.rank = 1
-where now.as_of = $as_of and now.churn_probability is not null and before.churn_probability is not null
-group by all having abs(now.churn_probability - before.churn_probability) >= 0.05
-order by abs(now.churn_probability - before.churn_probability) desc, now.customer_id limit 8
+    on moved.as_of = reasons.as_of and moved.customer_id = reasons.customer_id and reasons.score = 'churn_probability' and reasons.rank = 1
+order by abs(moved.now - moved.before) desc, moved.customer_id limit 8
 """
 MEASURE_NAMES = {
     "auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log-loss", "base_log_loss": "log-loss of one rate for all", "brier": "Brier",
