@@ -60,7 +60,11 @@ LABELLED = {
     "churn": ("churn_probability", 91, "(labels.orders_count = 0)::integer"),
     "purchase": ("purchase_30d_probability", 30, "(labels.orders_count > 0)::integer"),
 }
-KEYS = ("as_of", "customer_id", "history_days")
+# What is no measure of a customer: the shop's own history, and a gap that for everyone who bought once is the whole shop's, so that they all move
+# together by a little and models, which read ranks, see nothing of it.
+KEYS = ("as_of", "customer_id", "history_days", "gap_expected_days")
+# They learn from other features than those of orders: of them only the score is compared.
+LEARN_ELSEWHERE = ("category", "click", "first_purchase")
 
 
 def drift_of(warehouse: Warehouse, as_of: datetime) -> pa.Table:
@@ -79,7 +83,8 @@ def drift_of(warehouse: Warehouse, as_of: datetime) -> pa.Table:
     for model, trained_as_of, sha256 in models:
         if trained_as_of not in measured:
             measured[trained_as_of] = stabilities(warehouse.read(REFERENCE, [trained_as_of]), today, columns)
-        rows += [(as_of, model, name, trained_as_of, index) for name, index in measured[trained_as_of].items()]
+        if model not in LEARN_ELSEWHERE:
+            rows += [(as_of, model, name, trained_as_of, index) for name, index in measured[trained_as_of].items()]
         column = score_column(model)
         ((first,),) = warehouse.rows(FIRST_SCORED, [model, sha256, as_of])
         if column in have and first is not None:
