@@ -35,10 +35,14 @@ def made_up(records: int) -> pa.Table:
     syllables = np.array(
         ["ba", "ro", "mi", "len", "ka", "tor", "vi", "sa", "ner", "lu", "den", "ha", "wil", "ma", "stein", "ber"], dtype=object
     )
-    skew = lambda pool: (random.random(people) ** 2 * pool).astype(int)  # noqa: E731
+
+    def skewed(pool: Any) -> Any:
+        """A member of the pool per person, the first ones far more often."""
+        return pool[(random.random(people) ** 2 * len(pool)).astype(int)]
+
     given_pool = np.unique(["".join(random.choice(syllables, 2)) for _ in range(3_000)])
     family_pool = np.unique(["".join(random.choice(syllables, 3)) for _ in range(30_000)])
-    given, family = given_pool[skew(len(given_pool))], family_pool[skew(len(family_pool))]
+    given, family = skewed(given_pool), skewed(family_pool)
     numbers = random.integers(1, 10_000, people).astype(str)
     fields: dict[str, Any] = {
         "given_name": given,
@@ -68,11 +72,9 @@ def rules(records: pa.Table, **_: Any) -> int:
     with duckdb.connect() as con:
         con.register("incoming", records)
         con.execute("create table tidy as select row_number() over () - 1 as n, *, lower(trim(email)) as mail from incoming")
-        keys = ("mail", "phone", "given_name || family_name || birth_date")
-        pairs = " union ".join(f"select l.n as a, r.n as b from tidy l join tidy r on l.{key} = r.{key} and l.n < r.n" for key in keys[:2])
-        pairs += (
-            " union select l.n, r.n from tidy l join tidy r on l.given_name = r.given_name and l.family_name = r.family_name "
-            "and l.birth_date = r.birth_date and l.n < r.n"
+        keys = ("mail", "phone", "given_name, family_name, birth_date")
+        pairs = " union ".join(
+            f"select l.n as a, r.n as b from tidy as l inner join tidy as r using ({key}) where l.n < r.n" for key in keys
         )
         found = con.execute(pairs).fetchnumpy()
     graph = coo_matrix((np.ones(len(found["a"]), dtype=np.int8), (found["a"], found["b"])), shape=(len(records),) * 2)

@@ -16,7 +16,7 @@ PERMITTED = """
 select distinct customers.email
 from profile.current_permissions as permissions
 inner join profile.dim_customers as customers on permissions.customer_id = customers.customer_id and customers.valid_to is null
-where permissions.purpose = 'profiling' and permissions.is_permitted and customers.email is not null
+where permissions.channel = 'email' and permissions.purpose = 'profiling' and permissions.is_permitted and customers.email is not null
 order by 1
 """
 

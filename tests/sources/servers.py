@@ -8,7 +8,7 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -125,10 +125,8 @@ def postgres(folder: Path, password: str) -> Iterator[str]:
     initdb, server = postgres_program("initdb"), postgres_program("postgres")
     assert initdb is not None
     assert server is not None
-    as_other: Callable[[list[str]], list[str]] = lambda command: command  # noqa: E731
-    if os.geteuid() == 0:
-        # Postgres does not run as root: nobody owns the folder, and the way to it is open.
-        as_other = lambda command: ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]  # noqa: E731
+    # Postgres does not run as root: nobody owns the folder, and the way to it is open.
+    as_other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
     (folder / "password").write_text(password)
     home = folder / "cluster"
     home.mkdir()
@@ -156,10 +154,10 @@ def postgres(folder: Path, password: str) -> Iterator[str]:
         "UTF8",
         "--locale=C",
     ]
-    subprocess.run(as_other(make), check=True, **quiet)
+    subprocess.run([*as_other, *make], check=True, **quiet)
     options = ["-c", "listen_addresses=127.0.0.1", "-c", f"port={port}", "-c", "unix_socket_directories=", "-c", "fsync=off"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(as_other([server, "-D", str(home), *options]), stdout=log, stderr=log, cwd=home)
+        process = subprocess.Popen([*as_other, server, "-D", str(home), *options], stdout=log, stderr=log, cwd=home)
     try:
         wait_for(port, process)
         yield f"postgresql://shop:{password}@127.0.0.1:{port}/postgres"

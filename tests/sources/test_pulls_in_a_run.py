@@ -87,12 +87,16 @@ def test_a_person_is_asked_about_once_a_year_and_only_with_consent(tmp_path, mon
         connection.execute("create table profile.dim_customers (customer_id varchar, email varchar, valid_to timestamp)")
         connection.execute(
             "insert into profile.dim_customers values ('1', 'yes@example.org', null), ('2', 'no@example.org', null), ('3', null, null), "
-            "('4', 'mute@example.org', null), ('5', 'unknown@example.org', null), ('1', 'old@example.org', timestamp '2026-01-01')"
+            "('4', 'mute@example.org', null), "
+            "('5', 'unknown@example.org', null), ('6', 'web@example.org', null), ('1', 'old@example.org', timestamp '2026-01-01')"
         )
-        connection.execute("create table profile.current_permissions (customer_id varchar, purpose varchar, is_permitted boolean)")
         connection.execute(
-            "insert into profile.current_permissions values ('1', 'profiling', true), ('2', 'profiling', false), ('3', 'profiling', true), "
-            "('4', 'marketing', true), ('5', 'profiling', true)"
+            "create table profile.current_permissions (customer_id varchar, channel varchar, purpose varchar, is_permitted boolean)"
+        )
+        connection.execute(
+            "insert into profile.current_permissions values ('1', 'email', 'profiling', true), ('2', 'email', 'profiling', false), "
+            "('3', 'email', 'profiling', true), ('4', 'email', 'marketing', true), ('5', 'email', 'profiling', true), "
+            "('6', 'web', 'profiling', true)"
         )
     api = ShopApi([])
     api.persons = {"yes@example.org": {"region": "Bavaria", "household_size": 2}, "no@example.org": {"region": "Saxony"}}

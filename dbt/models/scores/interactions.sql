@@ -2,11 +2,7 @@
 with
 
 permitted as (
-    select
-        as_of,
-        customer_id
-    from {{ ref('customer_permissions') }}
-    where channel = 'email' and purpose = 'profiling' and is_permitted
+    select * from {{ ref('int_profiled_customers') }}
 ),
 
 bought as (
