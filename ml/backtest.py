@@ -5,7 +5,6 @@ highest score down, share of the outcome found among them. money: the same with 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -28,14 +27,13 @@ MEAN = Measure(lambda _, losses: float(losses.mean()), -1)
 
 @dataclass(frozen=True)
 class Backtest:
-    """One entry per customer of the day `as_of`. `kind` "event": `truth` is 1 or 0, and what is said a probability; "amount": the value, and
-    an amount; "wait": days until the next order, and the negative log-likelihood of that wait. `value` is the net revenue that
+    """One entry per customer. `kind` "event": `truth` is 1 or 0, and what is said a probability; "amount": the value, and
+    an amount; "wait": days until the next order, and the negative log-likelihood of that wait; "groups": nothing, and how far the customer is
+    from the middle of their group. `value` is the net revenue that
     followed within the horizon. `champion` is None where none stood, or where its columns are gone. `features` and `day` are what the
     challenger saw and measured it with.
     """
 
-    as_of: datetime
-    horizon_days: int
     kind: str
     truth: Vector
     value: Vector

@@ -5,7 +5,7 @@ likes transforms that set a few outliers apart, so the number is the largest of 
 at least .90, worst at least .75, and no group under 5 %. No such number: no clusters, said in one sentence.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,8 @@ from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from ml.abstention import Abstained, too_few_customers
+from ml.backtest import Backtest
+from ml.promotion import Verdict, judge
 from ml.signals import numbers
 
 Matrix = NDArray[np.float64]
@@ -53,7 +55,7 @@ TELLING = 0.4
 @dataclass(frozen=True)
 class ClusterModel:
     """`centres` are in scaled values, one row per cluster; `names` and `descriptions` go with them. `agreement` is the mean and the worst
-    adjusted Rand index over the draws."""
+    adjusted Rand index over the draws; `tested` how far customers of the day are from their groups' middles."""
 
     method: str
     columns: tuple[str, ...]
@@ -63,6 +65,8 @@ class ClusterModel:
     names: tuple[str, ...]
     descriptions: tuple[str, ...]
     agreement: tuple[float, float]
+    verdict: Verdict | None = None
+    tested: Backtest | None = field(default=None, compare=False, metadata={"stored": False})
 
     def assign(self, features: pa.Table) -> list[str]:
         """The name of the nearest cluster of each row, alone or in the batch; of equals the first."""
@@ -73,7 +77,10 @@ class ClusterModel:
 def train_clusters(
     features: pa.Table, method: str = "kmeans", previous: ClusterModel | None = None, columns: tuple[str, ...] = COLUMNS
 ) -> ClusterModel | Abstained:
-    """Find the clusters of a day's buyers (`features.order_features`). A cluster that is mostly one of the `previous` keeps its name."""
+    """Find the clusters of a day's buyers (`features.order_features`). A cluster that is mostly one of the `previous` keeps its name.
+
+    `previous` is also the champion: of the day's customers the new groups may leave no more spread within them than its groups do.
+    """
     if method not in ("kmeans", "hierarchical"):
         raise ValueError(f"there is no way of clustering called {method}; there are kmeans and hierarchical")
     few = too_few_customers(len(features))
@@ -93,8 +100,29 @@ def train_clusters(
             if agreement[0] >= MEAN_AGREEMENT and agreement[1] >= WORST_AGREEMENT and shares.min() >= LEAST_SHARE:
                 names, descriptions = _told(centres, shares, logged, _nearest(scaled, centres), columns)
                 model = ClusterModel(method, columns, middle, scale, centres, names, descriptions, agreement)
-                return model if previous is None else _renamed(model, previous, features)
+                return model if previous is None else _held_against(_renamed(model, previous, features), previous, features, scaled)
     return Abstained(f"no number of groups from 3 to 8 comes back in {DRAWS} draws of the customers")
+
+
+def _held_against(model: ClusterModel, champion: ClusterModel, features: pa.Table, scaled: Matrix) -> ClusterModel:
+    """The model with its verdict on the champion; none where the champion reads other columns."""
+    if champion.columns != model.columns:
+        return model
+    challenger, stood = (_left_within(scaled, np.array(one.assign(features))) for one in (model, champion))
+    nothing = np.zeros(len(scaled))
+    tested = Backtest("groups", nothing, nothing, challenger, _left_within(scaled, nothing), stood)
+    return replace(model, verdict=judge(tested), tested=tested)
+
+
+def _left_within(scaled: Matrix, groups: np.ndarray) -> Matrix:
+    """Per customer the squared distance to the middle of their group, over the mean one to the middle of all, times groups^(2/columns): by that
+    much more groups leave less even of an even cloud (Krzanowski, Lai 1988)."""
+    names, of_row = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(of_row).astype(np.float64)
+    middles = np.column_stack([np.bincount(of_row, weights=column) / sizes for column in scaled.T])
+    distance = np.square(scaled - middles[of_row]).sum(axis=1)
+    overall = max(np.square(scaled - scaled.mean(axis=0)).sum(axis=1).mean(), 1e-12)
+    return np.asarray(distance / overall * len(names) ** (2 / scaled.shape[1]), dtype=np.float64)
 
 
 def _logged(features: pa.Table, columns: tuple[str, ...]) -> Matrix:

@@ -268,8 +268,6 @@ def backtest(
 
     day = _measure(challenger, features)
     return Backtest(
-        as_of=planned.backtest_day,
-        horizon_days=tested,
         kind={"churn": "event", "value": "amount", "next_order": "wait"}[name],
         truth=came_true,
         value=value,

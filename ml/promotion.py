@@ -2,7 +2,7 @@
 
     challenger   the model just trained, as it would have been trained by the back-test's day
     champion     the one that scores now, as it was when it was judged: it too had seen nothing of what followed
-    baseline     BG/NBD x Gamma-Gamma, where nothing is learned
+    baseline     where nothing is learned: BG/NBD x Gamma-Gamma, everyone's rate for an outcome, all in one group for groups
 
 1. The challenger must win against the baseline: order better, hardly by chance, at no worse a level.
 2. It must keep up with the champion: at most TOLERANCE behind in order, LOG_LOSS_SLACK in level. As good is good enough: it has seen newer days.
@@ -24,6 +24,8 @@ Gaps = dict[str, tuple[float, float, float]]
 TOLERANCE = 0.005
 # A challenger's log-loss may not exceed the champion's by more than this share.
 LOG_LOSS_SLACK = 0.01
+# Groups are found on a sample, and differ by more than that from one sample to the next.
+GROUPS_SLACK = 0.03
 DRAWS = 200
 
 
@@ -42,8 +44,8 @@ class Verdict:
 
 def judge(tested: Backtest) -> Verdict:
     """Apply the rule above."""
-    if tested.kind == "wait":
-        first = judge_next_order(tested.baseline, tested.challenger)
+    if tested.kind in LOSSES:
+        first = judge_loss(LOSSES[tested.kind], tested.baseline, tested.challenger)
     else:
         wins = judge_churn if tested.kind == "event" else judge_value
         first = wins(tested.truth, tested.baseline, tested.challenger)
@@ -65,10 +67,17 @@ NAMES = {
     "clv_spearman": "Spearman",
     "clv_gini": "Gini",
     "next_order_log_loss": "log-loss of the wait",
+    "spread_within": "spread left within the groups",
 }
+# Kinds of which each person's loss is known, and its name.
+LOSSES = {"wait": "next_order_log_loss", "groups": "spread_within"}
 # What is compared with the champion: more is better, unless it is a loss.
-COMPARED = {"event": ("churn_auc", "churn_log_loss"), "amount": ("clv_spearman", "clv_gini"), "wait": ("next_order_log_loss",)}
-MEASURES = CHURN | VALUE | {"next_order_log_loss": MEAN}
+COMPARED = {"event": ("churn_auc", "churn_log_loss"), "amount": ("clv_spearman", "clv_gini")} | {
+    kind: (name,) for kind, name in LOSSES.items()
+}
+MEASURES = CHURN | VALUE | dict.fromkeys(LOSSES.values(), MEAN)
+# By how much more than the other's a loss may be.
+SLACK = {"churn_log_loss": LOG_LOSS_SLACK, "next_order_log_loss": LOG_LOSS_SLACK, "spread_within": GROUPS_SLACK}
 
 
 def keeps_up(tested: Backtest, one: Vector, other: Vector) -> tuple[bool, Gaps]:
@@ -78,7 +87,7 @@ def keeps_up(tested: Backtest, one: Vector, other: Vector) -> tuple[bool, Gaps]:
     def holds(name: str) -> bool:
         if MEASURES[name].better > 0:
             return gaps[name][0] >= -TOLERANCE
-        return gaps[name][0] <= LOG_LOSS_SLACK * MEASURES[name].of(tested.truth, other)
+        return gaps[name][0] <= SLACK[name] * MEASURES[name].of(tested.truth, other)
 
     return all(holds(name) for name in gaps), gaps
 
@@ -108,8 +117,8 @@ def judge_value(value: Vector, champion: Vector, challenger: Vector) -> Verdict:
     return Verdict(bool(won), text if won else f"{text} is no gain", gaps)
 
 
-def judge_next_order(champion: Vector, challenger: Vector) -> Verdict:
-    """Compare two forecasts of the wait by each person's surprise at what came: a sure gain, or the champion stays."""
+def judge_loss(name: str, champion: Vector, challenger: Vector) -> Verdict:
+    """Compare two by each person's loss (their surprise at what came, their distance to their group): a sure gain, or the champion stays."""
     gap = difference(MEAN, np.zeros(len(champion)), challenger, champion, draws=DRAWS)
-    text = f"log-loss of the wait {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]"
-    return Verdict(gap[2] < 0, text if gap[2] < 0 else f"{text} is no gain", {"next_order_log_loss": gap})
+    text = f"{NAMES[name]} {gap[0]:+.4f} [{gap[1]:+.4f}, {gap[2]:+.4f}]"
+    return Verdict(gap[2] < 0, text if gap[2] < 0 else f"{text} is no gain", {name: gap})

@@ -5,7 +5,7 @@ given from outside, so the same code serves people who bought (order features) a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ml.abstention import Abstained, too_few_customers, too_one_sided
+from ml.backtest import Backtest
 from ml.boosting import Trees, fit_trees
 from ml.linear import Linear, fit_logistic
+from ml.promotion import Verdict, judge
 from ml.ranks import Ranks, fit_ranks
 from ml.signals import KEYS, numbers
 from ml.snapshots import MAX_ROWS
@@ -38,9 +40,24 @@ IS = "="
 
 
 @dataclass(frozen=True)
+class Half:
+    """What one half of the people taught: it judges the other half. Who is in which half never changes."""
+
+    used: Bools
+    linear: Linear
+    trees: Trees
+
+    def probability(self, ranks: Matrix) -> Vector:
+        """The probability of the outcome of each row of a model's columns."""
+        said: Vector = expit(_raw(ranks[:, self.used], self.linear, self.trees))
+        return said
+
+
+@dataclass(frozen=True)
 class PropensityModel:
     """`used` marks the columns that had values in training. `auc` and `log_loss` are of customers whom the judged models never saw, each
-    half predicted from the other; `base_log_loss` is that of saying everyone's rate.
+    half predicted from the other; `base_log_loss` is that of saying everyone's rate. `halves` (the model of the first half, then of the
+    second) are what was judged, and what later challengers are judged against; `tested` is what they said.
     """
 
     outcome: str
@@ -51,6 +68,9 @@ class PropensityModel:
     auc: float
     log_loss: float
     base_log_loss: float
+    halves: tuple[Half, ...] = ()
+    verdict: Verdict | None = None
+    tested: Backtest | None = field(default=None, compare=False, metadata={"stored": False})
 
 
 @dataclass(frozen=True)
@@ -61,12 +81,17 @@ class PropensityDay:
 
 
 def train_propensity(
-    outcome: str, snapshots: Sequence[pa.Table], happened: Sequence[Vector], columns: tuple[str, ...] | None = None
+    outcome: str,
+    snapshots: Sequence[pa.Table],
+    happened: Sequence[Vector],
+    columns: tuple[str, ...] | None = None,
+    champion: PropensityModel | None = None,
 ) -> PropensityModel | Abstained:
     """Learn from snapshots, oldest first, with 1 in `happened` for every row where the outcome followed.
 
     The same people are in all snapshots, so the check is by people: each half is predicted by a model of the other half, and the model
-    abstains unless that beats everyone's rate. Then it learns from all.
+    abstains unless that beats everyone's rate. `champion` is what scores now: its halves predict the same rows, none of them a person
+    that it learned from, and the challenger must keep up (`ml.promotion`). Then it learns from all.
     """
     if not snapshots or not any(len(snapshot) for snapshot in snapshots):
         return Abstained(f"no past day shows yet who {outcome}")
@@ -74,23 +99,51 @@ def train_propensity(
     rows = pa.concat_tables([snapshot.select(snapshots[0].column_names) for snapshot in snapshots])
     outcomes = np.concatenate(list(happened))
     people, of_row = np.unique(np.asarray(rows["customer_id"].to_pylist(), dtype=str), return_inverse=True)
-    half = np.array([crc32(person.encode()) % 2 for person in people], dtype=np.int64)[of_row] == 1
+    first = np.array([crc32(person.encode()) % 2 for person in people], dtype=np.int64)[of_row] == 0
     abstained = too_few_customers(len(people), "can be learned from") or too_one_sided(_ever(outcomes, of_row, len(people)), outcome)
-    for side in (half, ~half):
+    for side in (first, ~first):
         abstained = abstained or too_one_sided(_ever(outcomes[side], np.unique(of_row[side], return_inverse=True)[1]), f"{outcome} (half)")
     if abstained:
         return abstained
     columns = columns or learnable_columns(rows)
-    matrix = np.concatenate([_ranked(snapshot, columns, fit_ranks(_matrix(snapshot, columns))) for snapshot in snapshots])
-    checked, rate = np.empty(len(outcomes)), np.empty(len(outcomes))
-    for side in (half, ~half):
-        used, linear, trees = _fit(matrix[~side], outcomes[~side], seeds=1)
-        checked[side], rate[side] = expit(_raw(matrix[side][:, used], linear, trees)), outcomes[~side].mean()
+    matrix = _ranked_by_day(snapshots, columns)
+    halves = tuple(Half(*_fit(matrix[side], outcomes[side], seeds=1)) for side in (first, ~first))
+    checked, rate = _of_strangers(halves, matrix, first), np.where(first, outcomes[~first].mean(), outcomes[first].mean())
     order, loss, base = auc(outcomes, checked), log_loss(outcomes, checked), log_loss(outcomes, rate)
-    if order <= 0.5 or loss >= base:
+    stood = _stood(champion, snapshots, columns, matrix, first)
+    if (order <= 0.5 or loss >= base) and stood is None:
         return Abstained(f"on customers it had not seen the model (log-loss {loss:.4f}) is no better than everyone's rate ({base:.4f})")
+    tested = Backtest("event", outcomes, np.zeros(len(outcomes)), checked, rate, stood)
+    # Without a champion the check above is the whole rule.
+    verdict = judge(tested) if stood is not None else None
+    if verdict and not verdict.promoted and verdict.stays == "baseline":
+        return Abstained(f"neither the challenger nor the champion is better than everyone's rate: {verdict.reason}")
     used, linear, trees = _fit(matrix, outcomes)
-    return PropensityModel(outcome, columns, used, linear, trees, order, loss, base)
+    return PropensityModel(outcome, columns, used, linear, trees, order, loss, base, halves, verdict, tested)
+
+
+def _ranked_by_day(snapshots: Sequence[pa.Table], columns: tuple[str, ...]) -> Matrix:
+    days = [_matrix(snapshot, columns) for snapshot in snapshots]
+    return np.concatenate([fit_ranks(day).of(day) for day in days])
+
+
+def _of_strangers(halves: Sequence[Half], matrix: Matrix, first: Bools) -> Vector:
+    """What each row's person is said to do by the half that does not know them."""
+    said = np.empty(len(matrix))
+    said[first], said[~first] = halves[1].probability(matrix[first]), halves[0].probability(matrix[~first])
+    return said
+
+
+def _stood(
+    champion: PropensityModel | None, snapshots: Sequence[pa.Table], columns: tuple[str, ...], matrix: Matrix, first: Bools
+) -> Vector | None:
+    """What the champion's halves say of the rows; None where none stands, or where columns that it reads are gone."""
+    if champion is None or not champion.halves:
+        return None
+    if not {column.partition(IS)[0] for column in champion.columns} <= set(snapshots[0].column_names):
+        return None
+    seen = matrix if champion.columns == columns else _ranked_by_day(snapshots, champion.columns)
+    return _of_strangers(champion.halves, seen, first)
 
 
 def measure_propensity(model: PropensityModel, features: pa.Table) -> PropensityDay:
@@ -117,16 +170,16 @@ def is_vip(value: Vector) -> Vector:
 def learnable_columns(features: pa.Table) -> tuple[str, ...]:
     """What a model may learn from: numbers, yes/no, and for text whether it is one of its commonest values (`device=mobile`)."""
     columns: list[str] = []
-    for field in features.schema:
-        kind = field.type
-        if field.name in KEYS:
+    for column in features.schema:
+        kind = column.type
+        if column.name in KEYS:
             continue
         if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind):
-            columns.append(field.name)
+            columns.append(column.name)
         elif types.is_string(kind) or types.is_large_string(kind):
-            counts = pc.value_counts(features[field.name].combine_chunks().drop_null()).to_pylist()
+            counts = pc.value_counts(features[column.name].combine_chunks().drop_null()).to_pylist()
             common = sorted((-entry["counts"], entry["values"]) for entry in counts if entry["counts"] >= LEAST_ROWS)[:MOST_VALUES]
-            columns += [f"{field.name}{IS}{value}" for _, value in common]
+            columns += [f"{column.name}{IS}{value}" for _, value in common]
     return tuple(columns)
 
 

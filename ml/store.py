@@ -24,7 +24,7 @@ from ml.customer_scores import Baseline, Trained
 from ml.linear import Linear
 from ml.next_order import NextOrderModel
 from ml.promotion import Verdict
-from ml.propensity import PropensityDay, PropensityModel
+from ml.propensity import Half, PropensityDay, PropensityModel
 from ml.ranks import Ranks
 from ml.signals import Yardstick
 from ml.value import ValueDay, ValueModel, ValuePart
@@ -32,7 +32,7 @@ from ml.value import ValueDay, ValueModel, ValuePart
 TRUSTED = {
     kind.__name__: kind
     for kind in (
-        Baseline, ChurnDay, ChurnModel, ChurnPart, ClusterModel, Curve, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
+        Baseline, ChurnDay, ChurnModel, ChurnPart, ClusterModel, Curve, Half, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
         Spending, Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
     )
 }  # fmt: skip

@@ -99,13 +99,13 @@ class Recorder:
         """The model log's rows of one model's training."""
         if isinstance(trained, Abstained):
             return [self._row(model, "challenger", status="abstained", reason=trained.reason)]
-        if isinstance(trained, PropensityModel | ClusterModel):
-            return [self._trained(model, "challenger", trained, trained, promoted=True, reason=reason_of(trained))]
         verdict = trained.verdict
-        if verdict is None:
-            return [self._trained(model, "challenger", trained, trained, promoted=True, reason="the history is too short for a back-test")]
-        if verdict.promoted:
-            return [self._trained(model, "challenger", trained, trained, promoted=True, reason=verdict.reason)]
+        if verdict is None or verdict.promoted:
+            return [self._trained(model, "challenger", trained, trained, promoted=True, reason=reason_of(trained))]
+        if not isinstance(trained, Trained):
+            refused = f"{verdict.stays} stays: {verdict.reason}"
+            rows = [self._trained(model, "challenger", trained, trained, promoted=False, reason=refused)]
+            return rows if verdict.stays == "champion" else [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
         judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal or trained.model, verdict)
         rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=f"{verdict.stays} stays: {verdict.reason}")]
         stands = isinstance(standing, Trained) and (verdict.stays == "champion" or is_baseline(standing.model))
@@ -196,12 +196,16 @@ def plain_measures(found: Performance, verdict: Verdict) -> dict[str, Any]:
     } | ({"gains_on_champion": plain(verdict.to_champion)} if verdict.to_champion else {})
 
 
-def reason_of(trained: PropensityModel | ClusterModel) -> str:
+def reason_of(trained: Fitted) -> str:
+    """Why a model was promoted."""
+    if isinstance(trained, Trained):
+        return trained.verdict.reason if trained.verdict else "the history is too short for a back-test"
+    held = f"; {trained.verdict.reason}" if trained.verdict else ""
     if isinstance(trained, ClusterModel):
         mean, worst = trained.agreement
-        return f"{len(trained.names)} groups; customers drawn anew fall into the same: {mean:.2f}, at worst {worst:.2f}"
+        return f"{len(trained.names)} groups; customers drawn anew fall into the same: {mean:.2f}, at worst {worst:.2f}{held}"
     gain = trained.base_log_loss - trained.log_loss
-    return f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate on what it had not seen"
+    return f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate on what it had not seen{held}"
 
 
 def logged(rows: Sequence[Row]) -> pa.Table:

@@ -88,9 +88,9 @@ def train_model(
 ) -> Model:
     """Train one model; a purchase model is a churn model over a shorter horizon."""
     if model.learns == "vip":
-        return train_vip(planned, snapshots, labels, model.outcome)
+        return train_vip(planned, snapshots, labels, model.outcome, standing)
     if model.learns == "outcome":
-        return train_outcome(warehouse, model, planned)
+        return train_outcome(warehouse, model, planned, standing)
     kind = "churn" if model.name == "purchase" else model.name
     return train(
         kind,
@@ -102,14 +102,14 @@ def train_model(
     )
 
 
-def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str) -> PropensityModel | Abstained:
+def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str, standing: object = None) -> PropensityModel | Abstained:
     """Who will be in the top tenth by next year's value; only where a year has already followed a past day."""
     if not planned.horizons or planned.horizons[0] < planned.horizon_days:
         return Abstained(f"needs two years of orders to see who was a VIP {planned.horizon_days} days after a past day")
     outcomes = labels.filter(pc.equal(labels["horizon_days"], planned.horizon_days))
     days = [day for day in days_of(outcomes) if day + timedelta(days=planned.horizon_days) <= planned.as_of]
     happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
-    return train_propensity(outcome, [of_day(snapshots, day) for day in days], happened)
+    return train_propensity(outcome, [of_day(snapshots, day) for day in days], happened, champion=propensity_in(standing))
 
 
 def train_groups(training: Training, snapshots: pa.Table, previous: object) -> ClusterModel | Abstained:
@@ -118,13 +118,18 @@ def train_groups(training: Training, snapshots: pa.Table, previous: object) -> C
     return train_clusters(today, training.clustering, previous if isinstance(previous, ClusterModel) else None)
 
 
-def train_outcome(warehouse: Warehouse, model: ScoreModel, planned: Plan) -> PropensityModel | Abstained:
+def propensity_in(standing: object) -> PropensityModel | None:
+    return standing if isinstance(standing, PropensityModel) else None
+
+
+def train_outcome(warehouse: Warehouse, model: ScoreModel, planned: Plan, standing: object = None) -> PropensityModel | Abstained:
     """Learn an outcome of `features.outcome_labels` from the planned days."""
     sql = OUTCOMES.format(features=model.features, key=", ".join(model.key))
     rows = warehouse.read(sql, [model.name, list(planned.days), planned.as_of])
     snapshots = [of_day(rows, day) for day in days_of(rows)]
     happened = [numbers(snapshot, "has_happened") for snapshot in snapshots]
-    return train_propensity(model.outcome, [snapshot.drop_columns(["has_happened"]) for snapshot in snapshots], happened)
+    features = [snapshot.drop_columns(["has_happened"]) for snapshot in snapshots]
+    return train_propensity(model.outcome, features, happened, champion=propensity_in(standing))
 
 
 def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day: date) -> Scored:

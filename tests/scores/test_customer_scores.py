@@ -1,10 +1,7 @@
 """Churn, value, propensity and next order on a made-up shop whose customers buy at their own pace and drop out."""
 
 import json
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,17 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from made_up_shop import AS_OF, HORIZON, Shop, made_up_outcomes, made_up_transactions
 from threadpoolctl import threadpool_limits
 
 from benchmarks import scores as benchmark
-from benchmarks.transactions import Columns, build_features, load_transactions
 from dagster_project.scores import scoring
-from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
+from dagster_project.scores.score_models import SCORE_MODELS
 from ml import customer_scores
 from ml.abstention import Abstained
 from ml.boosting import fit_trees
 from ml.churn import ChurnModel
-from ml.customer_scores import Baseline, Plan, Trained, measure, plan, score, train
+from ml.customer_scores import Baseline, Trained, measure, plan, score, train
 from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
 from ml.promotion import judge_churn, judge_value
 from ml.propensity import PropensityModel, is_vip, train_propensity
@@ -33,55 +30,6 @@ from ml.snapshots import of_day
 from ml.store import RefusedArtifact, load, save
 from ml.validation import auc, log_loss
 from ml.value import ValueModel
-
-START = datetime(2023, 1, 1)
-AS_OF = START + timedelta(days=280)
-HORIZON = 60
-
-
-def made_up_transactions(customers: int, seed: int = 5) -> pa.Table:
-    """Purchases of 400 days: each customer with a steady pace, a level of spend, a first day and a day of dropping out."""
-    generator = np.random.default_rng(seed)
-    rows: list[tuple[str, datetime, float]] = []
-    for number in range(customers):
-        pace, level, life = generator.gamma(2.0, 18.0) + 4.0, generator.normal(3.0, 0.6), generator.exponential(260.0)
-        first = float(generator.uniform(0, 240))
-        day = first
-        while day < min(400.0, first + life):
-            rows.append((f"c{number:05d}", START + timedelta(days=day), round(float(np.exp(level + generator.normal(0, 0.5))), 2)))
-            day += generator.gamma(8.0, pace / 8.0)
-    names = ("customer", "at", "amount")
-    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
-
-
-@dataclass(frozen=True)
-class Shop:
-    planned: Plan
-    snapshots: pa.Table
-    labels: pa.Table
-    today: pa.Table
-    churned: np.ndarray
-    file: Path
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    """The order features and labels that the dbt models build of the made-up shop, and who then did not come back."""
-    before = os.environ.get("DEARLY_WAREHOUSE")
-    folder = tmp_path_factory.mktemp("shop")
-    transactions = made_up_transactions(700)
-    pq.write_table(transactions, folder / "transactions.parquet")
-    load_transactions(folder / "warehouse.duckdb", folder / "transactions.parquet", Columns("customer", "at", "amount"))
-    planned = plan(AS_OF, 280, HORIZON)
-    snapshots, labels = build_features(folder / "warehouse.duckdb", AS_OF, planned.days, planned.label_horizons)
-    today = of_day(snapshots, AS_OF)
-    after = transactions.filter(
-        pc.and_(pc.greater_equal(transactions["at"], AS_OF), pc.less(transactions["at"], AS_OF + timedelta(days=HORIZON)))
-    )
-    came = set(after["customer"].to_pylist())
-    churned = np.array([customer not in came for customer in today["customer_id"].to_pylist()], dtype=np.float64)
-    yield Shop(planned, snapshots, labels, today, churned, folder / "transactions.parquet")
-    os.environ.pop("DEARLY_WAREHOUSE", None) if before is None else os.environ.update(DEARLY_WAREHOUSE=before)
 
 
 @pytest.fixture(scope="module")
@@ -107,30 +55,6 @@ def test_churn_orders_and_calibrates_people_it_has_not_seen(shop: Shop, trained:
     assert auc(shop.churned, probability) > auc(shop.churned, usual)
     assert log_loss(shop.churned, probability) < log_loss(shop.churned, usual)
     assert log_loss(shop.churned, probability) < log_loss(shop.churned, np.full(len(probability), shop.churned.mean()))
-
-
-def made_up_outcomes(model: ScoreModel, people: int = 900, days: int = 3) -> tuple[list[pa.Table], list[np.ndarray]]:
-    """Days of features with numbers, gaps, text and (for a model of categories) several rows a person, and an outcome that follows them."""
-    generator = np.random.default_rng(11)
-    categories = ["tea", "coffee", "mugs"] if "category" in model.key else [None]
-    keen, device = generator.random(people), generator.choice(["mobile", "desktop"], people)
-    snapshots, happened = [], []
-    for day in range(days):
-        rows = [(person, category) for person in range(people) for category in categories]
-        who = np.array([person for person, _ in rows])
-        visits = generator.poisson(4 * keen[who]).astype(np.float64)
-        columns: dict[str, object] = {
-            "as_of": [AS_OF + timedelta(days=7 * day)] * len(rows),
-            "customer_id": [f"c{person:04d}" for person in who],
-            "visits_count": pa.array(visits, mask=visits == 0),
-            "open_rate": keen[who].round(3),
-            "device": device[who].tolist(),
-        }
-        if "category" in model.key:
-            columns["category"] = [category for _, category in rows]
-        snapshots.append(pa.table(columns))
-        happened.append((generator.random(len(rows)) < 0.6 * keen[who] ** 2 + 0.2 * (device[who] == "mobile")).astype(np.float64))
-    return snapshots, happened
 
 
 def model_and_day(name: str, shop: Shop, trained: dict[str, Trained]) -> tuple[Trained | PropensityModel, pa.Table]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from test_customer_scores import made_up_transactions
+from made_up_shop import made_up_transactions
 
 from benchmarks.transactions import Columns, build_features, load_transactions
 from dagster_project.moments import Moment
