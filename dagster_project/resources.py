@@ -47,4 +47,6 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         run = context.run.run_id if context.run else "a run"
         with hold(self._settings.store, f"Dagster run {run[:8]}"):
             self._warehouse.create()
-            yield self
+            # Opening and closing the file costs more than most of what a step asks of it: a run does it once.
+            with self._warehouse.connect():
+                yield self

@@ -1,6 +1,7 @@
 """The one door to the store: Arrow in, Arrow out, short connections.
 
-No connection is open while dbt runs, and none lives longer than one read or one transaction. Who writes holds the lease (`lease.py`).
+None lives longer than one read or one transaction; the file itself stays open for a whole run, for dbt too. Who writes holds the lease
+(`lease.py`).
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,6 +52,7 @@ select column_name, column_type from (describe incoming) where column_name not i
 )
 """
 
+# dbt/profiles.yml says the same: a process may open a file twice only with equal settings.
 SETTINGS = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -76,7 +78,7 @@ class Warehouse:
 
     @contextmanager
     def session(self) -> Iterator[None]:
-        """One connection for everything inside: opening the file costs more than most of what a step asks. Never around a dbt build."""
+        """One connection for everything inside, with its temporary tables."""
         if self._session is not None:
             yield
             return
@@ -89,11 +91,13 @@ class Warehouse:
 
     @contextmanager
     def connect(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection. While one is open, others of this process, dbt's as well, share its open file, each with transactions of its own."""
         if self._session is not None:
             yield self._session
             return
-        connection = duckdb.connect(self.path, config={**SETTINGS, "threads": self.threads})
+        connection = duckdb.connect(self.path, config=SETTINGS)
         try:
+            connection.execute(f"set threads = {self.threads}")
             connection.execute("set TimeZone = 'UTC'")
             yield connection
         finally:

@@ -52,10 +52,9 @@ def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     def campaign_content(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per mail: subject, preheader and where its HTML and text lie."""
         (moment,) = moments_of(context, store.shop)
-        with store.warehouse.session():
-            write_moments(store, [moment])
-            content = render_moment(store, moment)
-            store.warehouse.replace_days("campaigns.campaign_content", content, [moment.as_of])
+        write_moments(store, [moment])
+        content = render_moment(store, moment)
+        store.warehouse.replace_days("campaigns.campaign_content", content, [moment.as_of])
         fault_point("rendered")
         return dg.MaterializeResult(metadata={"dagster/row_count": content.num_rows, **first_mail(store, content)})
 

@@ -66,11 +66,10 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         (moment,) = moments_of(context, store.shop)
         fault_point("publishing")
         folder = "unchanged (a rebuild)"
-        with store.warehouse.session():
-            if not is_rebuild(store, moment):
-                folder = publish(store.warehouse, store.settings.store / "published", moment)
-                built = pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))})
-                store.warehouse.replace_days("sources.built_days", built, [moment.as_of])
+        if not is_rebuild(store, moment):
+            folder = publish(store.warehouse, store.settings.store / "published", moment)
+            built = pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))})
+            store.warehouse.replace_days("sources.built_days", built, [moment.as_of])
         fault_point("published")
         return dg.MaterializeResult(metadata={"folder": folder})
 
@@ -85,9 +84,8 @@ def is_rebuild(store: Store, moment: Moment) -> bool:
 
 def refresh_consent(store: Store, moment: Moment) -> None:
     """Take in what consent has come since the run began, and state the newest word."""
-    with store.warehouse.session():
-        news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True, closed=moment.known_by)
-        write_moments(store, [moment])
+    news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True, closed=moment.known_by)
+    write_moments(store, [moment])
     if news:
         for _ in build(store.settings, ["fct_consents", "fct_suppressions"], exclude_tests=True):
             pass
@@ -96,8 +94,7 @@ def refresh_consent(store: Store, moment: Moment) -> None:
 def deliver(store: Store, moment: Moment) -> list[ExportRun]:
     """Write every feed of the day for every destination of the shop."""
     refresh_consent(store, moment)
-    with store.warehouse.session():
-        return deliver_feeds(store, moment)
+    return deliver_feeds(store, moment)
 
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:

@@ -54,10 +54,9 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     )
     def identify(store: Store):  # type: ignore[no-untyped-def]
         """Which customer each source record belongs to, since when, and by which rule."""
-        with store.warehouse.session():
-            tell("identity", "contact points")
-            points = add_contact_points(store)
-            linked = link(store)
+        tell("identity", "contact points")
+        points = add_contact_points(store)
+        linked = link(store)
         fault_point("linked")
         yield dg.MaterializeResult(asset_key=key("contact_points"), metadata={"dagster/row_count": points})
         told = tables_of(linked)

@@ -50,11 +50,10 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
     def land(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
         """Pull, land and load what is new, oldest extract first; judge each row by its contract."""
         moments = moments_of(context, store.shop)
-        with store.warehouse.session():
-            pulled = pull_shop(store.warehouse, store.shop, store.settings.store)
-            batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store)
-            judge_extracts(store.warehouse, store.shop, moments)
-            judge_pulls(store.warehouse, pulled, moments)
+        pulled = pull_shop(store.warehouse, store.shop, store.settings.store)
+        batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store)
+        judge_extracts(store.warehouse, store.shop, moments)
+        judge_pulls(store.warehouse, pulled, moments)
         new = by_table(batches)
         totals = {(row[0], row[1]): row[2:] for row in store.warehouse.rows(LEDGER)}
         landed = [batch.batch_id for batch in batches]

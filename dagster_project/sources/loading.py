@@ -59,7 +59,7 @@ def load_shop_extracts(
     """
     contracts = contracts_of(shop)
     batches: list[Batch] = []
-    # The file stays open between batches: opening and closing it costs more than a day's rows. Each batch is its own transaction all the same.
+    # Judged rows wait in temporary tables of one connection. Each batch is its own transaction all the same.
     with warehouse.session():
         for name in shop.sources:
             system = contracts[name]

@@ -71,8 +71,7 @@ def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) ->
 def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]:
     """Build the selected models for the run's moments; row counts and dbt's test results come as metadata and checks."""
     settings = store.settings
-    with store.warehouse.session():
-        trainings = write_moments(store, moments_of(context, store.shop))
+    trainings = write_moments(store, moments_of(context, store.shop))
     horizons = {horizon for training in trainings for horizon in training.label_horizons}
     parsed = parse()
     keys = sorted(context.selected_asset_keys)

@@ -1,7 +1,7 @@
 """dbt in this process: parsed once, then a second per build instead of six, with the events dagster-dbt makes of dbt's own.
 
-A dbt command line per step imports and parses anew each time. dbt's programmatic runner takes a parsed project and shares the process; the store's
-file is closed after each build, so that Python stages can open it.
+A dbt command line per step imports and parses anew each time. dbt's programmatic runner takes a parsed project and shares the process and, in a
+run, the store's open file.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ def fingerprint() -> str:
 def invoke(
     warehouse: Path, threads: int, target: Path, arguments: Sequence[str], manifest: Manifest | None = None, on_event: Any = None
 ) -> Any:
-    """Run a dbt command on a warehouse; its file is closed when this returns."""
+    """Run a dbt command on a warehouse; its connections are closed when this returns."""
     os.environ["DEARLY_WAREHOUSE"] = str(warehouse)
     os.environ["DEARLY_THREADS"] = str(threads)
     target.mkdir(parents=True, exist_ok=True)
