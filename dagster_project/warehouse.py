@@ -124,8 +124,12 @@ class Warehouse:
             return connection.execute(sql, list(parameters)).fetchall()
 
     def exists(self, table: str) -> bool:
-        schema, name = table.split(".")
-        return bool(self.rows("select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]))
+        # The catalogue's own views list every table before they answer for one.
+        try:
+            self.rows(f"from {table} limit 0")
+        except duckdb.CatalogException:
+            return False
+        return True
 
     def replace(self, table: str, rows: pa.Table) -> None:
         """Make the table anew from these rows."""

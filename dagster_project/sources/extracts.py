@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -299,6 +300,14 @@ def jsonl_chunks(reading: Reading) -> Iterator[Chunk]:
         place_columns(reading.drifting, reading.headers, ordered=False)
 
 
+@cache
+def engine() -> duckdb.DuckDBPyConnection:
+    """A database of its own, in memory, for questions about texts; opening one costs more than most chunks."""
+    connection = duckdb.connect()
+    connection.execute("set TimeZone = 'UTC'")
+    return connection
+
+
 def json_chunk(reading: Reading, numbers: list[int], lines: list[str], unreadable: list[Unreadable]) -> Chunk:
     """Rows of JSON objects; numbers and texts as they are written, nested values as JSON."""
     table = reading.table
@@ -315,7 +324,7 @@ def json_chunk(reading: Reading, numbers: list[int], lines: list[str], unreadabl
     fields = ", ".join(f'coalesce({", ".join(f"stated[{place}]" for place in places[name])}) as "{name}"' for name in places)
     texts = [name for name, column in table.columns.items() if column.type == "text"]
     nested = " ".join(f"when kinds[{place}] in ('OBJECT', 'ARRAY') then {n}" for n, name in enumerate(texts) for place in places[name])
-    with duckdb.connect() as connection:
+    with engine().cursor() as connection:
         connection.register("lines", incoming)
         connection.execute(
             f"""
@@ -360,7 +369,7 @@ def parquet_chunks(reading: Reading) -> Iterator[Chunk]:
         try:
             for batch in file.iter_batches(batch_size=CHUNK_ROWS):
                 numbers = pa.array(range(at + 1, at + 1 + len(batch)), pa.int64())
-                with duckdb.connect() as connection:
+                with engine().cursor() as connection:
                     connection.execute("set TimeZone = 'UTC'")
                     connection.register("content", pa.Table.from_batches([batch]).append_column("_row_number", numbers))
                     rows = connection.execute(f"select {fields}, _row_number from content order by _row_number").to_arrow_table()

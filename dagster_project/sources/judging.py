@@ -43,6 +43,11 @@ class Judged:
     counts: dict[str, Any] | None
     judging: "Judging"
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether any row of it broke a rule or could not be read."""
+        return self.place in self.judging.marked
+
     def good_rows(self) -> str:
         """The rows that broke no rule which costs them, in SQL. A counted column (`number_within`) is counted where the extract does not state it."""
         table = self.judging.table
@@ -62,6 +67,8 @@ class Judged:
         Raises:
             UnreadableExtract: a column is of another type throughout, and the contract stops on it.
         """
+        if not self.is_marked:
+            return
         rules, connection = self.judging.rules, self.judging.warehouse
         broken = dict(connection.rows("select place, count(*) from broken_rows where extract = ? group by place", [self.place]))
         for place, rule in enumerate(rules):
@@ -87,6 +94,24 @@ class Judged:
 
     def quarantine(self, connection: duckdb.DuckDBPyConnection, batch_id: str) -> None:
         """Put the refused rows where they wait, and note which rules were broken and what differed."""
+        system, name = self.extract.system, self.extract.table
+        if self.is_marked:
+            self.quarantine_marked(connection, batch_id)
+        for one in self.drifting.met:
+            # What an extract goes on with night after night is told once.
+            connection.execute(
+                """
+                insert into sources.differences
+                select $1, $2, $3, $4, $5, $6 where not exists (
+                    select 1 from sources.differences
+                    where drift in ('new_column', 'reordered', 'byte_order_mark', 'delimiter', 'encoding')
+                        and source = $1 and table_name = $2 and drift = $4 and column_name is not distinct from $5
+                )
+                """,
+                [system, name, batch_id, one.case, one.column, one.message],
+            )
+
+    def quarantine_marked(self, connection: duckdb.DuckDBPyConnection, batch_id: str) -> None:
         system, name, table = self.extract.system, self.extract.table, self.judging.table
         rules = self.judging.rules
         connection.register("rules", rule_table(rules))
@@ -126,19 +151,6 @@ class Judged:
             [system, name, batch_id, self.place, self.place],
         )
         connection.unregister("rules")
-        for one in self.drifting.met:
-            # What an extract goes on with night after night is told once.
-            connection.execute(
-                """
-                insert into sources.differences
-                select $1, $2, $3, $4, $5, $6 where not exists (
-                    select 1 from sources.differences
-                    where drift in ('new_column', 'reordered', 'byte_order_mark', 'delimiter', 'encoding')
-                        and source = $1 and table_name = $2 and drift = $4 and column_name is not distinct from $5
-                )
-                """,
-                [system, name, batch_id, one.case, one.column, one.message],
-            )
 
 
 class Judging:
@@ -152,6 +164,7 @@ class Judging:
         self.rows = 0
         self.taken: list[Judged] = []
         self.pool: list[tuple[int, pa.Table]] = []
+        self.marked: frozenset[int] = frozenset()
         columns = ", ".join(f'"{column}" varchar' for column in self.table.columns)
         with warehouse.connect() as connection:
             connection.execute(
@@ -254,6 +267,8 @@ class Judging:
             if rule.kind == "unique":
                 for judged in self.taken:
                     self.judge_unique(judged, place, rule)
+        marked = self.warehouse.rows("select extract from broken_rows union select extract from unreadable_rows")
+        self.marked = frozenset(extract for (extract,) in marked)
         return self.taken
 
     def judge_unique(self, judged: Judged, place: int, rule: Rule) -> None:

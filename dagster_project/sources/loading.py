@@ -141,7 +141,8 @@ class TableLoader:
         filled: set[str] = set()
         if optional and self.warehouse.exists(self.raw):
             flags = ", ".join(f'bool_or("{name}" is not null)' for name in optional)
-            (found,) = self.warehouse.rows(f"select {flags} from (select * from {self.raw} order by rowid desc limit 10000)")
+            newest = f"(select max(rowid) - 10000 from {self.raw})"
+            (found,) = self.warehouse.rows(f"select {flags} from {self.raw} where rowid > {newest}")
             filled = {name for name, is_filled in zip(optional, found, strict=True) if is_filled}
         return Drifting(extract.path, self.table, frozenset(filled))
 

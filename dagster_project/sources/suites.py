@@ -19,6 +19,7 @@ import duckdb
 import great_expectations as gx
 import pandas as pd
 import pyarrow as pa
+from great_expectations.execution_engine import pandas_execution_engine
 from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
 from great_expectations.expectations.expectation import ColumnMapExpectation, Expectation, MulticolumnMapExpectation
 from great_expectations.expectations.metrics.map_metric_provider.column_condition_partial import column_condition_partial
@@ -28,12 +29,15 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map
 from jsonschema import Draft202012Validator
 
 from dagster_project.identity.contact_points import email_point, phone_point
+from dagster_project.sources.extracts import engine
 from dagster_project.sources.rules import Rule
 
 # Its own expectations, which its package does not export to type checkers.
 gxe: Any = gx.expectations
 for chatty in ("great_expectations", "great_expectations.data_context.types.base"):
     logging.getLogger(chatty).setLevel(logging.ERROR)
+# The fingerprint of a frame that is judged and gone costs as much as judging it.
+pandas_execution_engine.HASH_THRESHOLD = 0
 
 # How a value of the declared type reads; raw tables keep the text, staging casts it.
 TYPE_TESTS = {
@@ -57,14 +61,6 @@ def context() -> Any:
     made = gx.get_context(mode="ephemeral")
     made.variables.progress_bars = cast("Any", {"globally": False})
     return made
-
-
-@cache
-def engine() -> duckdb.DuckDBPyConnection:
-    """A database of its own, in memory, for questions about values; opening one costs more than most questions."""
-    connection = duckdb.connect()
-    connection.execute("set TimeZone = 'UTC'")
-    return connection
 
 
 def ask(sql: str, values: pa.Array) -> list[Any]:
