@@ -53,7 +53,7 @@ select column_name, column_type from (describe incoming) where column_name not i
 """
 
 # dbt/profiles.yml says the same: a process may open a file twice only with equal settings.
-SETTINGS = {
+SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
     "python_enable_replacements": "false",
