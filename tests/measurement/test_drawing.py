@@ -102,6 +102,7 @@ def test_a_lift_is_called_an_effect_only_when_it_is_one(holdout: int | None, low
         "revenue": None,
         "cost": None,
         "holdout_conversions": None,
+        "roi": None,
     }
     result = Result("c", "s", "a", sent=1000, holdout=holdout, lift=low, lift_low=low, lift_high=high, **unknown)
     assert result.verdict[0] == verdict

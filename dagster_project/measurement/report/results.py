@@ -12,7 +12,8 @@ ENOUGH_HELD_OUT = 30
 
 @dataclass(frozen=True)
 class Result:
-    """One arm of a campaign; None where the store does not know. `lift` is revenue per person less the holdout's, in the shop's money."""
+    """One arm of a campaign; None where the store does not know. `lift` is revenue per person less the holdout's, in the shop's money;
+    `roi` what was caused beyond the cost, per unit of cost."""
 
     campaign: str
     step: str
@@ -29,6 +30,7 @@ class Result:
     lift: float | None
     lift_low: float | None
     lift_high: float | None
+    roi: float | None
 
     @property
     def has_interval(self) -> bool:
