@@ -1,9 +1,11 @@
 """The one reader of the environment (prefix DEARLY_). Everything runs with nothing set."""
 
 import os
+import resource
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -75,6 +77,20 @@ def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -
         pseudonym_key=environment.get("DEARLY_PSEUDONYM_KEY"),
         kill_at=environment.get("DEARLY_KILL_AT"),
     )
+
+
+@cache
+def memory_megabytes() -> int:
+    """What DuckDB may take of the memory: DEARLY_MEMORY (MB), else two fifths of what this process may have. The rest is Python's and its frames'."""
+    stated = os.environ.get("DEARLY_MEMORY")
+    if stated:
+        return int(stated)
+    # Of an address space half is taken by libraries and by what is set aside and never used.
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), resource.getrlimit(resource.RLIMIT_AS)[0] // 2]
+    for path in (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")):
+        if path.is_file() and path.read_text().strip().isdigit():
+            limits.append(int(path.read_text()))
+    return max(450, int(min(limit for limit in limits if limit > 0) * 0.4) >> 20)
 
 
 def secret(name: str, environment: Mapping[str, str] = os.environ) -> str:

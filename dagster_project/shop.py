@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from dagster_project.moments import Moment, end_of_day
 from dagster_project.scores.score_models import SCORE_MODELS
+from dagster_project.sources.contract import Pull
 
 # What `dearly shop new` writes where nobody has said how buyers are told; production refuses it.
 ASSUMED = "ASSUMED, nobody has said where buyers are told"
@@ -42,6 +43,8 @@ class SourceSystem(Strict):
     file: str | None = Field(None, description="tables: a DuckDB file, relative to the shop's folder")
     schema_name: str | None = Field(None, alias="schema", description="tables: the schema they are in")
     tables: list[str] | None = Field(None, description="the tables that this shop has; all of source.yaml when not said")
+    loader: str | None = Field(None, description="tables: who lands them in tables of its own shape (sources/<system>/<loader>.yaml)")
+    pulls: dict[str, Pull] = Field({}, description="tables: table of source.yaml → what it is called there, and its cursor")
     url: str | None = Field(None, description="http: the API's address")
     token: str | None = Field(None, description="http: the environment variable that holds the API's token")
     columns: dict[str, dict[str, str | Header]] = Field(
@@ -58,6 +61,8 @@ class SourceSystem(Strict):
             raise ValueError("a source of tables says its connection (the name of an environment variable) or its file (DuckDB)")
         if self.kind == "http" and not self.url:
             raise ValueError("a source of kind http says its url")
+        if self.kind != "tables" and (self.loader or self.pulls):
+            raise ValueError("loader and pulls are of a source of tables")
         return self
 
 
@@ -79,7 +84,7 @@ class Guards(Strict):
     """Bands outside which a day's delivery is held."""
 
     rows_at_least: float = Field(0.3, description="share of a table's median daily rows below which an extract counts as shrunken")
-    rows_at_most: float = Field(10.0, description="times a table's median daily rows above which an extract counts as swollen")
+    rows_at_most: float = Field(5.0, description="times a table's median daily rows above which an extract counts as swollen")
     rows_compared_from: int = Field(50, description="tables that usually bring fewer rows a day are not judged by their number")
     audience_change_at_most: float = Field(3.0, description="factor by which an audience may grow or shrink in a day")
     audience_at_least: int = Field(50, description="audiences smaller than this on both days are not compared")

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment
+from dagster_project.settings import memory_megabytes
 
 # Bookkeeping that exists before any extract or model: dbt reads these as sources, Python writes them.
 BOOKKEEPING = """
@@ -98,6 +99,7 @@ class Warehouse:
         connection = duckdb.connect(self.path, config=SETTINGS)
         try:
             connection.execute(f"set threads = {self.threads}")
+            connection.execute(f"set memory_limit = '{memory_megabytes()}MB'")
             connection.execute("set TimeZone = 'UTC'")
             yield connection
         finally:

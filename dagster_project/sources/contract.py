@@ -51,6 +51,16 @@ class Truth(Strict):
     reason: str
 
 
+class Piece(Strict):
+    """A table that a loader made of a part of the source's documents: which of its columns are read, and which row each of its own belongs to."""
+
+    needs: list[str] = Field(["id"], description="columns without which nothing is read")
+    may_have: list[str] = Field([], description="columns that a loader makes once a value has come")
+    of: str | None = Field(None, description="table.column that it belongs to; none for the table that gives the rows")
+    by: str | None = Field(None, description="its own column with that value")
+    may_be_absent: bool = Field(False, description="a loader lands it only where it is asked to, or has rows")
+
+
 class Pull(Strict):
     """How new rows of a table are asked for, where they do not come as files: from a database (`table`), from an API (`path`)."""
 
@@ -68,6 +78,8 @@ class Pull(Strict):
     lookup: str | None = Field(None, description="asked once for each customer: the parameter that takes the e-mail address")
     keep_days: int = Field(365, description="an answer older than this is asked for again")
     looked_up_at: str | None = Field(None, description="the column that takes the day of the look-up, where the answer does not state one")
+    pieces: dict[str, Piece] = Field({}, description="the tables that a row is put together from, the one that gives the rows first")
+    columns: dict[str, str] = Field({}, description="name in the extract ← what it is, in SQL over the pieces (their values are texts)")
 
 
 class Drift(Strict):
@@ -173,6 +185,30 @@ def load_system(system: str, folder: Path = SYSTEMS) -> System:
             if set(declared.number_within or []) - set(table.columns):
                 raise ValueError(f"{path}: table {name} numbers {column} within columns that it does not declare.")
     return contract
+
+
+class Loader(Strict):
+    """sources/<system>/<loader>.yaml: how a loader (Fivetran) lands a system's documents, and how they are put together again."""
+
+    description: str
+    tables: dict[str, Pull]
+
+
+def load_loader(system: str, loader: str, folder: Path = SYSTEMS) -> Loader:
+    """Read how a loader lands a system.
+
+    Raises:
+        ValueError: the file is missing or wrong; the message names it and each mistake.
+    """
+    path = folder / system / f"{loader}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(f"{one.parent.name}: {one.stem}" for one in folder.glob("*/*.yaml") if one.stem != "source"))
+        raise ValueError(f"{path} is missing: nobody has said how {loader} lands {system} (there is {known}).")
+    try:
+        return Loader(**yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
+    except ValidationError as error:
+        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"{path}: {mistakes}") from None
 
 
 def all_systems(folder: Path = SYSTEMS) -> dict[str, System]:

@@ -58,7 +58,10 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
     if repeated:
         drifting.meet("repeated_header", None, f"the header has {', '.join(map(repr, repeated))} more than once")
     places = {name: header.index(one) for name, names in table.names.items() for one in names if one in header}
-    declared = {one for names in table.names.values() for one in names}
+    # What says how new a row is to its puller is no column of the row.
+    declared = {one for names in table.names.values() for one in names} | (
+        {table.pull.cursor} if table.pull and table.pull.cursor else set()
+    )
     new = [name for name in header if name not in declared]
     for name, column in table.columns.items():
         if name in places or column.number_within:

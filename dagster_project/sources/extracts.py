@@ -136,7 +136,7 @@ def as_written(rows: pa.Table, table: Table) -> pa.Table:
         f"""{FORMATS.get(format, OFFSET if "%z" in format else MOMENT).format(f'"{name}"', format.replace("'", "''"))} as "{name}" """
         for name, format in formats.items()
     )
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.register("incoming", rows)
         return connection.execute(f"select * replace ({read}) from incoming order by _row_number").to_arrow_table()
@@ -303,7 +303,7 @@ def jsonl_chunks(reading: Reading) -> Iterator[Chunk]:
 @cache
 def engine() -> duckdb.DuckDBPyConnection:
     """A database of its own, in memory, for questions about texts; opening one costs more than most chunks."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": 1})
     connection.execute("set TimeZone = 'UTC'")
     return connection
 

@@ -1,6 +1,6 @@
 """Rows of extracts with the contract's verdict, in temporary tables of the store's connection: however large an extract, a chunk is in memory.
 
-stated_rows      extract, columns as text, _row_number, broken (the first rule that costs the row, as its place)
+stated_rows      extract, columns as text, _row_number, _broken (the first rule that costs the row, as its place)
 broken_rows      extract, row_number, place, value: every rule that a row broke, warnings too
 unreadable_rows  extract, row_number, column_name, reason, text
 """
@@ -52,13 +52,13 @@ class Judged:
         """The rows that broke no rule which costs them, in SQL. A counted column (`number_within`) is counted where the extract does not state it."""
         table = self.judging.table
         counted = {name: column.number_within for name, column in table.columns.items() if column.number_within}
-        stated = f"select * exclude (_extract, broken) from stated_rows where _extract = {self.place}"
+        stated = f"select * exclude (_extract, _broken) from stated_rows where _extract = {self.place}"
         for name, within in counted.items():
             group = ", ".join(f'"{one}"' for one in within)
             number = f"row_number() over (partition by {group} order by _row_number)::varchar"
             any_stated = f'count("{name}") over () > 0'
             stated = f'select * replace (case when {any_stated} then "{name}" else {number} end as "{name}") from ({stated})'
-        refused = f"select _row_number from stated_rows where _extract = {self.place} and broken is not null"
+        refused = f"select _row_number from stated_rows where _extract = {self.place} and _broken is not null"
         return f"select * from ({stated}) where _row_number not in ({refused})"
 
     def refuse_if_changed(self) -> None:
@@ -115,7 +115,7 @@ class Judged:
         system, name, table = self.extract.system, self.extract.table, self.judging.table
         rules = self.judging.rules
         connection.register("rules", rule_table(rules))
-        packed = ", ".join(f'"{column}" := "{column}"' for column in table.columns)
+        packed = ", ".join(f'"{column}" := stated."{column}"' for column in table.columns)
         connection.execute(
             f"""
             insert into sources.quarantine
@@ -124,9 +124,9 @@ class Judged:
                 select stated._row_number as row_number, rules.reason, rules.column_name, broken.value,
                     to_json(struct_pack({packed}))::varchar as row_json
                 from stated_rows as stated
-                inner join rules on stated.broken = rules.place
+                inner join rules on stated._broken = rules.place
                 left join broken_rows as broken
-                    on stated._extract = broken.extract and stated._row_number = broken.row_number and stated.broken = broken.place
+                    on stated._extract = broken.extract and stated._row_number = broken.row_number and stated._broken = broken.place
                 where stated._extract = ?
                 union all
                 select row_number, reason, column_name, null, to_json(text)::varchar from unreadable_rows where extract = ?
@@ -168,7 +168,7 @@ class Judging:
         columns = ", ".join(f'"{column}" varchar' for column in self.table.columns)
         with warehouse.connect() as connection:
             connection.execute(
-                f"create or replace temp table stated_rows ({columns}, _row_number bigint, _extract integer, broken integer)"
+                f"create or replace temp table stated_rows ({columns}, _row_number bigint, _extract integer, _broken integer)"
             )
             connection.execute(
                 "create or replace temp table broken_rows (extract integer, row_number bigint, place integer, value varchar)"
@@ -254,7 +254,7 @@ class Judging:
             }
         )
         with self.warehouse.connect() as connection:
-            connection.register("incoming", rows.append_column("broken", broken))
+            connection.register("incoming", rows.append_column("_broken", broken))
             connection.execute("insert into stated_rows by name select * from incoming")
             connection.register("incoming", details)
             connection.execute("insert into broken_rows by name select * from incoming")
@@ -280,7 +280,7 @@ class Judging:
             stated = connection.execute(
                 f"""
                 select {named}, min(_row_number) as _row_number, list(_row_number) as numbers
-                from stated_rows where _extract = ? and broken is null group by {columns} order by _row_number
+                from stated_rows where _extract = ? and _broken is null group by {columns} order by _row_number
                 """,
                 [judged.place],
             ).to_arrow_table()
@@ -294,7 +294,8 @@ class Judging:
                     [judged.place, numbers],
                 )
                 connection.execute(
-                    f"update stated_rows set broken = {place} where _extract = ? and list_contains(?, _row_number)", [judged.place, numbers]
+                    f"update stated_rows set _broken = {place} where _extract = ? and list_contains(?, _row_number)",
+                    [judged.place, numbers],
                 )
 
 

@@ -1,7 +1,7 @@
 """The contracts of a shop's systems under the names that its own extracts use (shop.yaml, `columns`)."""
 
 from dagster_project.shop import Header, Shop, SourceSystem
-from dagster_project.sources.contract import Column, System, Table, load_system
+from dagster_project.sources.contract import Column, System, Table, load_loader, load_system
 
 
 def contracts_of(shop: Shop) -> dict[str, System]:
@@ -14,13 +14,18 @@ def contracts_of(shop: Shop) -> dict[str, System]:
 
 
 def mapped(system: System, source: SourceSystem, where: str) -> System:
-    unknown = sorted({*source.columns, *(source.tables or [])} - set(system.tables))
+    unknown = sorted({*source.columns, *source.pulls, *(source.tables or [])} - set(system.tables))
     if unknown:
         raise ValueError(f"{where} names {', '.join(unknown)}; source.yaml declares the tables {', '.join(system.tables)}.")
     tables = {
         name: with_headers(table, source.columns[name], f"{where}, table {name}") if name in source.columns else table
         for name, table in system.tables.items()
     }
+    if source.loader:
+        pulls = load_loader(system.system, source.loader).tables | source.pulls
+        tables = {name: table.model_copy(update={"pull": pulls.get(name)}) for name, table in tables.items()}
+    elif source.pulls:
+        tables = {name: table.model_copy(update={"pull": source.pulls.get(name, table.pull)}) for name, table in tables.items()}
     return system.model_copy(update={"tables": tables})
 
 

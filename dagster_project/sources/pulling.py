@@ -21,7 +21,8 @@ from dagster_project.progress import tell
 from dagster_project.settings import secret
 from dagster_project.shop import Shop, SourceSystem
 from dagster_project.sources.contract import System
-from dagster_project.sources.databases import plain, rows_of_database, rows_of_duckdb, start_of
+from dagster_project.sources.databases import DuckDBFile, Since, Tables, database, plain, start_of
+from dagster_project.sources.documents import documents
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.lookups import answers, people_to_ask
 from dagster_project.sources.mapping import contracts_of
@@ -96,13 +97,10 @@ def rows_of(warehouse: Warehouse, shop: Shop, system: System, name: str, landed:
     assert pull is not None
     start = start_of(newest_cursor([extract.path for extract in landed], pull.cursor) if pull.cursor else None, pull.overlap)
     if source.kind == "tables":
-        schema, inside = source.schema_name, pull.table or name
-        if source.file:
-            return rows_of_duckdb(shop.folder / source.file, schema or "main", inside, pull.cursor, start)
-        address = secret(source.connection or "")
-        if address.startswith("duckdb:///"):
-            return rows_of_duckdb(Path(address.removeprefix("duckdb:///")), schema or "main", inside, pull.cursor, start)
-        return rows_of_database(address, schema, inside, pull.cursor, start)
+        tables = tables_at(shop, source)
+        if pull.pieces:
+            return documents(tables, pull, start)
+        return tables.rows(pull.table or name, Since(pull.cursor, start) if pull.cursor else None)
     from dagster_project.sources.http_api import Api
 
     if pull.path is None:
@@ -112,6 +110,13 @@ def rows_of(warehouse: Warehouse, shop: Shop, system: System, name: str, landed:
         return answers(api, pull, table, people_to_ask(warehouse, landed, table, pull, night), night)
     since = {pull.since: start if isinstance(start, int) else start.isoformat()} if pull.since and start is not None else {}
     return api.pages(pull.path, {**pull.parameters, **since}, pull.rows)
+
+
+def tables_at(shop: Shop, source: SourceSystem) -> Tables:
+    """Where a source's tables are."""
+    if source.file:
+        return DuckDBFile(shop.folder / source.file, source.schema_name or "main")
+    return database(secret(source.connection or ""), source.schema_name)
 
 
 def headers_of(system: System, source: SourceSystem) -> dict[str, str]:

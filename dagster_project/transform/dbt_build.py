@@ -17,7 +17,7 @@ from typing import Any
 
 from dagster_project.files import make_folder_whole
 from dagster_project.progress import tell
-from dagster_project.settings import DBT_PROJECT, Settings, silence_telemetry
+from dagster_project.settings import DBT_PROJECT, Settings, memory_megabytes, silence_telemetry
 
 silence_telemetry()
 
@@ -79,6 +79,7 @@ def invoke(
     """Run a dbt command on a warehouse; its connections are closed when this returns."""
     os.environ["DEARLY_WAREHOUSE"] = str(warehouse)
     os.environ["DEARLY_THREADS"] = str(threads)
+    os.environ["DEARLY_MEMORY"] = str(memory_megabytes())
     target.mkdir(parents=True, exist_ok=True)
     folders = [
         "--project-dir",
