@@ -1,12 +1,16 @@
-"""What breaks readers: naughty strings in every text column, hostile CSV, files cut anywhere. Exact, or quarantined with a reason; never a crash."""
+"""What breaks readers: naughty strings in every text column, hostile CSV, files cut anywhere. Exact, or quarantined with a reason; never a crash.
+
+DEARLY_TORTURE=whole takes every table of every system; without it a table of each format.
+"""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dagster_project.sources.contract import Column, Table
+from dagster_project.sources.contract import Column, Table, all_systems
 from dagster_project.sources.drift import UnreadableExtract
 from dagster_project.sources.extracts import read_chunks
 from tests.sources.samples import Store, content, good_rows
@@ -30,6 +34,8 @@ NAUGHTY += [
 ]
 # Each format, with and without rules on its texts.
 TABLES = [("hubspot", "contacts"), ("ga4", "events"), ("shopify", "customers"), ("shopify", "products"), ("articles", "articles")]
+if os.environ.get("DEARLY_TORTURE") == "whole":
+    TABLES = [(name, table) for name, system in all_systems().items() for table in system.tables]
 FIRST, SECOND = "20260102T050000Z", "20260103T050000Z"
 
 
