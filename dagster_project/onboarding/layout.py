@@ -10,6 +10,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described, words_of
 from dagster_project.sources.contract import System, Table
+from dagster_project.sources.extracts import FORMATS
 
 # Of a known table's columns at least so many are there, and so large a share.
 KNOWN_COLUMNS, KNOWN_SHARE = 5, 0.75
@@ -165,7 +166,10 @@ def are_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, header: st
 
 
 def share_multiplied(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part, amount: Part) -> float:
-    numbers = [f"try_cast({values.quoted(part.header)} as double)" for part in (quantity, price, amount)]
+    numbers = [
+        f"try_cast({FORMATS.get(part.format or '', '{0}').format(values.quoted(part.header))} as double)"
+        for part in (quantity, price, amount)
+    ]
     sql = f"select avg(case when abs({numbers[0]} * {numbers[1]} - {numbers[2]}) <= 0.02 * abs({numbers[2]}) + 0.01 then 1.0 else 0.0 end)"
     row = connection.execute(f"{sql} from {sample.relation}").fetchone()
     return float(row[0] or 0) if row else 0.0

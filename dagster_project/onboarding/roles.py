@@ -134,6 +134,67 @@ AMOUNTS = {
     "unit_cost",
     "stock",
 }
+# Headers of German shops, as the English ones that the patterns know.
+GERMAN = {
+    "bestellnummer": "order id",
+    "bestellnr": "order id",
+    "bestell nr": "order id",
+    "auftragsnummer": "order id",
+    "auftragsnr": "order id",
+    "rechnungsnummer": "invoice id",
+    "rechnungsnr": "invoice id",
+    "bestelldatum": "order date",
+    "auftragsdatum": "order date",
+    "rechnungsdatum": "invoice date",
+    "datum": "date",
+    "kundennummer": "customer id",
+    "kundennr": "customer id",
+    "kunden nr": "customer id",
+    "kunde": "customer id",
+    "e mail adresse": "email",
+    "telefon": "phone",
+    "vorname": "first name",
+    "nachname": "last name",
+    "geburtsdatum": "date of birth",
+    "geschlecht": "gender",
+    "strasse": "street",
+    "straße": "street",
+    "ort": "city",
+    "stadt": "city",
+    "bundesland": "state",
+    "postleitzahl": "zip",
+    "land": "country",
+    "sprache": "language",
+    "artikelnummer": "product id",
+    "artikelnr": "product id",
+    "artikel nr": "product id",
+    "artikelbezeichnung": "product name",
+    "artikel": "product name",
+    "bezeichnung": "product name",
+    "produkt": "product name",
+    "kategorie": "category",
+    "warengruppe": "category",
+    "marke": "brand",
+    "hersteller": "brand",
+    "menge": "quantity",
+    "anzahl": "quantity",
+    "stück": "quantity",
+    "einzelpreis": "unit price",
+    "stückpreis": "unit price",
+    "preis": "price",
+    "gesamtpreis": "line total",
+    "betrag": "amount",
+    "summe": "total",
+    "rabatt": "discount amount",
+    "währung": "currency",
+    "status": "status",
+    "bestand": "stock",
+    "lagerbestand": "stock",
+    "newsletter": "newsletter",
+    "angelegt am": "created at",
+    "kunde seit": "customer since",
+    "beschreibung": "description",
+}
 # What a table of a kind is told by: the words of its name, and the columns that it needs, each one of several.
 KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "events": (r"events?|clicks?|views|behaviou?r|sessions?", (("visitor_id",), ("happened_at",), ("event",))),
@@ -211,6 +272,8 @@ YES_OR_NO = {
     "opt_in",
     "opted_in",
     "opt_out",
+    "ja",
+    "nein",
 }
 
 
@@ -222,7 +285,7 @@ def is_called(sample: Sample, kind: str) -> bool:
 def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str, columns: list[str]) -> Reading:
     """Find a header for each column of a kind of table; each header plays one part, the part that comes first."""
     reading = Reading(sample, kind)
-    words = {header: words_of(header) for header in sample.headers}
+    words = {header: GERMAN.get(words_of(header), words_of(header)) for header in sample.headers}
     taken: set[str] = set()
     own = OWN_ID.get(kind) if is_called(sample, kind) else None
     plain = next((header for header in sample.headers if words[header] == "id"), None)

@@ -212,3 +212,34 @@ def test_day_and_month_are_told_apart_by_the_files_order(format: str, tmp_path: 
     assert isinstance(stated, Header)
     assert stated.format == format
     assert any("which comes first, the day or the month?" in line for line in draft.review)
+
+
+def test_a_german_shop_is_read_as_it_writes(tmp_path: Path) -> None:
+    """Semicolons, Windows' letters, days first, decimal commas, German headers."""
+    lines = [
+        [f"B{n // 2}", f"{n // 40 + 1:02d}.10.2025", f"K{n % 30}", f"A{n % 9}", "Große Tüte", 2, "1.250,50", "2.501,00"] for n in range(240)
+    ]
+    header = "Bestellnummer|Bestelldatum|Kundennummer|Artikelnummer|Artikelbezeichnung|Menge|Einzelpreis|Gesamtpreis"
+    write(tmp_path / "in" / "Bestellpositionen.csv", header, lines, delimiter=";", encoding="cp1252")
+    people = [[f"K{n}", "Jörg", "Müller", f"k{n}@beispiel.de", "Deutschland", "ja" if n % 2 else "nein"] for n in range(30)]
+    write(
+        tmp_path / "in" / "Kunden.csv",
+        "Kundennummer|Vorname|Nachname|E-Mail-Adresse|Land|Newsletter",
+        people,
+        delimiter=";",
+        encoding="cp1252",
+    )
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    source = draft.shop.sources["sales"]
+    assert source.columns["lines"]["unit_price"] == Header(**{"from": "Einzelpreis", "format": "1.234,56"})
+    assert source.columns["lines"]["ordered_at"] == Header(**{"from": "Bestelldatum", "format": "%d.%m.%Y", "required": True})
+    assert source.columns["customers"]["accepts_marketing"] == "Newsletter"
+    assert (draft.shop.zone, draft.shop.last_day) == ("Europe/Berlin", date(2025, 10, 6))
+    assert not [doubt for doubt in draft.review if "times" in doubt]
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    assert {batch.table_name: batch.rows_loaded for batch in load_shop_extracts(warehouse, draft.shop, tmp_path / "store")} == {
+        "lines": 240,
+        "customers": 30,
+    }
+    assert warehouse.rows("select distinct line_amount, product_name from sources.sales__lines") == [("2501.00", "Große Tüte")]
