@@ -1,11 +1,13 @@
 """What `dearly check` looks at: everything a person writes by hand, before a night depends on it."""
 
+import re
 from pathlib import Path
 
 from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.lint import lint_all
 from dagster_project.campaigns.located_yaml import ContentError
+from dagster_project.handbook import SEGMENTS, described, pages
 from dagster_project.settings import DBT_PROJECT, TEMPLATES, Settings
 from dagster_project.shop import load_shop
 from dagster_project.sources.contract import SYSTEMS, all_systems, dbt_source
@@ -13,9 +15,24 @@ from dagster_project.sources.contract import SYSTEMS, all_systems, dbt_source
 
 def generated_files() -> dict[Path, str]:
     """Files made from others, with what they should say."""
-    return {
+    staged = {
         DBT_PROJECT / "models" / "staging" / name / f"_{name}__sources.yml": dbt_source(system) for name, system in all_systems().items()
     }
+    return staged | pages()
+
+
+def segment_findings() -> list[str]:
+    """Columns of segment_flags without a description, and the other way round: a segment is both."""
+    model, words = SEGMENTS / "segment_flags.sql", SEGMENTS / "_segments__models.yml"
+    (flags,) = re.findall(r"\nflags as \((.*?)\n\)", model.read_text(), re.DOTALL)
+    written = re.findall(r" as (\w+),?$", flags, re.MULTILINE)
+    told = [name for name, _ in described(words, "segment_flags")]
+    found = [
+        f"{model}: {name} is no segment before {words.name} describes it; the description is what a marketer reads."
+        for name in written
+        if name not in told
+    ]
+    return found + [f"{words}: {name} is described, but {model.name} has no such column." for name in told if name not in written]
 
 
 def write_generated() -> list[Path]:
@@ -41,7 +58,8 @@ def findings(settings: Settings) -> list[str]:
     found += [f"{settings.shop_folder / 'shop.yaml'}: source {name} has no {SYSTEMS / name / 'source.yaml'}." for name in unknown]
     for path, content in generated_files().items():
         if not path.exists() or path.read_text() != content:
-            found.append(f"{path} does not say what source.yaml says; `dearly check --write` writes it.")
+            found.append(f"{path} is not what it is made from; `dearly check --write` writes it.")
+    found += segment_findings()
     try:
         brand = load_brand(settings.shop_folder)
         found += [str(finding) for finding in lint_all(TEMPLATES, campaigns_of(shop), brand, [])]

@@ -180,5 +180,4 @@ def addressed(store: Store, rows: pa.Table, moment: Moment) -> pa.Table:
 def segment_descriptions(nodes: dict[str, Any], clusters: Sequence[tuple[str, str]] = ()) -> dict[str, str]:
     """The segments and their descriptions: the written ones from the dbt manifest, and the clusters of the day."""
     columns = nodes["nodes"]["model.dearly.segment_flags"]["columns"].values()
-    written = {c["name"]: c["description"] for c in columns if (c.get("config", {}).get("meta") or c.get("meta") or {}).get("segment")}
-    return written | dict(clusters)
+    return {c["name"]: c["description"] for c in columns if c["name"] not in ("as_of", "customer_id")} | dict(clusters)

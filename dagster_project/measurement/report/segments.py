@@ -61,8 +61,4 @@ def segment_descriptions(manifest: Path) -> dict[str, str]:
         return {}
     nodes = json.loads(manifest.read_text())["nodes"]
     columns = nodes.get("model.dearly.segment_flags", {}).get("columns", {}).values()
-    return {
-        column["name"]: " ".join(column["description"].split())
-        for column in columns
-        if (column.get("config", {}).get("meta") or column.get("meta") or {}).get("segment")
-    }
+    return {c["name"]: " ".join(c["description"].split()) for c in columns if c["name"] not in ("as_of", "customer_id")}
