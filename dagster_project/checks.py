@@ -56,10 +56,13 @@ def findings(settings: Settings) -> list[str]:
         return [str(error)]
     unknown = [system for system in shop.sources if system not in declared]
     found += [f"{settings.shop_folder / 'shop.yaml'}: source {name} has no {SYSTEMS / name / 'source.yaml'}." for name in unknown]
-    for path, content in generated_files().items():
-        if not path.exists() or path.read_text() != content:
-            found.append(f"{path} is not what it is made from; `dearly check --write` writes it.")
-    found += segment_findings()
+    try:
+        for path, content in generated_files().items():
+            if not path.exists() or path.read_text() != content:
+                found.append(f"{path} is not what it is made from; `dearly check --write` writes it.")
+        found += segment_findings()
+    except ValueError as error:
+        return [*found, str(error)]
     try:
         brand = load_brand(settings.shop_folder)
         found += [str(finding) for finding in lint_all(TEMPLATES, campaigns_of(shop), brand, [])]

@@ -41,8 +41,16 @@ def segments_page() -> str:
 
 
 def described(path: Path, model: str) -> Iterator[tuple[str, str]]:
-    """Columns of a model and their descriptions, without its keys."""
-    models: list[dict[str, Any]] = yaml.safe_load(path.read_text())["models"]
+    """Columns of a model and their descriptions, without its keys.
+
+    Raises:
+        ValueError: the file is not YAML.
+    """
+    try:
+        models: list[dict[str, Any]] = yaml.safe_load(path.read_text())["models"]
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ValueError(f"{path}{line}: not YAML ({error.problem}); mend it there.") from None
     for column in next(one["columns"] for one in models if one["name"] == model):
         if column["name"] not in KEYS:
             yield column["name"], " ".join(column["description"].split())
