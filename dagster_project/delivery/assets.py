@@ -7,7 +7,16 @@ from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.delivery.audiences import judge_audiences
 from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import ExportRun, Feed, write_export
-from dagster_project.delivery.feeds import campaign_feed, codes_feed, newest_gate, profile_feed, segment_descriptions, segment_feed
+from dagster_project.delivery.feeds import (
+    campaign_feed,
+    codes_feed,
+    ended_feed,
+    ended_segments,
+    newest_gate,
+    profile_feed,
+    segment_descriptions,
+    segment_feed,
+)
 from dagster_project.delivery.publish import publish
 from dagster_project.faults import fault_point
 from dagster_project.moments import Moment
@@ -115,6 +124,9 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
         if destination in campaign.destinations
     ]
     due += [(feed, destination) for feed in feeds for destination in shop]
+    for destination in shop:
+        ended = ended_segments(store.settings.store / "exports" / destination, descriptions, moment)
+        due += [(ended_feed(store, segment, moment, gate), destination) for segment in ended]
     due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
     runs = [(feed, destination, deliver_feed(store, feed, moment, destination, rebuild)) for feed, destination in due]

@@ -4,9 +4,11 @@ The gate here only removes. It reads the newest word on consent at hand, not the
 Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry ids and no e-mail.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ import pyarrow.parquet as pq
 from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.delivery.exports import Feed
-from dagster_project.moments import Moment, day_of, end_of_day
+from dagster_project.moments import Moment, day_of, end_of_day, stamp
 from dagster_project.resources import Store
 
 PERMITTED = "select customer_id from profile.current_permissions where channel = 'email' and purpose = 'marketing' and is_permitted"
@@ -123,6 +125,26 @@ def segment_feed(store: Store, segment: str, description: str, moment: Moment, g
         consent_as_of=gate.consent_as_of,
         label=segment,
     )
+
+
+def ended_segments(given: Path, current: Collection[str], moment: Moment) -> list[str]:
+    """Segments that a destination (its folder `given`) has people of and that are no more: it gets a last list, without anybody."""
+    ended = []
+    for pointer in sorted(given.glob("segment_*/latest.json")):
+        segment, latest = pointer.parent.name.removeprefix("segment_"), json.loads(pointer.read_text())
+        if segment in current or latest["as_of"] > stamp(moment.as_of):
+            continue
+        files = json.loads((pointer.parent / latest["run"] / "manifest.json").read_text())["files"]
+        # The last list itself is written again by a second run of its day.
+        if latest["as_of"] == stamp(moment.as_of) or any(file["rows"] for file in files if file["kind"] == "full"):
+            ended.append(segment)
+    return ended
+
+
+def ended_feed(store: Store, segment: str, moment: Moment, gate: Gate) -> Feed:
+    """The last list of a segment that is no more."""
+    feed = segment_feed(store, segment, "No longer a segment: everybody has left it.", moment, gate)
+    return replace(feed, rows=feed.rows.slice(0, 0), totals={"in": 0}, held_back=())
 
 
 def profile_feed(store: Store, moment: Moment, gate: Gate) -> Feed:
