@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -55,10 +56,19 @@ def parse() -> ParsedProject:
     folder = PARSED / fingerprint()
     if not (folder / "manifest.json").exists():
         make_folder_whole(folder, lambda unfinished: invoke(NO_STORE, 2, unfinished, ["parse"]))
-        for old in sorted(PARSED.iterdir(), key=lambda path: path.stat().st_mtime)[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
+        forget_old()
     result = invoke(NO_STORE, 2, folder, ["--no-write-json", "parse"])
     return ParsedProject(result.result, json.loads((folder / "manifest.json").read_text()))
+
+
+def forget_old() -> None:
+    """Keep the newest parsed projects. Another process may be making or forgetting some at the same time."""
+    whole = []
+    for path in PARSED.glob("[!.]*"):
+        with suppress(FileNotFoundError):
+            whole.append((path.stat().st_mtime, path))
+    for _, path in sorted(whole)[:-KEPT]:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def fingerprint() -> str:
