@@ -1,5 +1,6 @@
 """shops/<shop>/shop.yaml: what makes one shop different from another."""
 
+import re
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -8,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dagster_project.moments import Moment, end_of_day
-from dagster_project.scores.score_models import SCORE_MODELS
+from dagster_project.scores.score_models import SCORE_MODELS, BroughtScore, models_of
 from dagster_project.sources.contract import Pull
 
 # What `dearly shop new` writes where nobody has said how buyers are told; production refuses it.
@@ -111,6 +112,7 @@ class Shop(Strict):
     soft_opt_in: SoftOptIn | None = None
     holdout: float = Field(0.05, description="share of customers who get no campaign at all")
     models: list[str] = Field(list(SCORE_MODELS), description="the score models to train, none to score nobody")
+    brought_models: dict[str, BroughtScore] = Field({}, description="score → a model trained elsewhere that gives it (docs/scores.md)")
     clustering: Literal["kmeans", "hierarchical"] = Field("kmeans", description="how groups of customers who buy alike are found")
     campaigns: list[str] | None = Field(None, description="the campaigns this shop runs; all of templates/campaigns when not said")
     cost_per_mail: float = Field(0.002, description="what a mail costs where its campaign does not say")
@@ -128,6 +130,20 @@ class Shop(Strict):
         if unknown := sorted(set(models) - set(SCORE_MODELS)):
             raise ValueError(f"no score model is called {', '.join(unknown)}; there are {', '.join(SCORE_MODELS)}")
         return models
+
+    @model_validator(mode="after")
+    def brings_what_is_not_trained(self) -> "Shop":
+        for name in self.brought_models:
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,40}", name):
+                raise ValueError(f"brought_models: {name} is no name of a score: small letters, digits and _")
+        given = {name: set(model.columns) for name, model in models_of(self.brought_models).items()}
+        for name in self.brought_models:
+            twice = sorted(model for model in {*self.models, *self.brought_models} if model != name and given[model] & given[name])
+            if twice or name in self.models:
+                raise ValueError(f"brought_models: {name} is trained here too; leave {', '.join(twice or [name])} out of models")
+            if name in SCORE_MODELS and len(SCORE_MODELS[name].columns) > 1:
+                raise ValueError(f"brought_models: {name} gives {', '.join(SCORE_MODELS[name].columns)}, which one model cannot")
+        return self
 
     def moment(self, day: date) -> Moment:
         return end_of_day(day, self.zone, self.close_after_hours)

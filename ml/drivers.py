@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, logit
 
 from ml.boosting import Trees
+from ml.brought import BroughtDay, BroughtModel, moved_by
 from ml.churn import ChurnDay, ChurnModel
 from ml.linear import Linear, centred
 from ml.propensity import PropensityDay, PropensityModel, ranks_of
@@ -201,17 +202,28 @@ def reasons(model: object, day: object, features: pa.Table, score: Vector, is_op
     """The three reasons behind each row's score; None where the model is not one that learns. `score` is what was published;
     `is_opposite`: it says how likely the opposite is of what the model is named for (a churn model's purchase).
     """
+    if isinstance(model, BroughtModel) and isinstance(day, BroughtDay) and len(features):
+        into = grouped(model.columns)
+        moved = moved_by(model, day, features, list(into.positions))
+        row, rank, number = _strongest(moved)
+        told = [into.drivers[n].name for n in number]
+        return Reasons(row, rank, told, _told(into, features, row, number), np.round(moved[row, number], 6))
     seen = _seen(model, day, features)
     if seen is None or not len(features):
         return None
     ranks, linear, trees, columns = seen
     into = grouped(columns)
     added = np.concatenate([_added(ranks[start : start + CHUNK], linear, trees, into.positions) for start in range(0, len(ranks), CHUNK)])
+    row, rank, number = _strongest(added)
+    effect = _in_own_unit(model, score[row], added[row, number], is_opposite)
+    return Reasons(row, rank, [into.drivers[n].name for n in number], _told(into, features, row, number), np.round(effect, 6))
+
+
+def _strongest(added: Matrix) -> tuple[Ints, Ints, Ints]:
+    """Row, rank from 1 and driver of the three that move each row most."""
     strongest = np.argsort(-np.abs(added), axis=1, kind="stable")[:, :REASONS]
     rows, ranked = np.indices(strongest.shape)
-    row, rank, number = rows.ravel(), ranked.ravel(), strongest.ravel()
-    effect = _in_own_unit(model, score[row], added[row, number], is_opposite)
-    return Reasons(row, rank + 1, [into.drivers[n].name for n in number], _told(into, features, row, number), np.round(effect, 6))
+    return rows.ravel(), ranked.ravel() + 1, strongest.ravel()
 
 
 def _seen(model: object, day: object, features: pa.Table) -> tuple[Matrix, Linear, Trees, tuple[str, ...]] | None:

@@ -20,6 +20,7 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 
 import yaml
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -41,6 +42,15 @@ class Registered:
     version: str
     run_id: str
     sha256: str
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A version that was registered by others: its file in the skops format, or why there is none."""
+
+    version: str
+    content: bytes | None
+    refusal: str = ""
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,22 @@ class Registry:
         with tempfile.TemporaryDirectory() as folder:
             downloaded = self._client().download_artifacts(registered.run_id, FOLDER, folder)
             return load(Path(downloaded), registered.sha256)
+
+    def foreign(self, name: str, alias: str) -> Foreign | None:
+        """A scikit-learn model that others registered, unopened; None where no version has the alias."""
+        try:
+            version = str(self._client().get_model_version_by_alias(name, alias).version)
+        except MlflowException:
+            return None
+        with tempfile.TemporaryDirectory() as scratch:
+            uri, home = f"models:/{name}/{version}", self.tracking_uri
+            folder = Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=home, registry_uri=home))
+            flavour = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"].get("sklearn", {})
+            if flavour.get("serialization_format") != "skops":
+                saved = flavour.get("serialization_format") or "another kind of model"
+                said = "log it with mlflow.sklearn.log_model(…, serialization_format='skops')"
+                return Foreign(version, None, f"{name} version {version} is saved as {saved}, and nothing is unpickled: {said}")
+            return Foreign(version, (folder / Path(flavour["pickled_model"]).name).read_bytes())
 
     def _client(self) -> MlflowClient:
         return MlflowClient(tracking_uri=self.tracking_uri, registry_uri=self.tracking_uri)

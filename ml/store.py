@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.boosting import Trees
+from ml.brought import BroughtDay, BroughtModel
 from ml.buy_till_you_die import Purchasing, Spending
 from ml.churn import ChurnDay, ChurnModel, ChurnPart
 from ml.clusters import ClusterModel
@@ -32,7 +33,7 @@ from ml.value import ValueDay, ValueModel, ValuePart
 TRUSTED = {
     kind.__name__: kind
     for kind in (
-        Baseline, ChurnDay, ChurnModel, ChurnPart, ClusterModel, Curve, Half, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
+        Baseline, BroughtDay, BroughtModel, ChurnDay, ChurnModel, ChurnPart, ClusterModel, Curve, Half, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
         Spending, Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
     )
 }  # fmt: skip

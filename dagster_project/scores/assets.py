@@ -11,11 +11,11 @@ from dagster_project.faults import fault_point
 from dagster_project.moments import Moment, day_of
 from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
-from dagster_project.scores.choosing import follow_aliases, registry_of
+from dagster_project.scores.choosing import follow_aliases, follow_brought, registry_of
 from dagster_project.scores.drift import DRIFT, REALISED, drift_of, off, realised_by, request, shifted, strongest
 from dagster_project.scores.recommending import recommend_day
 from dagster_project.scores.recording import MODEL_LOG, append
-from dagster_project.scores.score_models import CUSTOMER_SCORES
+from dagster_project.scores.score_models import CUSTOMER_SCORES, customer_scores_of, models_of
 from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, score_day, train_all
 
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
@@ -76,7 +76,8 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         """Score each day with the models in force, and say why."""
         moments = moments_of(context, store.shop)
         as_ofs = [moment.as_of for moment in moments]
-        days = [(moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of, first_day(store, moment))) for moment in moments]
+        known = models_of(store.shop.brought_models)
+        days = [(m.as_of, score_day(store.warehouse, artifacts(store), m.as_of, first_day(store, m), known)) for m in moments]
         models = pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)])
         store.warehouse.replace_days("scores.daily_models", models, as_ofs)
         yield dg.MaterializeResult(asset_key=key("daily_models"), metadata={"models": story(days[-1][1].models)})
@@ -84,7 +85,8 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         store.warehouse.replace_days("scores.clusters", clusters, as_ofs)
         yield dg.MaterializeResult(asset_key=key("clusters"), metadata={"dagster/row_count": clusters.num_rows})
         profiles = {as_of: profiled(store, as_of) for as_of in as_ofs}
-        scores = pa.concat_tables(whole(as_of, day.scores, profiles[as_of]) for as_of, day in days)
+        schema = customer_scores_of(known)
+        scores = pa.concat_tables(whole(as_of, day.scores, profiles[as_of], schema) for as_of, day in days)
         store.warehouse.replace_days("scores.customer_scores", scores, as_ofs)
         fault_point("scored")
         yield dg.MaterializeResult(asset_key=key("customer_scores"), metadata={"dagster/row_count": scores.num_rows})
@@ -167,7 +169,10 @@ def train_due(store: Store, moments: list[Any]) -> pa.Table:
     """Train the training days that are missing, oldest first; a training day's log rows come in one piece."""
     registry = registry_of(store.settings, store.shop)
     follow_aliases(store.warehouse, store.shop, registry, artifacts(store), [moment.as_of for moment in moments])
-    logs = [MODEL_LOG.empty_table()]
+    logs = [
+        MODEL_LOG.empty_table(),
+        follow_brought(store.warehouse, store.shop, registry, artifacts(store), [one.as_of for one in moments]),
+    ]
     for training in write_moments(store, moments):
         rows = train_all(store.warehouse, artifacts(store), registry, training)
         append(store.warehouse, rows)
@@ -198,8 +203,8 @@ def first_day(store: Store, moment: Moment) -> date:
     return day_of(moment.as_of + timedelta(microseconds=1), store.shop.zone)
 
 
-def whole(as_of: Any, scores: pa.Table, profiles: pa.Table) -> pa.Table:
-    """A row per customer with every column of CUSTOMER_SCORES, null where no model of the day gives it."""
+def whole(as_of: Any, scores: pa.Table, profiles: pa.Table, schema: pa.Schema = CUSTOMER_SCORES) -> pa.Table:
+    """A row per customer with every column of the schema, null where no model of the day gives it."""
     customers = profiles["customer_id"].to_pylist()
     place = {customer: at for at, customer in enumerate(scores["customer_id"].to_pylist())}
     rows = scores.take(pa.array([place.get(customer) for customer in customers], pa.int64()))
@@ -208,11 +213,11 @@ def whole(as_of: Any, scores: pa.Table, profiles: pa.Table) -> pa.Table:
         "customer_id": pa.array(customers, pa.string()),
         "best_send_hour": profiles["best_send_hour"].cast(pa.int64()),
     }
-    for field in CUSTOMER_SCORES:
+    for field in schema:
         if field.name not in columns:
             given = field.name in scores.column_names
             columns[field.name] = rows[field.name].cast(field.type) if given else pa.nulls(len(customers), field.type)
-    return pa.table(columns, schema=CUSTOMER_SCORES)
+    return pa.table(columns, schema=schema)
 
 
 def story(models: pa.Table) -> dg.MetadataValue:

@@ -5,14 +5,19 @@ there, it is followed by the next run; chosen here, it is moved.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import pyarrow as pa
 
 from dagster_project.moments import day_of
 from dagster_project.scores.recording import Row, append, in_force, logged
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
+from ml.abstention import Abstained
+from ml.brought import BroughtModel, bring
 from ml.registry import Registered, Registry
 from ml.store import keep, place
 
@@ -83,6 +88,46 @@ def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifac
         if standing.sha256 and moved and moved.sha256 != standing.sha256 and warehouse.rows(TRAINED, [moved.sha256])[0][0]:
             followed.append(choose(warehouse, registry, artifacts, moved, min(unbuilt), "its alias was moved in MLflow"))
     return followed
+
+
+def follow_brought(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, moments: Sequence[datetime]) -> pa.Table:
+    """Take over the models that the shop brings, from the run's first day that was never built: a row where another version scores from now
+    on, or where one can no longer be used; return the rows."""
+    since = next_day(warehouse, shop)
+    unbuilt = [moment for moment in moments if moment >= since]
+    standing = {one.model: one for one in in_force(warehouse, min(unbuilt))} if unbuilt else {}
+    rows: list[Row] = []
+    for name, stated in shop.brought_models.items() if unbuilt else ():
+        home = replace(registry, tracking_uri=stated.tracking_uri) if stated.tracking_uri else registry
+        found = home.foreign(stated.registry_name, stated.alias)
+        if found is None:
+            brought: BroughtModel | Abstained = Abstained(f"MLflow has no {stated.registry_name} with the alias {stated.alias}")
+        elif found.content is None:
+            brought = Abstained(found.refusal)
+        else:
+            brought = bring(stated.registry_name, found.version, found.content, stated.columns, stated.gives)
+        sha256 = None if isinstance(brought, Abstained) else keep(brought, artifacts / name)
+        reason = brought.reason if isinstance(brought, Abstained) else f"version {brought.version} of {brought.name}, trained elsewhere"
+        stands = standing.get(name)
+        if stands and (stands.sha256, stands.reason) == (sha256, reason):
+            continue
+        rows.append(
+            {
+                "model": name,
+                "candidate": "brought",
+                "trained_as_of": min(unbuilt),
+                "effective_from": min(unbuilt),
+                "artifact_sha256": sha256,
+                "promoted": sha256 is not None,
+                "status": "trained" if sha256 else "abstained",
+                "reason": reason,
+                "metrics": None,
+            }
+        )
+    added = logged(rows)
+    if rows:
+        append(warehouse, added)
+    return added
 
 
 def choose(warehouse: Warehouse, registry: Registry, artifacts: Path, version: Registered, since: datetime, reason: str) -> Registered:

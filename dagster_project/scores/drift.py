@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.scores.reasons import score_column
+from dagster_project.scores.score_models import column_of
 from dagster_project.warehouse import Warehouse
 from ml.drift import SHIFTED, population_stability, stabilities
 from ml.signals import numbers
@@ -85,9 +85,9 @@ def drift_of(warehouse: Warehouse, as_of: datetime) -> pa.Table:
             measured[trained_as_of] = stabilities(warehouse.read(REFERENCE, [trained_as_of]), today, columns)
         if model not in LEARN_ELSEWHERE:
             rows += [(as_of, model, name, trained_as_of, index) for name, index in measured[trained_as_of].items()]
-        column = score_column(model)
+        column = next((name for name in (column_of(model), column_of(model, "amount")) if name in have), "")
         ((first,),) = warehouse.rows(FIRST_SCORED, [model, sha256, as_of])
-        if column in have and first is not None:
+        if column and first is not None:
             before, now = (numbers(warehouse.read(SCORED.format(column=column), [day]), "score") for day in (first, as_of))
             rows.append((as_of, model, "score", first, population_stability(before, now)))
     names = DRIFT.names

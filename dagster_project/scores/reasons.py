@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.scores.score_models import column_of
+from dagster_project.scores.scoring import Fitted
 from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Trained
 from ml.drivers import reasons
-from ml.propensity import PropensityModel
 from ml.signals import numbers
 
 SCORE_REASONS = pa.schema(
@@ -27,20 +28,12 @@ SCORE_REASONS = pa.schema(
         ("effect", pa.float64()),
     ]
 )
-SCORE_COLUMNS = {"churn": "churn_probability", "value": "clv_365d_amount", "purchase": "purchase_30d_probability"}
 
 
-def score_column(model: str) -> str:
-    """The column of customer_scores that a model is known by."""
-    return SCORE_COLUMNS.get(model, f"{model}_probability")
-
-
-def reasons_of(
-    model: str, trained: Trained | PropensityModel, day: object, features: pa.Table, scored: pa.Table, as_of: datetime
-) -> pa.Table:
+def reasons_of(model: str, trained: Fitted, day: object, features: pa.Table, scored: pa.Table, as_of: datetime) -> pa.Table:
     """The rows of one model's scores; none where the model is a baseline, or does not score customer by customer."""
-    column = score_column(model)
-    if column not in scored.column_names or scored["customer_id"].to_pylist() != features["customer_id"].to_pylist():
+    column = next((name for name in (column_of(model), column_of(model, "amount")) if name in scored.column_names), "")
+    if not column or scored["customer_id"].to_pylist() != features["customer_id"].to_pylist():
         return SCORE_REASONS.empty_table()
     inner = trained.model if isinstance(trained, Trained) else trained
     found = reasons(inner, day, features, numbers(scored, column), is_opposite=model == "purchase")

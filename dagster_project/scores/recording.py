@@ -18,6 +18,7 @@ from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
 from ml.backtest import Performance, as_plain, performance_of
 from ml.boosting import SETTINGS
+from ml.brought import BroughtModel
 from ml.clusters import ClusterModel
 from ml.customer_scores import Trained, is_baseline
 from ml.drivers import importance
@@ -29,6 +30,8 @@ from ml.registry import Account, Registry
 from ml.store import keep, load, place
 
 Fitted = Trained | PropensityModel | ClusterModel
+# What may stand: also a model that was trained elsewhere.
+Standing = Fitted | BroughtModel
 Model = Fitted | Abstained
 Row = dict[str, object]
 
@@ -95,7 +98,7 @@ class Recorder:
     training: Training
     data_version: str
 
-    def rows(self, model: str, trained: Model, standing: Fitted | None) -> list[Row]:
+    def rows(self, model: str, trained: Model, standing: Standing | None) -> list[Row]:
         """The model log's rows of one model's training."""
         if isinstance(trained, Abstained):
             return [self._row(model, "challenger", status="abstained", reason=trained.reason)]
@@ -237,7 +240,7 @@ def in_force(warehouse: Warehouse, as_of: datetime) -> list[InForce]:
     return [InForce(*row) for row in warehouse.rows(IN_FORCE, [as_of])] if has_log(warehouse) else []
 
 
-def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Fitted]:
+def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Standing]:
     """The models that score by a moment, read from their artifacts."""
     standing = [one for one in in_force(warehouse, as_of) if one.sha256]
     return {one.model: load(place(artifacts / one.model, one.sha256 or ""), one.sha256 or "") for one in standing}

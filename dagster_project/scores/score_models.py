@@ -1,17 +1,20 @@
 """The score models as data: what each learns, from which features, how far ahead it looks, and which columns of customer_scores it gives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
 
-Learns = Literal["orders", "vip", "outcome", "clusters"]
+Learns = Literal["orders", "vip", "outcome", "clusters", "brought"]
 
 
 @dataclass(frozen=True)
 class ScoreModel:
     """One model. `learns`: what orders follow (`ml.customer_scores`), who becomes a VIP, an outcome of `features.outcome_labels`
-    (`ml.propensity`; `outcome` says it in words), or which groups there are (`ml.clusters`; no days ahead). `key` is what a row of its
+    (`ml.propensity`; `outcome` says it in words), which groups there are (`ml.clusters`; no days ahead), or nothing: it was brought
+    (`ml.brought`). `key` is what a row of its
     features is of, `scored` who of them gets a score.
     """
 
@@ -73,3 +76,42 @@ CUSTOMER_SCORES = pa.schema(
         ("best_send_hour", pa.int64()),
     ]
 )
+
+
+class BroughtScore(BaseModel):
+    """A model trained elsewhere, as shop.yaml states it under the name of its score."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    registry_name: str = Field(description="its name in MLflow")
+    alias: str = Field("champion", description="the version that scores")
+    tracking_uri: str | None = Field(None, description="where it is registered, where that is not the shop's own MLflow")
+    gives: Literal["probability", "amount"] = "probability"
+    columns: dict[str, str] = Field(min_length=1, description="column that the model reads → column of the features, in the model's order")
+    features: Literal["features.order_features", "features.customer_features"] = "features.customer_features"
+
+
+def models_of(brought: Mapping[str, BroughtScore]) -> dict[str, ScoreModel]:
+    """Our models, and those of a shop that take their place or stand beside them."""
+    theirs = {
+        name: ScoreModel(name, 0, {column_of(name, one.gives): pa.float64()}, "brought", features=one.features)
+        for name, one in brought.items()
+    }
+    return SCORE_MODELS | theirs
+
+
+def column_of(model: str, gives: str = "probability") -> str:
+    """The column of customer_scores that a model is known by."""
+    return SCORE_COLUMNS.get(model, f"{model}_{gives}")
+
+
+SCORE_COLUMNS = {"churn": "churn_probability", "value": "clv_365d_amount", "purchase": "purchase_30d_probability"}
+
+
+def customer_scores_of(models: Mapping[str, ScoreModel]) -> pa.Schema:
+    """The columns of customer_scores: the fixed ones, and those of brought models."""
+    schema = CUSTOMER_SCORES
+    for model in models.values():
+        for name, kind in model.columns.items():
+            schema = schema if name in schema.names else schema.append(pa.field(name, kind))
+    return schema

@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.scores.score_models import column_of
 from ml import customer_scores
+from ml.brought import BroughtDay, BroughtModel, measure_brought, score_brought
 from ml.clusters import ClusterModel
 from ml.customer_scores import DECIMALS, Trained
 from ml.propensity import PropensityDay, PropensityModel, measure_propensity, score_propensity
 
-Fitted = Trained | PropensityModel | ClusterModel
+Fitted = Trained | PropensityModel | ClusterModel | BroughtModel
 # Groups need nothing of the day.
-Day = customer_scores.Day | PropensityDay | None
+Day = customer_scores.Day | PropensityDay | BroughtDay | None
 LATEST_DAYS = {"next_order_date": "next_order_days", "next_order_low": "next_order_low_days", "next_order_high": "next_order_high_days"}
 
 
@@ -24,6 +26,8 @@ def measure(trained: Fitted, features: pa.Table) -> Day:
     """A day's distributions, from all its rows."""
     if isinstance(trained, ClusterModel):
         return None
+    if isinstance(trained, BroughtModel):
+        return measure_brought(trained, features)
     return measure_propensity(trained, features) if isinstance(trained, PropensityModel) else customer_scores.measure(trained, features)
 
 
@@ -33,6 +37,9 @@ def columns_of(model: str, trained: Fitted, day: Day, features: pa.Table, first_
     """
     if isinstance(trained, ClusterModel):
         return pa.table({"customer_id": features["customer_id"], "cluster": pa.array(trained.assign(features), pa.string())})
+    if isinstance(trained, BroughtModel):
+        said = np.round(score_brought(trained, features), decimals)
+        return pa.table({"customer_id": features["customer_id"], column_of(model, trained.gives): said})
     if isinstance(trained, PropensityModel):
         if not isinstance(day, PropensityDay):
             raise TypeError(f"no {model} score with {type(day).__name__}")
@@ -40,7 +47,7 @@ def columns_of(model: str, trained: Fitted, day: Day, features: pa.Table, first_
         if model == "category":
             return _top_category(features, probability)
         return pa.table({"customer_id": features["customer_id"], f"{model}_probability": probability})
-    if day is None or isinstance(day, PropensityDay):
+    if day is None or isinstance(day, PropensityDay | BroughtDay):
         raise TypeError(f"no {model} score with {type(day).__name__}")
     scores = customer_scores.score(trained, day, features, decimals)
     customers = {"customer_id": scores["customer_id"]}

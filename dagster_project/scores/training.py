@@ -1,5 +1,6 @@
 """Training a shop's models on a training day, and scoring a day with the newest that were promoted. Pure but for the store and the registry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from dagster_project.scores.scoring import columns_of, measure
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
+from ml.brought import Unusable
 from ml.clusters import ClusterModel, train_clusters
 from ml.customer_scores import Plan, Trained, train
 from ml.propensity import PropensityModel, is_vip, train_propensity
@@ -132,12 +134,16 @@ def train_outcome(warehouse: Warehouse, model: ScoreModel, planned: Plan, standi
     return train_propensity(model.outcome, features, happened, champion=propensity_in(standing))
 
 
-def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day: date) -> Scored:
-    """Score one day's customers with the models in force; `first_day` is the shop's day that begins then."""
+def score_day(
+    warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day: date, known: Mapping[str, ScoreModel] = SCORE_MODELS
+) -> Scored:
+    """Score one day's customers with those of the `known` models that are in force; `first_day` is the shop's day that begins then."""
     tables, models, groups = [pa.table({"customer_id": pa.array([], pa.string())})], [], []
     reasons = [SCORE_REASONS.empty_table()]
     for standing in in_force(warehouse, as_of):
-        model, sha256 = SCORE_MODELS[standing.model], standing.sha256
+        if standing.model not in known:
+            continue
+        model, sha256 = known[standing.model], standing.sha256
         features = warehouse.read(todays(model), [as_of]) if sha256 else None
         models.append(
             {
@@ -156,8 +162,13 @@ def score_day(warehouse: Warehouse, artifacts: Path, as_of: datetime, first_day:
         if isinstance(trained, ClusterModel):
             told = zip(trained.names, trained.descriptions, strict=True)
             groups = [{"as_of": as_of, "cluster": cluster, "description": description} for cluster, description in sorted(told)]
-        day = measure(trained, features)
-        tables.append(columns_of(model.name, trained, day, features, first_day))
+        try:
+            day = measure(trained, features)
+            scored = columns_of(model.name, trained, day, features, first_day)
+        except Unusable as error:
+            models[-1] |= {"status": "abstained", "reason": str(error)}
+            continue
+        tables.append(scored)
         if not isinstance(trained, ClusterModel):
             reasons.append(reasons_of(model.name, trained, day, features, tables[-1], as_of))
     scores = tables[0]

@@ -62,7 +62,7 @@ def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -
             due.setdefault(as_of, Training(shop.moment(day), {}, shop.moment(day + timedelta(days=1)).as_of))
     trained = set()
     if warehouse.rows(TRAINED_COLUMNS):
-        trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log")}
+        trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log where candidate <> 'brought'")}
     missing = [training for as_of, training in sorted(due.items()) if as_of not in trained]
     return (
         [replace(one, plans=plans_of(warehouse, one.moment, shop.models), clustering=shop.clustering) for one in missing]
