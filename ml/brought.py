@@ -5,7 +5,7 @@ are. What it says of the newest rows must be numbers, and of a probability betwe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -42,7 +42,7 @@ class Unusable(ValueError):
 
 @dataclass(frozen=True)
 class BroughtModel:
-    """`content` is the skops file; `reads` are the names of its columns, `columns` ours in the same order. `gives` is what it predicts: the
+    """`content` is the skops file; `reads` are the names of its columns in its order, `columns` ours. `gives` is what it predicts: the
     probability of a classifier's second class, or a regressor's amount.
     """
 
@@ -105,10 +105,10 @@ def bring(name: str, version: str, content: bytes, columns: Mapping[str, str], g
         return Abstained(f"{name} version {version} cannot be read as a skops file: {type(error).__name__}")
     if not hasattr(estimator, "predict_proba" if gives == "probability" else "predict"):
         return Abstained(f"{name} version {version} is a {type(estimator).__name__}, which gives no {gives}")
-    known = getattr(estimator, "feature_names_in_", None)
-    if known is not None and list(known) != list(columns):
+    known = [str(column) for column in getattr(estimator, "feature_names_in_", columns)]
+    if sorted(known) != sorted(columns):
         return Abstained(f"{name} version {version} reads {', '.join(known)}; the shop maps {', '.join(columns)}")
-    return model
+    return replace(model, reads=tuple(known), columns=tuple(columns[column] for column in known))
 
 
 def measure_brought(model: BroughtModel, features: pa.Table) -> BroughtDay:

@@ -99,7 +99,7 @@ def train_propensity(
     rows = pa.concat_tables([snapshot.select(snapshots[0].column_names) for snapshot in snapshots])
     outcomes = np.concatenate(list(happened))
     people, of_row = np.unique(np.asarray(rows["customer_id"].to_pylist(), dtype=str), return_inverse=True)
-    first = np.array([crc32(person.encode()) % 2 for person in people], dtype=np.int64)[of_row] == 0
+    first = first_half(people)[of_row]
     abstained = too_few_customers(len(people), "can be learned from") or too_one_sided(_ever(outcomes, of_row, len(people)), outcome)
     for side in (first, ~first):
         abstained = abstained or too_one_sided(_ever(outcomes[side], np.unique(of_row[side], return_inverse=True)[1]), f"{outcome} (half)")
@@ -113,13 +113,18 @@ def train_propensity(
     stood = _stood(champion, snapshots, columns, matrix, first)
     if (order <= 0.5 or loss >= base) and stood is None:
         return Abstained(f"on customers it had not seen the model (log-loss {loss:.4f}) is no better than everyone's rate ({base:.4f})")
-    tested = Backtest("event", outcomes, np.zeros(len(outcomes)), checked, rate, stood)
+    tested = Backtest("event", outcomes, np.zeros(len(outcomes)), checked, rate, stood, rows)
     # Without a champion the check above is the whole rule.
     verdict = judge(tested) if stood is not None else None
     if verdict and not verdict.promoted and verdict.stays == "baseline":
         return Abstained(f"neither the challenger nor the champion is better than everyone's rate: {verdict.reason}")
     used, linear, trees = _fit(matrix, outcomes)
     return PropensityModel(outcome, columns, used, linear, trees, order, loss, base, halves, verdict, tested)
+
+
+def first_half(people: NDArray[np.str_]) -> Bools:
+    """Who is in the first half: the same people on every day and in every training."""
+    return np.array([crc32(str(person).encode()) % 2 == 0 for person in people], dtype=bool)
 
 
 def _ranked_by_day(snapshots: Sequence[pa.Table], columns: tuple[str, ...]) -> Matrix:

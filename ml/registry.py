@@ -18,6 +18,7 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import yaml
 from mlflow.artifacts import download_artifacts
@@ -99,6 +100,18 @@ class Registry:
         client.set_registered_model_alias(name, CHAMPION if promoted else CHALLENGER, version)
         return Registered(name, version, run_id, sha256)
 
+    def note(self, name: str, metrics: Mapping[str, float], files: Mapping[str, bytes]) -> str:
+        """Log a run that trained no model; return its id."""
+        client = self._client()
+        run = client.create_run(self._experiment(client), run_name=name)
+        client.log_batch(run.info.run_id, metrics=[Metric(key, float(value), run.info.start_time, 0) for key, value in metrics.items()])
+        with tempfile.TemporaryDirectory() as scratch:
+            for path, content in files.items():
+                (Path(scratch) / path).write_bytes(content)
+            client.log_artifacts(run.info.run_id, scratch)
+        client.set_terminated(run.info.run_id)
+        return str(run.info.run_id)
+
     def by_alias(self, name: str, alias: str = CHAMPION) -> Registered | None:
         """The version that an alias points to, None when there is none."""
         try:
@@ -125,13 +138,15 @@ class Registry:
 
     def foreign(self, name: str, alias: str) -> Foreign | None:
         """A scikit-learn model that others registered, unopened; None where no version has the alias."""
+        client = self._client()
         try:
-            version = str(self._client().get_model_version_by_alias(name, alias).version)
+            version = str(client.get_model_version_by_alias(name, alias).version)
         except MlflowException:
             return None
         with tempfile.TemporaryDirectory() as scratch:
-            uri, home = f"models:/{name}/{version}", self.tracking_uri
-            folder = Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=home, registry_uri=home))
+            # By its place: an address models:/… would be looked up in whatever registry the process has set.
+            uri = client.get_model_version_download_uri(name, version)
+            folder = Path(download_artifacts(artifact_uri=uri, dst_path=scratch, tracking_uri=self.tracking_uri))
             flavour = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))["flavors"].get("sklearn", {})
             if flavour.get("serialization_format") != "skops":
                 saved = flavour.get("serialization_format") or "another kind of model"

@@ -87,7 +87,9 @@ class BroughtScore(BaseModel):
     alias: str = Field("champion", description="the version that scores")
     tracking_uri: str | None = Field(None, description="where it is registered, where that is not the shop's own MLflow")
     gives: Literal["probability", "amount"] = "probability"
-    columns: dict[str, str] = Field(min_length=1, description="column that the model reads → column of the features, in the model's order")
+    columns: dict[str, str] = Field(
+        min_length=1, description="column that the model reads → column of the features; in its order where it was taught without names"
+    )
     features: Literal["features.order_features", "features.customer_features"] = "features.customer_features"
 
 
