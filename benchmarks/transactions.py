@@ -13,6 +13,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from dagster_project.warehouse import SETTINGS
+
 DBT_PROJECT = Path(__file__).resolve().parent.parent / "dbt"
 
 # Layouts of moments in text, besides what the engine reads itself (ISO 8601). Of those that read most of a column the first is taken, for the
@@ -49,8 +51,8 @@ class Loaded:
 
 
 def open_store(path: Path) -> duckdb.DuckDBPyConnection:
-    """A connection to the scratch store, on UTC as the pipeline's own."""
-    connection = duckdb.connect(str(path))
+    """A connection to the scratch store, on UTC and with the settings of the pipeline's own, which dbt's has too."""
+    connection = duckdb.connect(str(path), config=SETTINGS)
     connection.execute("set TimeZone = 'UTC'")
     return connection
 
