@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,32 @@ def limits_for(con: duckdb.DuckDBPyConnection, columns: set[str]) -> Limits:
     for key in KEYS:
         if not set(key.columns) <= columns:
             continue
-        row = con.execute(
+        sizes = con.execute(
             f"""
-            with
-            valued as (select {key.sql} as value from normalised),
-            counted as (select count(*) as records from valued where value is not null group by value having count(*) > 1),
-            sized as (select records, sum(records * (records - 1) // 2) as cost from counted group by records),
-            fitting as (select records, sum(cost) over (order by records) as total from sized)
-            select max(records) from fitting where total <= {pair_budget(key, records)}
+            with counted as (select count(*) as records from (select {key.sql} as value from normalised) where value is not null group by value)
+            select records, count(*) as often from counted where records > 1 group by records order by records
             """
-        ).fetchone()
-        # A value seen once in the records at hand may be carried by two tomorrow.
-        found[key.name] = max(int(row[0] or 0) if row else 0, 2)
+        ).fetchnumpy()
+        found[key.name] = reach(
+            np.asarray(sizes["records"], dtype=np.int64), np.asarray(sizes["often"], dtype=np.int64), pair_budget(key, records)
+        )
     return Limits(found, records > BIG_FILE)
+
+
+def reach(records: NDArray[np.int64], often: NDArray[np.int64], budget: int) -> int:
+    """The most records that may be compared under each value, at least 2, so that all values together stay within `budget` pairs.
+
+    `records` are the numbers of records under one value, `often` how many values have so many.
+    """
+    low, high = 2, max(int(records.max(initial=2)), 2)
+    while low < high:
+        middle = (low + high + 1) // 2
+        compared = np.minimum(records, middle)
+        if int((often * (compared * (compared - 1) // 2)).sum()) <= budget:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, only_new: bool = False, across_sources: bool = False) -> int:
@@ -164,65 +179,56 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, only_new: bool =
     theirs. With `across_sources`, both records of a pair come from different sources.
     """
     records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    different = "l.owner <> r.owner" + (" and l.source <> r.source" if across_sources else "")
     everything = limits.records.get(EVERYTHING.name, 0)
     keys = [key for key in KEYS if key.name in limits.records] if records > everything else []
     if everything:
         keys.append(EVERYTHING)
-    con.execute("create or replace temp table found_pairs (left_position bigint, right_position bigint, is_wide boolean)")
-    for key in keys:
-        limit = limits.records[key.name]
-        fresh = f"semi join (select distinct {key.sql} as value from normalised semi join new_positions using (position)) as fresh using (value)"
-        con.execute(
-            f"""
-            create or replace temp table keyed as
-            with
-            valued as (select position, source, owner, {key.sql} as value from normalised),
-            near as (select valued.* from valued {fresh if only_new else ""} where value is not null),
-            counted as (select value, count(*) as records from near group by value having count(*) > 1)
-            select near.position, near.source, near.owner, near.value
-            from near
-            inner join counted on near.value = counted.value
-            where counted.records <= {limit}
-            union all
-            select near.position, near.source, near.owner, near.value
-            from near
-            inner join counted on near.value = counted.value
-            where counted.records > {limit}
-            qualify row_number() over (partition by near.value order by near.position) <= {limit}
-            """
-        )
-        if only_new:
-            con.execute(
-                f"""
-                insert into found_pairs
-                select least(l.position, r.position), greatest(l.position, r.position), {key.is_wide}
-                from (select keyed.* from keyed semi join new_positions on keyed.position = new_positions.position) as l
-                inner join keyed as r on l.value = r.value and l.position <> r.position and {different}
-                """
-            )
-        else:
-            con.execute(
-                f"""
-                insert into found_pairs
-                select l.position, r.position, {key.is_wide} from keyed as l
-                inner join keyed as r on l.value = r.value and l.position < r.position and {different}
-                """
-            )
+    con.execute(_keyed(keys, limits, only_new))
+    new = "semi join new_positions using (position)" if only_new else ""
+    order = "<>" if only_new else "<"
     con.execute(
         f"""
         create or replace temp table pairs as
-        with grouped as (
-            select left_position, right_position, bool_and(is_wide) as is_wide from found_pairs group by left_position, right_position
+        with found as (
+            select least(l.position, r.position) as left_position, greatest(l.position, r.position) as right_position, bool_and(l.is_wide) as is_wide
+            from (select * from keyed {new}) as l
+            inner join keyed as r on l.value = r.value and l.position {order} r.position
+            group by all
         )
-        select grouped.left_position, grouped.right_position
-        from grouped
-        inner join normalised as l on grouped.left_position = l.position
-        inner join normalised as r on grouped.right_position = r.position
-        where not grouped.is_wide or {not limits.is_big} or {LIKELY};
-        drop table if exists keyed;
-        drop table found_pairs
+        select found.left_position, found.right_position
+        from found
+        inner join normalised as l on found.left_position = l.position
+        inner join normalised as r on found.right_position = r.position
+        where
+            l.owner <> r.owner {"and l.source <> r.source" if across_sources else ""}
+            and (not found.is_wide or {not limits.is_big} or {LIKELY});
+        drop table keyed
         """
     )
     count = con.execute("select count(*) from pairs").fetchone()
     return count[0] if count else 0
+
+
+def _keyed(keys: list[BlockingKey], limits: Limits, only_new: bool) -> str:
+    """SQL: temp table `keyed`, a row per record and key (position, value, is_wide) under which it is compared: values that two records carry
+    at least, one of them new with `only_new`, and of their records the first so many that the key's limit allows. A value is the hash of its
+    key and text."""
+    selected = ", ".join(f"{key.sql} as key_{number}" for number, key in enumerate(keys))
+    rows = " union all ".join(
+        f"select position, hash({number}, key_{number}) as value, {key.is_wide} as is_wide, {limits.records[key.name]} as reach "
+        f"from keys where key_{number} is not null"
+        for number, key in enumerate(keys)
+    )
+    fresh = "and value in (select value from valued semi join new_positions using (position))" if only_new else ""
+    return f"""
+    create or replace temp table keyed as
+    with
+    keys as materialized (select position, {selected} from normalised),
+    valued as materialized ({rows}),
+    counted as (select value, count(*) as records from valued group by value having count(*) > 1 {fresh}),
+    shared as materialized (select valued.*, counted.records > valued.reach as is_crowded from valued inner join counted on valued.value = counted.value)
+    select position, value, is_wide from shared where not is_crowded
+    union all
+    select position, value, is_wide from shared where is_crowded
+    qualify row_number() over (partition by value order by position) <= reach
+    """

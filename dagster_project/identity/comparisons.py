@@ -37,10 +37,12 @@ def _missing(column: str) -> str:
     return f"{column}_l is null or {column}_r is null"
 
 
-def _typo(column: str, edits: int, floor: float = 0.7) -> str:
-    """At most so many letters wrong; edit distances are slow, so only for pairs that pass a cheap test such pairs all pass."""
-    distance = f"damerau_levenshtein({column}_l, {column}_r) <= {edits}"
-    return f"case when jaro_similarity({column}_l, {column}_r) >= {floor} then {distance} else false end"
+def _typo(column: str, edits: int, floor: float = 0.75) -> str:
+    """At most so many letters wrong. Edit distances with swaps are slow, so only for pairs that pass cheaper tests which such pairs pass too: a
+    swap is two plain edits."""
+    left, right = f"{column}_l", f"{column}_r"
+    near = f"abs(length({left}) - length({right})) <= {edits} and jaro_similarity({left}, {right}) >= {floor}"
+    return f"case when {near} and levenshtein({left}, {right}) <= {2 * edits} then damerau_levenshtein({left}, {right}) <= {edits} else false end"
 
 
 def _similar(left: str, right: str, floor: float) -> str:
