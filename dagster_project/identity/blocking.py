@@ -194,14 +194,19 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, only_new: bool =
             from (select * from keyed {new}) as l
             inner join keyed as r on l.value = r.value and l.position {order} r.position
             group by all
+        ),
+        -- Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
+        judged as materialized (
+            select
+                found.left_position,
+                found.right_position,
+                l.owner <> r.owner {"and l.source <> r.source" if across_sources else ""}
+                and (not found.is_wide or {not limits.is_big} or {LIKELY}) as is_worth_it
+            from found
+            left join normalised as l on found.left_position = l.position
+            left join normalised as r on found.right_position = r.position
         )
-        select found.left_position, found.right_position
-        from found
-        inner join normalised as l on found.left_position = l.position
-        inner join normalised as r on found.right_position = r.position
-        where
-            l.owner <> r.owner {"and l.source <> r.source" if across_sources else ""}
-            and (not found.is_wide or {not limits.is_big} or {LIKELY});
+        select left_position, right_position from judged where is_worth_it;
         drop table keyed
         """
     )
