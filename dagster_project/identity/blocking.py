@@ -115,14 +115,17 @@ SMALL_FILE = 1_000
 EVERYTHING = BlockingKey("everything", (), "''", "a small file")
 
 
-def pair_budget(key: BlockingKey, records: int) -> int:
-    """How many pairs a key may cost: three a record, a wide one half a pair a record; in smaller files more."""
-    return max(100_000, records // 2) if key.is_wide else max(200_000, 3 * records)
-
-
 # In files above this size a pair found by wide keys alone must look alike somewhere before the costly comparisons; a missing name
 # does not decide.
 BIG_FILE = 20_000
+
+
+def pair_budget(key: BlockingKey, records: int) -> int:
+    """How many pairs a key may cost: three a record, a wide one half a pair a record; in smaller files more."""
+    wide = 200_000 if records <= BIG_FILE else max(100_000, records // 2)
+    return wide if key.is_wide else max(200_000, 3 * records)
+
+
 LIKELY = (
     "coalesce(jaro_winkler_similarity(l.name_key, r.name_key) >= 0.75, true)"
     " or jaro_similarity(l.email, r.email) >= 0.75 or l.phone = r.phone or l.birth_date = r.birth_date"

@@ -12,9 +12,7 @@ from dagster_project.identity.estimation import MISSING, Patterns
 
 # What a row of `normalised` is, beside what identifies a person.
 ABOUT = ("record_id", "known_at", "source", "owner", "position")
-# Every pair of a file that has no more; of others so many are drawn.
-EVERY_PAIR = 1_000_000
-RANDOM_PAIRS = 400_000
+RANDOM_PAIRS = 1_000_000
 BLOCK_PAIRS = 100_000
 SEED = 20_260_101
 
@@ -64,7 +62,7 @@ def count_patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs:
 def write_random_pairs(con: duckdb.DuckDBPyConnection, across_sources: bool) -> None:
     """Temp table `random_pairs`: every pair of a small file, else RANDOM_PAIRS drawn with a fixed seed."""
     records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    if records * (records - 1) // 2 <= EVERY_PAIR:
+    if records * (records - 1) // 2 <= RANDOM_PAIRS:
         left, right = np.triu_indices(records, 1)
     else:
         left, right = np.random.default_rng(SEED).integers(0, records, size=(2, RANDOM_PAIRS))
