@@ -47,7 +47,13 @@ RANKINGS = {
     "value: net of the next year (Spearman)": (spearman, "net_cents_next_365d", "clv_365d_amount", "net_amount"),
     "purchase in 30 days (AUC)": (auc, "purchases_next_30d > 0", "purchase_30d_probability", "-recency_days"),
     "first purchase in 30 days (AUC)": (auc, "purchases_next_30d > 0", "first_purchase_probability", "-coalesce(visit_recency_days, 999)"),
-    "clicks of a mail (Spearman)": (spearman, "open_rate * click_rate", "click_probability", "coalesce(clicked_rate, 0)"),
+    # Whoever left opens less than the rate that was planted: only of active people is it the truth of today.
+    "clicks of a mail, of active people (Spearman)": (
+        spearman,
+        "open_rate * click_rate",
+        "case when active_at_end then click_probability end",
+        "coalesce(clicked_rate, 0)",
+    ),
 }
 # Finding → when ours is right, when the plain rule is, and for whom.
 HITS = {
