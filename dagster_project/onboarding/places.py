@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.onboarding import values
-from dagster_project.onboarding.roles import Reading
+from dagster_project.onboarding.roles import GERMAN, Reading
+from dagster_project.onboarding.samples import words_of
 
 # Country → currency, zone, language, names.
 COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
@@ -56,6 +57,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
     country = next((names[one.lower()] for one in countries if one.lower() in names), None)
     if country is None and currencies:
         country = next((code for code, facts in COUNTRIES.items() if facts[0] == currencies[0]), None)
+    is_german = country is None and sum(words_of(part.header) in GERMAN for reading in readings for part in reading.parts.values()) >= 2
+    country = "DE" if is_german else country
     code, currency, zone, language = (country, *COUNTRIES[country][:3]) if country else NOWHERE
     stated = currencies[0] if currencies else currency
     said = (
@@ -63,6 +66,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
         if countries and country
         else f"the commonest currency is {stated}"
         if currencies
+        else "the headers are German"
+        if is_german
         else "nothing says where"
     )
     # Mails are written in these two languages so far.

@@ -205,6 +205,14 @@ def write_shop(
             f"  notice: {ASSUMED}",
             "  purposes: [marketing, profiling]",
         ]
+    elif not consenting:
+        lines += [
+            "# REVIEW No table says who may be profiled, and without that there are no segments and no scores. Buyers count as told at the checkout; a run",
+            "# with DEARLY_ENV=production refuses to deliver until this says where they are told, or is deleted.",
+            "soft_opt_in:",
+            f"  notice: {ASSUMED}",
+            "  purposes: [profiling]",
+        ]
     if not any("email" in reading.parts for reading in layout.own) and not layout.known:
         lines += [
             "# No table has e-mail addresses: exports carry the ids, and the tool that sends knows the addresses.",

@@ -1,16 +1,26 @@
--- One row per buyer and purpose that the shop's soft opt-in names; none in a shop that has a consent source.
+-- One row per buyer and purpose that the shop's soft opt-in names; none for a purpose that a source of the shop states consent to.
 {{ config(materialized='kept', meta={'part': "concat(source, ':', source_customer_id)"}) }}
 with
 
+named as (
+    select
+        soft_opt_in_notice,
+        systems,
+        unnest(soft_opt_in_purposes) as purpose
+    from {{ source('sources', 'shop') }}
+    where soft_opt_in_notice is not null
+),
+
+-- A shop's own tables have a newsletter column at most: they say nothing of profiling.
 shop as (
     select
         soft_opt_in_notice,
-        unnest(soft_opt_in_purposes) as purpose
-    from {{ source('sources', 'shop') }}
+        purpose
+    from named
     where
-        soft_opt_in_notice is not null
+        true
         {% for system in var('consents') %}
-        and not list_contains(systems, '{{ system }}')
+        and not (list_contains(systems, '{{ system }}'){{ " and purpose <> 'profiling'" if system == 'sales' }})
         {% endfor %}
 ),
 
