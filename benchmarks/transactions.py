@@ -261,6 +261,7 @@ def build_features(
 def run_dbt(store: Path, horizons: Sequence[int], project: Path) -> None:
     """`dbt run --select int_order_state order_features training_labels` on the store, in this process."""
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
+    from dbt.adapters.duckdb.connections import DuckDBConnectionManager
     from dbt.cli.main import dbtRunner
 
     folder = store.parent
@@ -269,5 +270,7 @@ def run_dbt(store: Path, horizons: Sequence[int], project: Path) -> None:
         "run", "--select", "int_order_state", "order_features", "training_labels", "--project-dir", str(project), "--profiles-dir", str(project),
         "--target-path", str(folder / "target"), "--vars", f"{{label_horizons: {sorted(set(horizons))}}}",
     ])  # fmt: skip
+    # dbt keeps the file open, with its settings; whoever asks next may have others.
+    DuckDBConnectionManager.close_all_connections()
     if not result.success:
         raise RuntimeError(f"dbt did not build the order features: {result.exception or result.result}")
