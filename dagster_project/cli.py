@@ -424,7 +424,7 @@ def check(
     for finding in found:
         console.print(f"[red]✗[/] {finding}", highlight=False)
     if found:
-        raise Refused(f"{len(found)} findings", FAILED)
+        raise Refused(f"{len(found)} to mend", FAILED)
     console.print("Shop, sources and campaigns are in order.")
 
 
