@@ -119,6 +119,7 @@ def test_a_run_says_what_it_learned_from_how_it_did_and_gives_a_model_that_mlflo
     assert {"plots/performance.png", "model/MLmodel", "model/requirements.txt", "model/arrays.npz", "model_card.md"} <= files
     assert not [path for path in files if path.endswith((".pkl", ".pickle"))]
     mlflow.set_tracking_uri(once.registry.tracking_uri)
+    mlflow.set_registry_uri(once.registry.tracking_uri)
     served = mlflow.pyfunc.load_model("models:/churn@champion")
     assert served.metadata.signature.inputs.has_input_names()
     today = of_day(once.warehouse.read(SNAPSHOTS, [[FIRST]]), FIRST)
