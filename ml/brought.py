@@ -62,9 +62,11 @@ class BroughtModel:
         gone = sorted(set(self.columns) - set(features.column_names))
         if gone:
             raise Unusable(f"{self.name} reads {', '.join(gone)}, which the features do not have")
-        return pd.DataFrame(
-            {theirs: _values(features, ours) for theirs, ours in zip(self.reads, self.columns, strict=True)}, columns=list(self.reads)
-        )
+        try:
+            read = {theirs: _values(features, ours) for theirs, ours in zip(self.reads, self.columns, strict=True)}
+        except pa.ArrowException as error:
+            raise Unusable(f"{self.name} reads a column that is neither a number nor text ({error})") from error
+        return pd.DataFrame(read, columns=list(self.reads))
 
     def predict(self, rows: pd.DataFrame) -> Vector:
         """One number per row.

@@ -35,6 +35,14 @@ FOLDER = "model"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
 
+# MLflow's words for a name that is not registered, and for an alias that points at nothing.
+NO_SUCH = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+
+
+class Unreachable(RuntimeError):
+    """MLflow does not answer, or what it gives is no model; the message names which."""
+
+
 @dataclass(frozen=True)
 class Registered:
     """A version in the registry."""
@@ -137,12 +145,21 @@ class Registry:
             return load(Path(downloaded), registered.sha256)
 
     def foreign(self, name: str, alias: str) -> Foreign | None:
-        """A scikit-learn model that others registered, unopened; None where no version has the alias."""
-        client = self._client()
+        """A scikit-learn model that others registered, unopened; None where no version has the alias.
+
+        Raises:
+            Unreachable: MLflow does not answer, or gives no model.
+        """
         try:
-            version = str(client.get_model_version_by_alias(name, alias).version)
-        except MlflowException:
-            return None
+            return self._foreign(name, alias)
+        except (MlflowException, OSError, KeyError, yaml.YAMLError) as error:
+            if getattr(error, "error_code", "") in NO_SUCH:
+                return None
+            raise Unreachable(f"MLflow gives no {name} with the alias {alias} ({type(error).__name__})") from error
+
+    def _foreign(self, name: str, alias: str) -> Foreign:
+        client = self._client()
+        version = str(client.get_model_version_by_alias(name, alias).version)
         with tempfile.TemporaryDirectory() as scratch:
             # By its place: an address models:/… would be looked up in whatever registry the process has set.
             uri = client.get_model_version_download_uri(name, version)

@@ -134,9 +134,10 @@ def ended_segments(given: Path, current: Collection[str], moment: Moment) -> lis
         segment, latest = pointer.parent.name.removeprefix("segment_"), json.loads(pointer.read_text())
         if segment in current or latest["as_of"] > stamp(moment.as_of):
             continue
-        files = json.loads((pointer.parent / latest["run"] / "manifest.json").read_text())["files"]
-        # The last list itself is written again by a second run of its day.
-        if latest["as_of"] == stamp(moment.as_of) or any(file["rows"] for file in files if file["kind"] == "full"):
+        manifest = json.loads((pointer.parent / latest["run"] / "manifest.json").read_text())
+        is_filled = any(file["rows"] for file in manifest["files"] if file["kind"] == "full")
+        # The last list itself is written again by a second run of its day. A campaign may be called segment_something.
+        if manifest["kind"] == "segment list" and (is_filled or latest["as_of"] == stamp(moment.as_of)):
             ended.append(segment)
     return ended
 

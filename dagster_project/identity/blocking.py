@@ -186,6 +186,9 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, only_new: bool =
     keys = [key for key in KEYS if key.name in limits.records] if records > everything else []
     if everything:
         keys.append(EVERYTHING)
+    if not keys:
+        con.execute("create or replace temp table pairs (left_position bigint, right_position bigint)")
+        return 0
     con.execute(_keyed(keys, limits, only_new))
     new = "semi join new_positions using (position)" if only_new else ""
     order = "<>" if only_new else "<"

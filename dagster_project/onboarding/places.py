@@ -34,6 +34,8 @@ COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "MX": ("MXN", "America/Mexico_City", "es", ("mexico", "méxico")),
     "RU": ("RUB", "Europe/Moscow", "ru", ("russia", "russian federation")),
 }
+# Headers that no Dutch, Scandinavian or English shop has too.
+ONLY_GERMAN = {word for word, english in GERMAN.items() if word != english} - {"datum", "land", "marke", "stad"}
 NOWHERE = ("US", "USD", "Etc/UTC", "en")
 
 
@@ -57,7 +59,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
     country = next((names[one.lower()] for one in countries if one.lower() in names), None)
     if country is None and currencies:
         country = next((code for code, facts in COUNTRIES.items() if facts[0] == currencies[0]), None)
-    is_german = country is None and sum(words_of(part.header) in GERMAN for reading in readings for part in reading.parts.values()) >= 2
+    said_in_german = {word for reading in readings for part in reading.parts.values() if (word := words_of(part.header)) in ONLY_GERMAN}
+    is_german = country is None and not currencies and len(said_in_german) >= 2
     country = "DE" if is_german else country
     code, currency, zone, language = (country, *COUNTRIES[country][:3]) if country else NOWHERE
     stated = currencies[0] if currencies else currency

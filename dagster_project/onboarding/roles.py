@@ -122,6 +122,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "page": ("uri|url|page( url| path)?|path",),
     "device": ("device( type| category)?",),
 }
+# Whose addresses are not the customer's.
+OTHERS = r"\b(rep|agent|staff|employee|seller|vendor|supplier|merchant|manager|owner|from|sender|support|refer\w*|friend|recipient)\b"
 MOMENTS = {"ordered_at", "created_at", "happened_at", "consent_at"}
 AMOUNTS = {
     "discount_share",
@@ -338,7 +340,11 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     elif column == "discount_code":
         return Part(header) if values.share(connection, sample, header, "try_cast(value as double) is null") > 0.5 else None
     elif column == "email":
-        return Part(header) if values.is_email(connection, sample, header) else None
+        if re.search(OTHERS, words_of(header)) or not values.is_email(connection, sample, header):
+            return None
+        if not re.search("mail", words_of(header)):
+            reading.doubts.append(f"{header} holds e-mail addresses: they are read as the customers' own")
+        return Part(header)
     elif column == "currency":
         codes = values.share(connection, sample, header, "regexp_matches(value, '^[A-Z]{3}$')")
         return Part(header) if codes >= values.ALMOST_ALL else None

@@ -166,7 +166,7 @@ def write_shop(
     first, last = span
     name = re.sub(r"\W+", "_", folder.name)
     has_consent = any("accepts_marketing" in reading.parts for reading in layout.own)
-    consenting = {"shopify", "hubspot", "klaviyo", "consent", "cookiebot", "fivetran_shopify"} & set(history)
+    consenting = {"shopify", "hubspot", "klaviyo", "mailchimp", "consent", "cookiebot", "fivetran_shopify"} & set(history)
     lines = [
         f"# Drafted by `dearly shop new {folder.name}`. Lines with REVIEW are guesses: look at them, then delete the word.",
         *(f"# REVIEW {line}." for line in review),

@@ -18,7 +18,7 @@ from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
 from ml.brought import BroughtModel, bring
-from ml.registry import Registered, Registry
+from ml.registry import Registered, Registry, Unreachable
 from ml.store import keep, place
 
 # What has scored before a training day, newest training first.
@@ -83,6 +83,8 @@ def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifac
     unbuilt = [moment for moment in moments if moment >= since]
     followed = []
     for standing in in_force(warehouse, min(unbuilt)) if unbuilt else []:
+        if standing.model in shop.brought_models:
+            continue
         moved = registry.by_alias(standing.model)
         # A version that the log does not know is the trace of a training that was killed: it will be trained again.
         if standing.sha256 and moved and moved.sha256 != standing.sha256 and warehouse.rows(TRAINED, [moved.sha256])[0][0]:
@@ -99,16 +101,23 @@ def follow_brought(warehouse: Warehouse, shop: Shop, registry: Registry, artifac
     rows: list[Row] = []
     for name, stated in shop.brought_models.items() if unbuilt else ():
         home = replace(registry, tracking_uri=stated.tracking_uri) if stated.tracking_uri else registry
-        found = home.foreign(stated.registry_name, stated.alias)
+        stands = standing.get(name)
+        found, away = None, ""
+        try:
+            found = home.foreign(stated.registry_name, stated.alias)
+        except Unreachable as error:
+            # What is at hand goes on scoring until MLflow answers again.
+            if stands and stands.sha256:
+                continue
+            away = str(error)
         if found is None:
-            brought: BroughtModel | Abstained = Abstained(f"MLflow has no {stated.registry_name} with the alias {stated.alias}")
+            brought: BroughtModel | Abstained = Abstained(away or f"MLflow has no {stated.registry_name} with the alias {stated.alias}")
         elif found.content is None:
             brought = Abstained(found.refusal)
         else:
             brought = bring(stated.registry_name, found.version, found.content, stated.columns, stated.gives)
         sha256 = None if isinstance(brought, Abstained) else keep(brought, artifacts / name)
         reason = brought.reason if isinstance(brought, Abstained) else f"version {brought.version} of {brought.name}, trained elsewhere"
-        stands = standing.get(name)
         if stands and (stands.sha256, stands.reason) == (sha256, reason):
             continue
         rows.append(

@@ -165,12 +165,13 @@ def score_day(
         try:
             day = measure(trained, features)
             scored = columns_of(model.name, trained, day, features, first_day)
+            why = reasons_of(model.name, trained, day, features, scored, as_of) if not isinstance(trained, ClusterModel) else None
         except Unusable as error:
             models[-1] |= {"status": "abstained", "reason": str(error)}
             continue
         tables.append(scored)
-        if not isinstance(trained, ClusterModel):
-            reasons.append(reasons_of(model.name, trained, day, features, tables[-1], as_of))
+        if why is not None:
+            reasons.append(why)
     scores = tables[0]
     for table in tables[1:]:
         scores = scores.join(table, keys="customer_id", join_type="full outer")

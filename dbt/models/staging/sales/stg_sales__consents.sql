@@ -15,14 +15,19 @@ customers as (
     from {{ source('sources', 'sales__customers') }} as customers
     cross join shop
     where {{ said('accepts_marketing') }} is not null
+),
+
+-- A yes to the newsletter is none to profiling; a no is one to both, and goes before a soft opt-in.
+purposes as (
+    select unnest(['marketing', 'profiling']) as purpose
 )
 
 select
     'sales' as source,
     customer_id as source_customer_id,
-    concat_ws('|', 'sales', customer_id, 'marketing', cast(occurred_at as varchar)) as consent_id,
+    concat_ws('|', 'sales', customer_id, purpose, cast(occurred_at as varchar)) as consent_id,
     'email' as channel,
-    'marketing' as purpose,
+    purpose,
     case when is_granted then 'granted' else 'withdrawn' end as state,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
@@ -30,3 +35,5 @@ select
     _row_number as version_number,
     concat('Customer table: ', accepts_marketing) as evidence
 from customers
+cross join purposes
+where purpose = 'marketing' or not is_granted
