@@ -214,21 +214,25 @@ def test_day_and_month_are_told_apart_by_the_files_order(format: str, tmp_path: 
     assert any("which comes first, the day or the month?" in line for line in draft.review)
 
 
-def test_a_german_shop_is_read_as_it_writes(tmp_path: Path) -> None:
+def german_shop(folder: Path) -> None:
     """Semicolons, Windows' letters, days first, decimal commas, German headers."""
     lines = [
         [f"B{n // 2}", f"{n // 40 + 1:02d}.10.2025", f"K{n % 30}", f"A{n % 9}", "Große Tüte", 2, "1.250,50", "2.501,00"] for n in range(240)
     ]
     header = "Bestellnummer|Bestelldatum|Kundennummer|Artikelnummer|Artikelbezeichnung|Menge|Einzelpreis|Gesamtpreis"
-    write(tmp_path / "in" / "Bestellpositionen.csv", header, lines, delimiter=";", encoding="cp1252")
-    people = [[f"K{n}", "Jörg", "Müller", f"k{n}@beispiel.de", "Deutschland", "ja" if n % 2 else "nein"] for n in range(30)]
+    write(folder / "Bestellpositionen.csv", header, lines, delimiter=";", encoding="cp1252")
+    people = [[f"K{n}", "Jörg", "Müller", f"k{n}@beispiel.de", "Deutschland", "nein" if n % 4 else "ja"] for n in range(30)]
     write(
-        tmp_path / "in" / "Kunden.csv",
+        folder / "Kunden.csv",
         "Kundennummer|Vorname|Nachname|E-Mail-Adresse|Land|Newsletter",
         people,
         delimiter=";",
         encoding="cp1252",
     )
+
+
+def test_a_german_shop_is_read_as_it_writes(tmp_path: Path) -> None:
+    german_shop(tmp_path / "in")
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     source = draft.shop.sources["sales"]
     assert source.columns["lines"]["unit_price"] == Header(**{"from": "Einzelpreis", "format": "1.234,56"})
@@ -243,3 +247,25 @@ def test_a_german_shop_is_read_as_it_writes(tmp_path: Path) -> None:
         "customers": 30,
     }
     assert warehouse.rows("select distinct line_amount, product_name from sources.sales__lines") == [("2501.00", "Große Tüte")]
+
+
+@pytest.mark.whole
+@pytest.mark.xdist_group("stranger")
+def test_a_no_to_the_newsletter_is_one_to_profiling_too(tmp_path: Path, small_settings, build, rows) -> None:
+    german_shop(tmp_path / "in")
+    shop = draft_shop(tmp_path / "shops" / "laden", tmp_path / "in").shop
+    assert shop.soft_opt_in
+    assert shop.soft_opt_in.purposes == ("profiling",)
+    settings = build(small_settings(shop.folder), [shop.last_day])
+
+    said_yes = {f"k{n}@beispiel.de" for n in range(0, 30, 4)}
+    for purpose in ("marketing", "profiling"):
+        permitted = rows(
+            settings,
+            "select customers.email from profile.current_permissions as permissions inner join profile.current_customers as customers "
+            "using (customer_id) where channel = 'email' and purpose = ? and is_permitted and customers.as_of = (select max(as_of) from profile.current_customers)",
+            purpose,
+        )
+        assert {email for (email,) in permitted} == said_yes, purpose
+
+    assert rows(settings, "select count(*) from features.customer_features") == [(len(said_yes),)]
