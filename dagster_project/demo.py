@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 
 from dagster_project.files import make_folder_whole, write_whole
@@ -13,6 +16,8 @@ from dagster_project.shop import Shop
 
 # How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
 DAYS = 4
+# What a run imports that takes seconds: the definitions with everything in them, and Great Expectations.
+SLOW_TO_LOAD = ("dagster_project.runs", "dagster_project.sources.suites")
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,25 @@ def generate_extracts(settings: Settings, shop: Shop) -> None:
     raw = settings.store / "raw"
     if shop.generator is None or raw.exists():
         return
-    import simulator
-
     say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
-    options = {name: int(value) for name, value in shop.generator.items()}
-    make_folder_whole(raw, lambda unfinished: simulator.generate(unfinished, last_day=shop.last_day, **options))
+    options = [word for name, value in shop.generator.items() for word in (f"--{name}", str(int(value)))]
+    make_folder_whole(raw, lambda unfinished: simulate(unfinished, [*options, "--last-day", shop.last_day.isoformat()]))
+
+
+def simulate(folder: Path, options: list[str]) -> None:
+    """Generate in a process of its own, while this one loads the libraries that a run needs.
+
+    Raises:
+        RunFailed: the generator failed; it has said why.
+    """
+    command = [sys.executable, "-m", "simulator", str(folder), *options]
+    with subprocess.Popen(command, cwd=REPOSITORY) as simulator:
+        for name in SLOW_TO_LOAD:
+            import_module(name)
+    if simulator.returncode:
+        from dagster_project.runs import RunFailed
+
+        raise RunFailed(f"{' '.join(command[1:])} ended with {simulator.returncode}; what it said stands above.")
 
 
 def run_demo(settings: Settings, shop: Shop) -> Made:

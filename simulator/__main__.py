@@ -17,9 +17,10 @@ def main() -> int:
     parser.add_argument("--days", type=int, default=14, help="last days that come as daily extracts (default 14)")
     parser.add_argument("--seed", type=int, default=7, help="another seed is another shop (default 7)")
     parser.add_argument("--last-day", type=date.fromisoformat, default=date(2026, 3, 14), help="default 2026-03-14")
+    parser.add_argument("--processes", type=int, default=2, help="how many write side by side, to the same bytes (default 2)")
     options = parser.parse_args()
     try:
-        generate(options.out, options.customers, options.months, options.days, options.seed, options.last_day)
+        generate(options.out, options.customers, options.months, options.days, options.seed, options.last_day, options.processes)
     except (ValueError, FileExistsError) as error:
         print(f"simulator: {error}", file=sys.stderr)
         return 2
