@@ -86,8 +86,8 @@ def compile_template(campaign: Campaign, step: str, variant: str, language: str,
         mjml = before_customers(root, autoescape=True).get_template(f"{folder}/email.mjml.j2").render(fixed)
         html = to_html(mjml)
         text = before_customers(root, autoescape=False).get_template(f"{folder}/email.txt.j2").render(fixed)
-        html_template = per_customer(autoescape=True).from_string(html)
-        text_template = per_customer(autoescape=False).from_string(text)
+        html_template = per_customer(html, autoescape=True)
+        text_template = per_customer(text, autoescape=False)
     except (TemplateError, ValueError, OSError) as error:
         raise ContentError(f"{where}: the template does not compile ({type(error).__name__}: {error}); mend it.") from error
     used = _words_needed(campaign, step, variant, spoken, html + text)

@@ -1,6 +1,7 @@
 """YAML read into a model, so that every mistake names file, line and what to do."""
 
 import difflib
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,6 +9,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 Model = TypeVar("Model", bound=BaseModel)
+# Where a value stands (its keys and positions, from the outside in) → the line.
+Lines = dict[tuple[str | int, ...], int]
 
 ALWAYS_ON = frozenset({"consent", "ignore_consent", "require_consent", "suppression", "ignore_suppression", "no_holdout"})
 
@@ -23,26 +26,35 @@ def load(model: type[Model], path: Path, **extra: Any) -> Model:
         ContentError: the file is missing, is not YAML, repeats a key, or does not fit the model.
     """
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        document, lines, repeated = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ContentError(f"{path}: there is no such file; create it (docs/content.md shows one).") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ContentError(f"{path}:{line}: not valid YAML ({error.problem}); mend the line or put the text in quotes.") from None
-    if not isinstance(root, yaml.MappingNode):
+    if document is None:
         raise ContentError(f"{path}:1: expected keys with values; write `name: …`.")
-    lines: dict[tuple[str | int, ...], int] = {}
-    repeated = _walk(root, (), lines)
     if repeated:
         raise ContentError("\n".join(f"{path}:{line}: the key `{key}` is there twice; remove one." for key, line in repeated))
-    loader = yaml.SafeLoader("")
     try:
-        return model(**loader.construct_document(root), **extra)
+        return model(**document, **extra)
     except ValidationError as error:
         raise ContentError("\n".join(_sentence(model, path, lines, mistake) for mistake in error.errors())) from None
 
 
-def _walk(node: yaml.Node, at: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> list[tuple[str, int]]:
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[dict[str, Any] | None, Lines, list[tuple[str, int]]]:
+    """What a file says (None where it is no mapping), the line of each of its places, and the keys that stand twice. Each day reads the same few
+    files, and YAML is slow to read."""
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(root, yaml.MappingNode):
+        return None, {}, []
+    lines: Lines = {}
+    repeated = _walk(root, (), lines)
+    return yaml.SafeLoader("").construct_document(root), lines, repeated
+
+
+def _walk(node: yaml.Node, at: tuple[str | int, ...], lines: Lines) -> list[tuple[str, int]]:
     lines[at] = node.start_mark.line + 1
     repeated: list[tuple[str, int]] = []
     if isinstance(node, yaml.MappingNode):
@@ -59,7 +71,7 @@ def _walk(node: yaml.Node, at: tuple[str | int, ...], lines: dict[tuple[str | in
     return repeated
 
 
-def _sentence(model: type[BaseModel], path: Path, lines: dict[tuple[str | int, ...], int], mistake: Any) -> str:
+def _sentence(model: type[BaseModel], path: Path, lines: Lines, mistake: Any) -> str:
     where = tuple(mistake["loc"])
     line = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
     name = ".".join(str(part) for part in where) or "the file"

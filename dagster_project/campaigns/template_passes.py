@@ -6,11 +6,12 @@
 
 import math
 import re
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import css_inline
-from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
+from jinja2 import FileSystemLoader, StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from mjml import mjml2html
 
@@ -35,11 +36,17 @@ def before_customers(root: Path, autoescape: bool) -> ImmutableSandboxedEnvironm
     )
 
 
-def per_customer(autoescape: bool) -> ImmutableSandboxedEnvironment:
-    """The second pass: one customer."""
-    return ImmutableSandboxedEnvironment(
+@lru_cache(maxsize=256)
+def per_customer(source: str, autoescape: bool) -> Template:
+    """The second pass: one customer. Each day has the same few templates.
+
+    Raises:
+        TemplateError: the source is no template.
+    """
+    environment = ImmutableSandboxedEnvironment(
         autoescape=autoescape, undefined=StrictUndefined, finalize=_no_hole, trim_blocks=True, lstrip_blocks=True
     )
+    return environment.from_string(source)
 
 
 def _no_template_inside(value: Any) -> Any:
