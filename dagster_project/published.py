@@ -25,10 +25,11 @@ def current(settings: Settings) -> Path:
     return pointer.parent / str(json.loads(pointer.read_text())["folder"])
 
 
-def connect(folder: Path) -> duckdb.DuckDBPyConnection:
-    """A connection that sees the published tables, and no file or program variable besides."""
+def connect(folder: Path, sql: str) -> duckdb.DuckDBPyConnection:
+    """A connection that sees the published tables that a query names (all where it names none), and no file or program variable besides."""
     connection = duckdb.connect(config={"python_enable_replacements": "false", "autoinstall_known_extensions": "false"})
-    for path in sorted(folder.glob("*.parquet")):
+    paths = sorted(folder.glob("*.parquet"))
+    for path in [path for path in paths if path.stem in sql] or paths:
         connection.execute(f"create table {path.stem} as select * from read_parquet('{path}')")
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
@@ -42,9 +43,13 @@ def ask(settings: Settings, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]
         NothingPublished: there is nothing yet.
         ValueError: the query is wrong; the message is the engine's first line.
     """
-    with connect(current(settings)) as connection:
+    folder = current(settings)
+    with connect(folder, sql.lower()) as connection:
         try:
             result = connection.execute(sql)
+        except duckdb.CatalogException as error:
+            tables = ", ".join(path.stem for path in sorted(folder.glob("*.parquet")))
+            raise ValueError(f"{str(error).splitlines()[0]} The newest day has {tables}.") from None
         except duckdb.Error as error:
             raise ValueError(str(error).splitlines()[0]) from None
         return [column[0] for column in result.description or []], result.fetchall()
@@ -52,7 +57,7 @@ def ask(settings: Settings, sql: str) -> tuple[list[str], list[tuple[Any, ...]]]
 
 def decision_story(settings: Settings, campaign: str, customer: str) -> list[str]:
     """Why a customer (id or e-mail address) got a campaign's mail on the newest day, or did not, a line each."""
-    with connect(current(settings)) as connection:
+    with connect(current(settings), "customers decisions segments") as connection:
         found = connection.execute(
             "select customer_id from customers where customer_id = ? or lower(email) = lower(?) order by 1", [customer, customer]
         ).fetchall()

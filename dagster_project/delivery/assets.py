@@ -68,7 +68,13 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name="campaigns",
         partitions_def=partitions,
         backfill_policy=one_day,
-        deps=[["campaigns", "exports"], ["profile", "current_customers"], ["measurement", "campaign_results"]],
+        deps=[
+            ["campaigns", "exports"],
+            ["profile", "current_customers"],
+            ["scores", "customer_scores"],
+            ["scores", "customer_recommendations"],
+            ["measurement", "campaign_results"],
+        ],
     )
     def published(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """What readers read, switched at once; a day before the newest built one moves nothing."""

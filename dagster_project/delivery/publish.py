@@ -16,6 +16,10 @@ KEPT = 2
 # File → the day's rows, in a total order. Identifiers are in customers.parquet only.
 TABLES = {
     "customers": "select * exclude (as_of) from profile.current_customers where as_of = ? order by customer_id",
+    "scores": "select * exclude (as_of) from scores.customer_scores where as_of = ? order by customer_id",
+    "recommendations": """
+        select * exclude (as_of) from scores.customer_recommendations where as_of = ? order by customer_id, strategy, rank
+    """,
     "segments": "select customer_id, segment from segments.customer_segments where as_of = ? order by customer_id, segment",
     "decisions": "select * from campaigns.campaign_decisions where as_of = ? order by campaign, step, customer_id",
     "suppressions": "select customer_id, channel, reason from profile.customer_suppressions where as_of = ? order by customer_id, channel",
