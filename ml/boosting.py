@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.ensemble._hist_gradient_boosting.binning import _BinMapper
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
 from threadpoolctl import threadpool_limits
 
@@ -106,14 +107,49 @@ def stepped(ranks: Matrix) -> Matrix:
     return np.round(ranks * STEPS) / STEPS
 
 
-def fit_trees(ranks: Matrix, target: Vector, loss: Loss, seeds: int = 2, weight: Vector | None = None, **changed: Any) -> Trees:
-    """Fit `seeds` estimators on ranks (0 to 1) that differ in the features each split may see, and average them."""
-    kind: Any = HistGradientBoostingClassifier if loss == "log_loss" else HistGradientBoostingRegressor
+@dataclass(frozen=True)
+class Binned:
+    """Ranks in the trees' bins, found once for all models that learn from the same rows."""
+
+    matrix: Matrix
+    mapper: _BinMapper
+    bins: NDArray[np.uint8]
+
+
+def binned(ranks: Matrix) -> Binned:
+    """Ranks (0 to 1) in bins. They have fewer distinct values than there are bins, so no weight and no chance decides where one ends."""
     matrix = stepped(ranks)
+    mapper = _BinMapper(n_bins=SETTINGS["max_bins"] + 1, n_threads=1)
+    return Binned(matrix, mapper, mapper.fit_transform(matrix))
+
+
+class GivenBins:
+    """Of scikit-learn's estimators: the bins of what is learned from are given; each fit would find the same ones again, a quarter of its time."""
+
+    given: Binned
+
+    def _bin_data(self, X: Matrix, sample_weight: Vector | None, is_training_data: bool) -> NDArray[np.uint8]:
+        self._bin_mapper = self.given.mapper
+        return self.given.bins
+
+
+class Classifier(GivenBins, HistGradientBoostingClassifier):  # type: ignore[misc]
+    pass
+
+
+class Regressor(GivenBins, HistGradientBoostingRegressor):  # type: ignore[misc]
+    pass
+
+
+def fit_trees(ranks: Binned, target: Vector, loss: Loss, seeds: int = 2, weight: Vector | None = None, **changed: Any) -> Trees:
+    """Fit `seeds` estimators that differ in the features each split may see, and average them."""
+    kind: Any = Classifier if loss == "log_loss" else Regressor
     nodes, baseline = [], 0.0
     with threadpool_limits(1):
         for seed in range(seeds):
-            model = kind(loss=loss, random_state=seed, **(SETTINGS | changed)).fit(matrix, target, sample_weight=weight)
+            model = kind(loss=loss, random_state=seed, **(SETTINGS | changed))
+            model.given = ranks
+            model.fit(ranks.matrix, target, sample_weight=weight)
             baseline += float(np.ravel(model._baseline_prediction)[0]) / seeds
             nodes += [tree.nodes for (tree,) in model._predictors]
     starts = np.concatenate([[0], np.cumsum([len(tree) for tree in nodes])]).astype(np.int64)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, gammaln, hyp2f1, psi
 
+from ml.remembering import remembered
+
 Vector = NDArray[np.float64]
 
 # Wide enough for every fit seen on real shops; without them a shop where nobody comes back sends parameters to infinity.
@@ -77,6 +79,7 @@ class Spending:
         return self.p * (self.v + repeats * own) / (self.p * repeats + self.q - 1.0)
 
 
+@remembered
 def fit_purchasing(frequency: Vector, recency: Vector, age: Vector) -> Purchasing:
     """The maximum-likelihood BG/NBD of these customers. Equal customers are counted once and weighted."""
     scale = float(max(age.max(), 1.0)) / 10.0
@@ -112,6 +115,7 @@ def fit_purchasing(frequency: Vector, recency: Vector, age: Vector) -> Purchasin
     return Purchasing(r=r, alpha=alpha * scale, a=a, b=b)
 
 
+@remembered
 def fit_spending(frequency: Vector, value: Vector) -> Spending:
     """The maximum-likelihood Gamma-Gamma of the customers who came back (`frequency` > 0 and `value` > 0), whose mean is finite (q >
     1).

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ml.boosting import Trees, fit_trees
+from ml.boosting import Trees, binned, fit_trees
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_logistic
 from ml.parallel import side_by_side
@@ -76,7 +76,7 @@ def score_churn(model: ChurnModel, day: ChurnDay, features: pa.Table) -> Vector:
 def _fit_part(sample: Sample, horizon_days: int, seeds: int) -> ChurnPart:
     used = sample.used()
     ranks, bought = sample.ranks[:, used], (sample.orders > 0).astype(np.float64)
-    return ChurnPart(horizon_days, used, fit_logistic(ranks, bought), fit_trees(ranks, bought, "log_loss", seeds))
+    return ChurnPart(horizon_days, used, fit_logistic(ranks, bought), fit_trees(binned(ranks), bought, "log_loss", seeds))
 
 
 def _views(yardsticks: tuple[Yardstick, ...], features: pa.Table) -> list[View]:

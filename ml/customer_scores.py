@@ -22,7 +22,7 @@ from ml.next_order import NextOrderModel, days_to_order, measure_next_order, sco
 from ml.promotion import Verdict, judge
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
 from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
-from ml.value import ValueDay, ValueModel, expected_value, measure_value, score_value, train_value
+from ml.value import ValueDay, ValueModel, Values, expected_value, measure_value, score_value, train_value
 
 Vector = NDArray[np.float64]
 
@@ -152,9 +152,10 @@ def score(trained: Trained, day: Day, features: pa.Table, decimals: int = DECIMA
     if trained.name == "churn":
         columns["churn_probability"] = churn_probability(trained.model, day, features)
     else:
-        for prefix, horizon in (("value", trained.model.horizon_days), ("clv_365d", YEAR_DAYS)):
-            mean, median, low, high = _values(trained.model, day, features, horizon)
-            columns |= {f"{prefix}_amount": mean, f"{prefix}_median": median, f"{prefix}_low": low, f"{prefix}_high": high}
+        found = _values(trained.model, day, features, (trained.model.horizon_days, YEAR_DAYS))
+        for prefix, values in zip(("value", "clv_365d"), found, strict=True):
+            named = {"amount": values.mean, "median": values.median, "low": values.low, "high": values.high}
+            columns |= {f"{prefix}_{part}": amounts for part, amounts in named.items()}
     return pa.table({"customer_id": features["customer_id"]} | {name: np.round(values, decimals) for name, values in columns.items()})
 
 
@@ -186,16 +187,14 @@ def value_mean(model: object, day: Day, features: pa.Table) -> Vector:
     raise TypeError(f"no value from {type(model).__name__} with {type(day).__name__}")
 
 
-def _values(model: object, day: Day, features: pa.Table, horizon_days: int) -> tuple[Vector, Vector, Vector, Vector]:
-    """Mean, median and range; the baseline knows no range (NaN)."""
+def _values(model: object, day: Day, features: pa.Table, horizons: Sequence[int]) -> list[Values]:
+    """Mean, median and range within each horizon; the baseline knows no range (NaN)."""
     if isinstance(model, ValueModel) and isinstance(day, ValueDay):
-        values = score_value(model, day, features, horizon_days)
-        return values.mean, values.median, values.low, values.high
+        return score_value(model, day, features, horizons)
     mean = value_mean(model, day, features)
-    if isinstance(day, Yardstick):
-        mean = mean * day.purchases_ratio(features, horizon_days)
     unknown = np.full(len(mean), np.nan)
-    return mean, unknown, unknown, unknown
+    means = [mean * day.purchases_ratio(features, horizon) if isinstance(day, Yardstick) else mean for horizon in horizons]
+    return [Values(mean=one, median=unknown, low=unknown, high=unknown) for one in means]
 
 
 def _fit(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ml.boosting import Trees, fit_trees
+from ml.boosting import Trees, binned, fit_trees
 from ml.signals import Yardstick, numbers, take_yardstick
 from ml.snapshots import MAX_ROWS, SNAPSHOTS, days_of, of_day
 
@@ -80,7 +80,9 @@ def train_next_order(
         matrix, target = matrix[kept], target[kept]
     used = ~np.isnan(matrix).all(axis=0)
     # Every split may see every column here: the bucket's place carries most of the hazard.
-    trees = fit_trees(matrix[:, used], target, "log_loss", seeds, max_features=1.0, max_leaf_nodes=15, learning_rate=0.1, max_iter=50)
+    trees = fit_trees(
+        binned(matrix[:, used]), target, "log_loss", seeds, max_features=1.0, max_leaf_nodes=15, learning_rate=0.1, max_iter=50
+    )
     return NextOrderModel(horizon_days, columns, used, ends, trees)
 
 

@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from ml.abstention import Abstained, too_few_customers, too_one_sided
 from ml.backtest import Backtest
-from ml.boosting import Trees, fit_trees
+from ml.boosting import Trees, binned, fit_trees
 from ml.linear import Linear, fit_logistic
 from ml.promotion import Verdict, judge
 from ml.ranks import Ranks, fit_ranks
@@ -221,7 +221,7 @@ def _fit(ranks: Matrix, outcomes: Vector, seeds: int = 2) -> tuple[Bools, Linear
         kept = np.sort(np.random.default_rng(0).choice(len(outcomes), MAX_ROWS, replace=False))
         ranks, outcomes = ranks[kept], outcomes[kept]
     used: Bools = np.asarray(~np.isnan(ranks).all(axis=0))
-    return used, fit_logistic(ranks[:, used], outcomes), fit_trees(ranks[:, used], outcomes, "log_loss", seeds)
+    return used, fit_logistic(ranks[:, used], outcomes), fit_trees(binned(ranks[:, used]), outcomes, "log_loss", seeds)
 
 
 def _raw(ranks: Matrix, linear: Linear, trees: Trees) -> Vector:

@@ -4,13 +4,14 @@ Ordered by a blend of regressions on ranks at two horizons, from models of the l
 top) and a little of what was spent so far; at the level of boosted trees that correct BG/NBD x Gamma-Gamma.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml.boosting import Trees, fit_trees
+from ml.boosting import Trees, binned, fit_trees
 from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_tweedie
@@ -117,14 +118,17 @@ def expected_value(model: ValueModel, day: ValueDay, features: pa.Table) -> Vect
     return day.level.of(_order(model, day.yardsticks, features))
 
 
-def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizon_days: int) -> Values:
-    """The value of each row within the model's horizon, or carried to a longer one by BG/NBD's expected purchases."""
+def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizons: Sequence[int]) -> list[Values]:
+    """The value of each row within the model's horizon, or carried to others by BG/NBD's expected purchases."""
     if model.churn is None or day.churn is None:
         raise ValueError("a value model without a churn model knows no median")
     mean = expected_value(model, day, features)
     churn = score_churn(model.churn, day.churn, features)
+    return [_carried(model, day.yardsticks[0], features, mean, churn, horizon) for horizon in horizons]
+
+
+def _carried(model: ValueModel, yardstick: Yardstick, features: pa.Table, mean: Vector, churn: Vector, horizon_days: int) -> Values:
     if horizon_days != model.horizon_days:
-        yardstick = day.yardsticks[0]
         mean = mean * yardstick.purchases_ratio(features, horizon_days) / yardstick.purchases_ratio(features, model.horizon_days)
         survival = yardstick.log_survival_ratio(features, horizon_days) / yardstick.log_survival_ratio(features, model.horizon_days)
         churn = np.exp(np.log(np.clip(churn, 1e-9, 1.0)) * survival)
@@ -135,17 +139,18 @@ def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizon_da
 def _fit_part(sample: Sample, horizon_days: int, seeds: int) -> ValuePart:
     used = sample.used()
     ranks, unit = sample.ranks[:, used], max(float(sample.value.mean()), 1e-6)
+    bins = binned(ranks)
     value, logs, expected = sample.value / unit, np.log1p(sample.value), sample.value_expected / unit
     part = ValuePart(
         horizon_days=horizon_days,
         used=used,
         unit=unit,
         log_scale=1.0,
-        log_trees=fit_trees(ranks, logs, "squared_error", seeds),
+        log_trees=fit_trees(bins, logs, "squared_error", seeds),
         tweedie=fit_tweedie(ranks, value),
-        mean_trees=fit_trees(ranks, value, "poisson", seeds),
+        mean_trees=fit_trees(bins, value, "poisson", seeds),
         # A Poisson model of value / expected weighted by expected is one of value with log(expected) as offset.
-        offset_trees=fit_trees(ranks, value / expected, "poisson", seeds, weight=expected),
+        offset_trees=fit_trees(bins, value / expected, "poisson", seeds, weight=expected),
     )
     view = sample.view()
     return replace(part, log_scale=float(part.log_mean(view).std() / max(part.mean_log(view).std(), 1e-9)))

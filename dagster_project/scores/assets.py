@@ -1,6 +1,6 @@
 """Scores: models trained on their days, every customer of a day scored, and what to recommend to whom."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -16,7 +16,8 @@ from dagster_project.scores.drift import DRIFT, REALISED, drift_of, off, realise
 from dagster_project.scores.recommending import recommend_day
 from dagster_project.scores.recording import MODEL_LOG, append
 from dagster_project.scores.score_models import CUSTOMER_SCORES, customer_scores_of, models_of
-from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, score_day, train_all
+from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, Scored, score_day, train_all
+from ml.parallel import side_by_side
 
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
 PROFILED = """
@@ -77,7 +78,11 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         moments = moments_of(context, store.shop)
         as_ofs = [moment.as_of for moment in moments]
         known = models_of(store.shop.brought_models)
-        days = [(m.as_of, score_day(store.warehouse, artifacts(store), m.as_of, first_day(store, m), known)) for m in moments]
+
+        def scored(moment: Moment) -> tuple[datetime, Scored]:
+            return moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of, first_day(store, moment), known)
+
+        days = side_by_side(scored, moments)
         models = pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)])
         store.warehouse.replace_days("scores.daily_models", models, as_ofs)
         yield dg.MaterializeResult(asset_key=key("daily_models"), metadata={"models": story(days[-1][1].models)})

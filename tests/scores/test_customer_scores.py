@@ -17,7 +17,7 @@ from dagster_project.scores import scoring
 from dagster_project.scores.score_models import SCORE_MODELS
 from ml import customer_scores
 from ml.abstention import Abstained
-from ml.boosting import fit_trees
+from ml.boosting import binned, fit_trees
 from ml.churn import ChurnModel
 from ml.customer_scores import Baseline, Trained, measure, plan, score, train
 from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
@@ -115,7 +115,7 @@ def test_an_outcome_is_checked_on_people_the_model_has_not_seen() -> None:
     assert "on customers it had not seen" in found.reason
     ranked = [fit_ranks(np.column_stack([numbers(day, f"noise_{n}") for n in range(12)]))]
     rows = ranked[0].of(np.column_stack([numbers(day, f"noise_{n}") for n in range(12)]))
-    by_heart = fit_trees(np.concatenate([rows] * 3), np.concatenate([outcome] * 3), "log_loss").raw(rows)
+    by_heart = fit_trees(binned(np.concatenate([rows] * 3)), np.concatenate([outcome] * 3), "log_loss").raw(rows)
     assert auc(outcome, by_heart) > 0.6
 
 
