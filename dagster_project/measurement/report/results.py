@@ -20,6 +20,7 @@ class Result:
     variant: str
     sent: int | None
     delivered: int | None
+    measured: int | None
     opens: int | None
     clicks: int | None
     conversions: int | None
@@ -31,6 +32,11 @@ class Result:
     lift_low: float | None
     lift_high: float | None
     roi: float | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody's week after the mail is over: what it brought cannot be told yet."""
+        return self.measured == 0
 
     @property
     def has_interval(self) -> bool:

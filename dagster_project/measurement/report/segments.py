@@ -1,14 +1,12 @@
 """Segments: how large, and who came and went over the built days."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
+from dagster_project.delivery.feeds import segment_descriptions
 from dagster_project.measurement.report.reading import Reading
+from dagster_project.transform.dbt_build import parse
 
 DAYS = "select segment, as_of, members_count, entered_count, exited_count from measurement.report_segment_days order by segment, as_of"
-
-
 CLUSTERS = "select cluster, description from scores.clusters where as_of = $as_of order by cluster"
 
 
@@ -30,9 +28,8 @@ def read_segments(reading: Reading) -> tuple[Segment, ...]:
     """The segments, largest first; none where the store has no segment days."""
     if not reading.has("measurement.report_segment_days"):
         return ()
-    descriptions = segment_descriptions(reading.store / "dbt" / "manifest.json")
-    if reading.has("scores.clusters"):
-        descriptions |= dict(reading.rows(CLUSTERS))
+    clusters = [(str(name), str(told)) for name, told in reading.rows(CLUSTERS)] if reading.has("scores.clusters") else []
+    descriptions = segment_descriptions(parse().nodes, clusters)
     by_segment: dict[str, dict[object, tuple[int, int, int]]] = {name: {} for name in descriptions}
     for name, as_of, members, entered, exited in reading.rows(DAYS):
         by_segment.setdefault(name, {})[as_of] = (members, entered, exited)
@@ -53,12 +50,3 @@ def read_segments(reading: Reading) -> tuple[Segment, ...]:
             )
         )
     return tuple(sorted(segments, key=lambda segment: (-segment.size, segment.name)))
-
-
-def segment_descriptions(manifest: Path) -> dict[str, str]:
-    """Segment → what a marketer reads of it, from the manifest that dbt left in the store; empty without one."""
-    if not manifest.exists():
-        return {}
-    nodes = json.loads(manifest.read_text())["nodes"]
-    columns = nodes.get("model.dearly.segment_flags", {}).get("columns", {}).values()
-    return {c["name"]: " ".join(c["description"].split()) for c in columns if c["name"] not in ("as_of", "customer_id")}

@@ -35,6 +35,7 @@ def hours(length: float) -> str:
     return f"{length / 24:.0f} d" if length >= 48 else f"{length:.0f} h" if length >= 1 else "< 1 h"
 
 
+CHANNEL_NAMES = {"email": "e-mail", "sms": "SMS", "ads": "advertisements"}
 ACRONYMS = frozenset({"auc", "clv", "mae", "pr", "sms", "vip"})
 
 

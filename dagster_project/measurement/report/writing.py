@@ -54,6 +54,7 @@ def page_of(reading: Reading) -> str:
         "customers": read_customers(reading),
         "scores": read_scores(reading),
         "measure_names": MEASURE_NAMES,
+        "channel_names": wording.CHANNEL_NAMES,
         "segments": read_segments(reading),
         "campaigns": read_campaigns(reading),
         "exports": read_exports(reading),

@@ -52,6 +52,7 @@ const source = document.getElementById("people");
 if (source) {
   const data = JSON.parse(source.textContent);
   const say = (place) => (place === null ? null : data.words[place]);
+  const channelName = (channel) => ({ email: "e-mail", sms: "SMS", ads: "advertisements" })[channel] ?? channel;
   const tones = { send: "good", holdout: "wait", excluded: "" };
   const SCORE_NAMES = {
     churn_probability: "Churn", purchase_30d_probability: "Buys within 30 days", first_purchase_probability: "First purchase",
@@ -81,8 +82,8 @@ if (source) {
     const never = data.campaigns.filter((campaign) => !told.some((one) => one.campaign === campaign));
     const when = (one) => (one.from === one.to ? one.from : `${one.from} to ${one.to}`) + (one.days > 1 ? `, ${one.days} times` : "");
     const yes = permissions.map(([channel, purpose, granted, since]) => [
-      `${named(say(purpose))} by ${say(channel)}, since ${say(since)}`, pill(granted ? "yes" : "no", granted ? "good" : "bad")]);
-    const stopped = suppressions.map(([channel, reason]) => [`Suppressed for ${say(channel)}: ${say(reason)}`, pill("stop", "bad")]);
+      `${named(say(purpose))} by ${channelName(say(channel))}, since ${say(since)}`, pill(granted ? "yes" : "no", granted ? "good" : "bad")]);
+    const stopped = suppressions.map(([channel, reason]) => [`Suppressed for ${channelName(say(channel))}: ${say(reason)}`, pill("stop", "bad")]);
     return make("article", "person",
       make("p", "verdict", verdict),
       make("p", "id", id),
