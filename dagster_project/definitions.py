@@ -41,20 +41,30 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         | dg.AssetSelection.assets(["scores", "model_log"]),
         description="The models of the training day, compared with those in force.",
     )
+    assets = [
+        *source_assets(shop, days),
+        *dbt_stage_assets(settings, days),
+        *identity_assets(days),
+        *score_assets(days),
+        *campaign_assets(days),
+        *delivery_assets(days),
+    ]
     return dg.Definitions(
-        assets=[
-            *source_assets(shop, days),
-            *dbt_stage_assets(settings, days),
-            *identity_assets(days),
-            *score_assets(days),
-            *campaign_assets(days),
-            *delivery_assets(days),
-        ],
+        assets=[*assets, *read_only_tables(assets)],
         jobs=[nightly, retraining],
         schedules=[dg.build_schedule_from_partitioned_job(nightly, hour_of_day=shop.close_after_hours), weekly(retraining, shop)],
         resources={"store": Store(shop_folder=str(settings.shop_folder))},
         executor=dg.in_process_executor,
     )
+
+
+def read_only_tables(assets: list[dg.AssetsDefinition]) -> list[dg.AssetSpec]:
+    """Tables that models read and nothing here builds: what the shop and the run state of themselves, and the tables of systems that this
+    shop does not have, which are typed and empty. They stand in their stage's group, not in one of Dagster's own."""
+    made = {key for one in assets for key in one.keys}
+    read = {key for one in assets for key in one.dependency_keys} - made
+    told = "Stated by the shop or the run; or a table of a system that this shop does not have, typed and empty."
+    return [dg.AssetSpec(key, group_name=key.path[0], description=told) for key in sorted(read)]
 
 
 def weekly(job: UnresolvedAssetJobDefinition, shop: Shop) -> dg.ScheduleDefinition:

@@ -9,7 +9,10 @@ features as (
 scores as (
     select
         *,
-        percent_rank() over (partition by as_of order by clv_365d_amount) as value_rank
+        -- Who has no expected value has no rank, and takes none from those who have.
+        case
+            when clv_365d_amount is not null then percent_rank() over (partition by as_of, clv_365d_amount is null order by clv_365d_amount)
+        end as value_rank
     from {{ source('scores', 'customer_scores') }}
     where as_of in (select as_of from {{ source('sources', 'run_days') }} where is_day)
 ),

@@ -42,7 +42,7 @@ const make = (tag, name, ...children) => {
   element.append(...children.filter((child) => child !== null));
   return element;
 };
-const named = (name) => { const words = name.replaceAll("_", " "); return words.charAt(0).toUpperCase() + words.slice(1); };
+const named = (name) => { const words = name.replaceAll("_", " ").replace(/\b(vip|sms)\b/g, (word) => word.toUpperCase()); return words.charAt(0).toUpperCase() + words.slice(1); };
 const list = (title, items, otherwise) => make("div", "", make("h3", "", title),
   items.length ? make("ul", "rows", ...items.map(([text, value]) => make("li", "", make("span", "", text), value))) : make("p", "empty", otherwise));
 const pill = (text, tone) => make("b", `pill ${tone}`, text);
