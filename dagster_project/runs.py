@@ -23,6 +23,8 @@ from dagster_project.sources.mapping import contracts_of
 
 DAGSTER_YAML = {
     "telemetry": {"enabled": False},
+    # No form for an address in front of the UI.
+    "nux": {"enabled": False},
     "concurrency": {"pools": {"default_limit": 1, "granularity": "run"}},
     "python_logs": {"python_log_level": "CRITICAL"},
     "run_monitoring": {"enabled": True, "max_runtime_seconds": 6 * 3600},
