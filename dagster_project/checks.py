@@ -1,10 +1,12 @@
 """What `dearly check` looks at: everything a person writes by hand, before a night depends on it."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.campaigns.brand import load_brand
+from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.lint import lint_all
 from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.handbook import SEGMENTS, described, pages
@@ -33,6 +35,16 @@ def segment_findings() -> list[str]:
         if name not in told
     ]
     return found + [f"{words}: {name} is described, but {model.name} has no such column." for name in told if name not in written]
+
+
+def audience_findings(campaigns: Sequence[Campaign]) -> list[str]:
+    """Campaigns for a segment that there is not; clusters have their names from the data, so any may come."""
+    told = [name for name, _ in described(SEGMENTS / "_segments__models.yml", "segment_flags")]
+    return [
+        f"{TEMPLATES / 'campaigns' / one.slug / 'campaign.yaml'}: audience: there is no segment {one.audience}; docs/segments.md lists them."
+        for one in campaigns
+        if one.audience and one.audience not in told and not one.audience.startswith("cluster_")
+    ]
 
 
 def write_generated() -> list[Path]:
@@ -65,7 +77,9 @@ def findings(settings: Settings) -> list[str]:
         return [*found, str(error)]
     try:
         brand = load_brand(settings.shop_folder)
-        found += [str(finding) for finding in lint_all(TEMPLATES, campaigns_of(shop), brand, [])]
+        campaigns = campaigns_of(shop)
+        found += audience_findings(campaigns)
+        found += [str(finding) for finding in lint_all(TEMPLATES, campaigns, brand, [])]
     except ContentError as error:
         found += str(error).splitlines()
     return found

@@ -12,7 +12,8 @@ import yaml
 
 from dagster_project.checks import generated_files
 from dagster_project.faults import POINTS
-from dagster_project.settings import REPOSITORY, Settings
+from dagster_project.settings import REPOSITORY, Settings, load
+from dagster_project.shop import load_shop
 from dagster_project.sources.contract import all_systems
 
 STAGES = ("sources", "staging", "identity", "profile", "features", "scores", "segments", "campaigns", "measurement")
@@ -78,6 +79,15 @@ def test_the_code_location_loads_in_an_empty_home(tmp_path: Path) -> None:
     environment = {**os.environ, "DEARLY_HOME": str(tmp_path), "DEARLY_SHOP": "small", "HOME": str(tmp_path)}
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr[-2000:]
+
+
+def test_the_lineage_has_nine_groups_also_with_systems_that_a_shop_has_not(tmp_path: Path) -> None:
+    from dagster_project.definitions import build_definitions
+
+    settings = load({"DEARLY_HOME": str(tmp_path)}, shop="small")
+    assert "mailchimp" not in load_shop(settings.shop_folder).sources, "or this shows nothing"
+    graph = build_definitions(settings).resolve_asset_graph()
+    assert {graph.get(key).group_name for key in graph.get_all_asset_keys()} == set(STAGES)
 
 
 @pytest.mark.whole

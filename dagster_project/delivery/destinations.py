@@ -164,7 +164,8 @@ DESTINATIONS = {
             name="generic",
             format="csv",
             description="Plain CSV for any tool.",
-            how_to_import="Import the CSV; the column <code>email</code> identifies the person.",
+            how_to_import="Import the CSV; the column <code>email</code> identifies the person, where there is none <code>source_ids</code>: the ids "
+            "by which the shop's own systems know them.",
         ),
         Destination(
             name="generic_jsonl",

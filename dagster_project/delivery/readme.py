@@ -15,18 +15,18 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #22302b; background: #f6f4ee
 main { max-width: 860px; margin: 0 auto; padding: 32px 20px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 28px 0 8px; }
 table { border-collapse: collapse; width: 100%; background: #fff; font-size: 14px; }
-th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; } td.n { text-align: right; }
-.scroll { overflow-x: auto; } code { font-size: 13px; } .muted { color: #5d6b65; }
+th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; } td.n, th.n { text-align: right; }
+.scroll { overflow-x: auto; } .scroll td, .scroll th { white-space: nowrap; } code { font-size: 13px; } .muted { color: #5d6b65; }
 </style></head><body><main>
-<h1>{{ m.feed }}</h1>
+<h1>{{ m.feed.replace('_', ' ') | capitalize }}</h1>
 <p>{{ m.description }}</p>
 <p class="muted">{{ m.kind }} for {{ m.destination }}, as of {{ m.as_of }}; consent as of {{ m.consent_as_of or "no statement yet" }};
 {{ "builds on " ~ m.delta_of if m.delta_of else "the first run" }}.</p>
 <h2>Files</h2>
-<table><tr><th>file</th><th>what</th><th>rows</th></tr>
-{% for f in m.files %}<tr><td><code>{{ f.name }}</code></td><td>{{ kinds[f.kind] }}</td><td class="n">{{ f.rows }}</td></tr>{% endfor %}</table>
+<div class="scroll"><table><tr><th>file</th><th>what</th><th class="n">rows</th></tr>
+{% for f in m.files %}<tr><td><code>{{ f.name }}</code></td><td>{{ kinds[f.kind] }}</td><td class="n">{{ f.rows }}</td></tr>{% endfor %}</table></div>
 <h2>Who is in, who is not, and why</h2>
-<table><tr><th>reason</th><th>people</th></tr>
+<table><tr><th>reason</th><th class="n">people</th></tr>
 {% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
 {% if m.left %}<tr><td>left since the run it builds on: to be taken out by hand or by the API
 (<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ m.left | length }}</td></tr>{% endif %}

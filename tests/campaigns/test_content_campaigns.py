@@ -13,6 +13,7 @@ from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.merge_fields import CustomerRow
 from dagster_project.campaigns.preview import picture, preview_html
 from dagster_project.campaigns.words import FIELDS
+from dagster_project.checks import audience_findings
 
 
 @pytest.fixture
@@ -143,3 +144,10 @@ def test_the_docs_name_every_merge_field_key_and_block() -> None:
     named = {path.name.split(".")[0] for path in (TEMPLATES / "blocks").glob("*.mjml.j2")}
     assert not [name for name in named if f"`{name}`" not in blocks]
     assert named == {path.name.split(".")[0] for path in (TEMPLATES / "text").glob("*.txt.j2")} - {"base"}
+
+
+def test_a_campaign_for_a_segment_that_there_is_not_is_found_before_it_mails_nobody() -> None:
+    assert audience_findings(CAMPAIGNS) == []
+    misspelt = next(each for each in CAMPAIGNS if each.slug == "win_back").model_copy(update={"audience": "lapsed_buyers"})
+    (finding,) = audience_findings([misspelt])
+    assert "win_back/campaign.yaml" in finding and "no segment lapsed_buyers" in finding
