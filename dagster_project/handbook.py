@@ -18,7 +18,8 @@ A segment is a boolean column of `segments.segment_flags`. To add one:
    `orders_count >= 2 and discount_share >= 0.2 as bargain_hunters,`
 2. In `dbt/models/segments/_segments__models.yml` describe it. The description is what a marketer reads:
    `- {name: bargain_hunters, description: "Ordered twice or more, a fifth of the price off on average."}`
-3. `dearly check --write` (it brings this page up to date), then `dearly plan` shows who would be in it and what leaves, and `dearly run` writes it to every destination as `segment_bargain_hunters`.
+3. `dearly check --write` brings this page up to date, `dearly plan` shows who would be in it and what leaves, and `dearly run` writes it to every
+   destination as `segment_bargain_hunters`.
 
 A campaign takes it as its `audience`. Deleting both deletes the segment; the next run tells the tools to empty it. Where a flag is null (a score that
 abstains, a customer without orders) the customer is not in the segment. Only customers who permit profiling have a row.
