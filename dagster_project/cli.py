@@ -162,7 +162,11 @@ def status(shop: ShopOption = None) -> None:
     except LeaseHeld as error:
         raise Refused(str(error), EXIT_HELD) from None
     for title, header, rows in standing.tables:
+        if not rows:
+            continue
         table = Table(*header, title=title, title_justify="left", title_style="bold")
+        for column in table.columns:
+            column.overflow = "fold"
         for row in rows:
             table.add_row(*(str(value) for value in row))
         console.print(table)

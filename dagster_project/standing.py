@@ -31,7 +31,7 @@ TABLES = {
         """,
     ),
     "Exports of the newest day": (
-        ("feed", "rows", "held back at delivery", "destinations"),
+        ("feed", "rows", "held back", "destinations"),
         """
         select feed, max(rows), max(held_back), string_agg(destination, ', ' order by destination) from campaigns.export_log
         where as_of = (select max(as_of) from sources.built_days) group by feed order by feed
