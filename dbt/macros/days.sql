@@ -5,7 +5,6 @@ rebuilt with zero rows leaves none (dbt-duckdb's delete+insert deletes only keys
 {% materialization days, default %}
     {%- set existing = load_cached_relation(this) -%}
     {%- set target = this.incorporate(type='table') -%}
-    {%- set staged = make_temp_relation(target) -%}
 
     {{ run_hooks(pre_hooks) }}
 
@@ -15,20 +14,19 @@ rebuilt with zero rows leaves none (dbt-duckdb's delete+insert deletes only keys
             {{ create_table_as(False, target, sql) }}
         {%- endcall %}
     {% else %}
-        {% call statement('stage') -%}
-            {{ create_table_as(True, staged, sql) }}
+        {% call statement('new_columns', fetch_result=true) -%}
+            select made.column_name, made.column_type
+            from (describe ({{ sql }})) as made
+            where made.column_name not in (select held.column_name from (describe {{ target }}) as held)
         {%- endcall %}
-        {%- set have = adapter.get_columns_in_relation(target) | map(attribute='name') | list -%}
-        {%- set want = adapter.get_columns_in_relation(staged) -%}
-        {% for column in want if column.name not in have %}
+        {% for column, data_type in load_result('new_columns')['data'] %}
             {% call statement('add_' ~ loop.index) -%}
-                alter table {{ target }} add column {{ adapter.quote(column.name) }} {{ column.data_type }}
+                alter table {{ target }} add column {{ adapter.quote(column) }} {{ data_type }}
             {%- endcall %}
         {% endfor %}
-        {%- set columns = want | map(attribute='name') | map('tojson') | join(', ') -%}
         {% call statement('main') -%}
             delete from {{ target }} where as_of in (select moments.as_of from {{ moments() }} as moments);
-            insert into {{ target }} ({{ columns }}) select {{ columns }} from {{ staged }}
+            insert into {{ target }} by name ({{ sql }})
         {%- endcall %}
     {% endif %}
 

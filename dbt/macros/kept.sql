@@ -45,24 +45,20 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {% call statement('made') -%}
             {{ create_table_as(True, made, sql) }}
         {%- endcall %}
-        {%- set is_alike = adapter.get_columns_in_relation(target) | map(attribute='name') | list
-            == adapter.get_columns_in_relation(made) | map(attribute='name') | list -%}
+        {%- set is_alike = shape_of(target) == shape_of(made) -%}
         {%- set differs = not is_alike -%}
         {% if is_alike %}
             {% call statement('compared', fetch_result=true) -%}
-                create or replace temp table compared as ({{ differences(target, made) }});
-                select count(*) from compared
+                {{ compare(target, made) }}
             {%- endcall %}
             {%- set differs = load_result('compared')['data'][0][0] > 0 -%}
         {% endif %}
         {% call statement('finish') -%}
-            {%- if differs %}
+            {%- if not is_alike %}
             create or replace table {{ target }} as select * from {{ made }};
+            {%- elif differs %}
+            {{ replace_rows(target, 'came', logged) }}
             {%- endif %}
-            {%- if differs and is_alike %}
-            create or replace table {{ logged }} as select * from compared;
-            {%- endif %}
-            drop table if exists compared;
             {{ enter_build(name, differing, not is_alike, differs) }}
         {%- endcall %}
     {% elif way == 'parts' %}
@@ -79,10 +75,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
                 *
             from {{ target }}
             where {{ is_changed(part, differing) }};
-            create or replace table {{ logged }} as ({{ differences('(select * exclude (held_row) from held)', made) }});
-            delete from {{ target }} where rowid in (select held.held_row from held);
-            insert into {{ target }} by name select * from {{ made }};
-            drop table held;
+            {{ replace_rows(target, made, logged) }}
             {{ enter_build(name, differing, false) }}
         {%- endcall %}
     {% endif %}
@@ -357,6 +350,42 @@ where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) f
     {%- set relation = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) -%}
     {{ return(adapter.get_columns_in_relation(relation) | map(attribute='name') | list) }}
 {% endmacro %}
+
+{# Name and type of each column. #}
+{% macro shape_of(relation) %}
+    {%- set shape = [] -%}
+    {%- for column in adapter.get_columns_in_relation(relation) -%}{%- do shape.append(column.name ~ ' ' ~ column.data_type) -%}{%- endfor -%}
+    {{ return(shape) }}
+{% endmacro %}
+
+{#
+The rows of a table to be replaced (`held`) and those to take their place (`came`); how many contents differ. Rows are compared by their hashes, a
+number each, so that comparing costs little beside building: a row that changed is missed only where its hash stays the same, once in 10^19.
+#}
+{% macro compare(target, made) %}
+create or replace temp table differing as
+select content_hash
+from (
+    select hash(content) as content_hash, 1 as side from {{ target }} as content
+    union all
+    select hash(content) as content_hash, -1 as side from {{ made }} as content
+) as contents
+group by content_hash
+having sum(side) <> 0;
+create or replace temp table held as
+select rowid as held_row, * from {{ target }} as content where hash(content) in (select differing.content_hash from differing);
+create or replace temp table came as
+select * from {{ made }} as content where hash(content) in (select differing.content_hash from differing);
+select count(*) from differing
+{% endmacro %}
+
+{# Put rows in the place of the `held` ones of a table, and note which went and which came. #}
+{% macro replace_rows(target, made, logged) -%}
+create or replace table {{ logged }} as ({{ differences('(select * exclude (held_row) from held)', made) }});
+delete from {{ target }} where rowid in (select held.held_row from held);
+insert into {{ target }} by name select * from {{ made }};
+drop table held;
+{%- endmacro %}
 
 {# The rows that one of two relations has and the other has not, each as often as that is so. #}
 {% macro differences(one, other) %}

@@ -1,8 +1,9 @@
 {# Which of a customer's records speaks for a field, by the rules in dbt_project.yml (`vars: survivorship, trust`). #}
 
-{# The value that survives among a customer's records, which carry the columns of `standing`. #}
-{% macro survivor(column) -%}
-max_by({{ column }}, {{ survivorship_rank(column) }}) filter (where {{ column }} is not null) as {{ column }}
+{# The value that survives among a customer's records, which carry the columns of `standing`; or what the record whose value (`of`) does says. #}
+{% macro survivor(column, of=none) -%}
+{%- set judged = of or column -%}
+max_by({{ column }}, {{ survivorship_rank(judged) }}) filter (where {{ judged }} is not null) as {{ column }}
 {%- endmacro %}
 
 {# What a record's value is judged by: the field's rule first, then the newest version. #}

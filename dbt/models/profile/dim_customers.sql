@@ -1,8 +1,9 @@
 -- One row per customer and version.
+{{ config(materialized='kept', meta={'part': 'customer_id'}) }}
 with
 
 records as (
-    select * from {{ ref('int_customer_records_linked') }}
+    select * from {{ part_of(ref('int_customer_records_linked')) }}
 ),
 
 -- The moments at which anything about a customer changed.
@@ -42,6 +43,7 @@ merged as (
         {% for column in var('survivorship') %}
         {{ survivor(column) }},
         {% endfor %}
+        {{ survivor('email_status', of='email') }},
         min_by(signup_source, concat_ws('|', strftime(created_at, '%Y%m%d%H%M%S%f'), source, source_customer_id))
             filter (where signup_source is not null) as signup_source,
         min(created_at) filter (where is_person) as first_seen_at,
@@ -76,7 +78,7 @@ select
     merged.social_activity,
     merged.first_seen_at,
     merged.last_seen_at,
-    coalesce(points.status, 'missing') as email_status,
+    coalesce(merged.email_status, 'missing') as email_status,
     cast(
         (
             (merged.email is not null)::integer + (merged.phone_e164 is not null)::integer + (merged.first_name is not null)::integer
@@ -88,6 +90,3 @@ select
     merged.valid_from,
     merged.valid_to
 from merged
-left join (
-    select canonical, min(status) as status from {{ source('identity', 'contact_points') }} where kind = 'email' group by canonical
-) as points on merged.email = points.canonical

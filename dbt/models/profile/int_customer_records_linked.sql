@@ -1,20 +1,21 @@
 -- One row per source record version and stay with a customer.
+{{ config(materialized='kept', meta={'part': 'record_id'}) }}
 with
 
 records as (
-    select * from {{ ref('customer_records') }}
+    select * from {{ part_of(ref('customer_records')) }}
 ),
 
-links as (
-    select * from {{ source('identity', 'customer_links') }}
+owners as (
+    select * from {{ ref('int_record_owners') }} where customer_id is not null
 ),
 
 emails as (
-    select * from {{ source('identity', 'contact_points') }} where kind = 'email'
+    select * from {{ ref('int_emails_checked') }}
 ),
 
 phones as (
-    select * from {{ source('identity', 'contact_points') }} where kind = 'phone'
+    select * from {{ ref('int_phones_checked') }}
 ),
 
 zones as (
@@ -22,22 +23,22 @@ zones as (
 )
 
 select
-    links.customer_id,
+    owners.customer_id,
     records.* exclude (known_at, superseded_at, phone, email, timezone),
     -- Nobody is written to at an address that only a consent log or a bought-in list has.
     case when records.is_person then emails.canonical end as email,
     case when records.is_person then emails.status end as email_status,
     phones.canonical as phone_e164,
     zones.name as timezone,
-    greatest(records.known_at, links.valid_from) as valid_from,
-    least(records.superseded_at, links.valid_to) as valid_to
+    greatest(records.known_at, owners.since) as valid_from,
+    nullif(least(coalesce(records.superseded_at, {{ forever() }}), owners.until), {{ forever() }}) as valid_to
 from records
-inner join links
+inner join owners
     on
-        records.source = links.source
-        and records.source_customer_id = links.source_customer_id
-        and (links.valid_to is null or links.valid_to > records.known_at)
-        and (records.superseded_at is null or links.valid_from < records.superseded_at)
-left join emails on records.email = emails.stated
-left join phones on records.phone = phones.stated and coalesce(records.country, '') = coalesce(phones.country, '')
+        records.source = owners.source
+        and records.source_customer_id = owners.source_customer_id
+        and owners.until > records.known_at
+        and owners.since < coalesce(records.superseded_at, {{ forever() }})
+left join emails on records.email = emails.email
+left join phones on records.phone = phones.phone and coalesce(records.country, '') = coalesce(phones.country, '')
 left join zones on lower(records.timezone) = lower(zones.name)
