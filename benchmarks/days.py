@@ -245,7 +245,7 @@ def differing(one: Settings, other: Settings) -> dict[str, int]:
         connection.execute(f"attach '{other.warehouse}' as other (read_only)")
         tables = [(row[0], "") for row in connection.execute("select model from sources.model_builds order by 1").fetchall()]
         newest = "where as_of = (select max(as_of) from sources.run_days)"
-        tables += [(f"features.{name}", newest) for name in ("order_features", "web_features", "affinity_features", "customer_features")]
+        tables += [(f"features.{name}", newest) for name in ("order_features", "web_features", "affinity_features", "category_features", "customer_features")]
         tables += [("segments.segment_flags", newest)]
         for table, where in tables:
             mine, theirs = (f"select * from {place}{table} {where}" for place in ("", "other."))

@@ -4,6 +4,9 @@
 {# Windows of the e-mail features in days. A window longer than the shop's mailing history is null. #}
 {% macro email_windows() %}{{ return([30, 90, 365]) }}{% endmacro %}
 
+{# Ages in days at which an act ceases to count for something in the category features. #}
+{% macro category_windows() %}{{ return([30, 90]) }}{% endmacro %}
+
 {# What an interaction says of taste, in hundredths of a purchased piece; it halves every 90 days. #}
 {% macro affinity_weights() %}{{ return({'purchase': 100, 'add_to_cart': 30, 'view_item': 10}) }}{% endmacro %}
 {% macro affinity_half_life() %}{{ return(90) }}{% endmacro %}

@@ -11,7 +11,7 @@ through `part_of`, which leaves a mark in the compiled SQL; in place of the mark
 
 A dated model (`windows` in its meta: ages in days at which its facts stop counting for something; it reads them through `known`) holds the run's
 moments only. A day after the one it holds it builds the parts that time touches as well, and carries the others: their rows may say nothing that
-a day changes, so they hold dates, never ages.
+a day changes, so they hold dates, never ages. Without a `part` it is compared with what it held the day before.
 
 What a build changed (rows that went and rows that came) is in `<table>__changes` until the next one: it tells the models downstream which of
 their parts to build. Who has missed a build, a first build, changed code and `--full-refresh` build whole. `sources.model_builds` and
@@ -49,6 +49,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {%- set differs = not is_alike -%}
         {% if is_alike %}
             {% call statement('compared', fetch_result=true) -%}
+                {{ carry(target, differing) }}
                 {{ compare(target, made) }}
             {%- endcall %}
             {%- set differs = load_result('compared')['data'][0][0] > 0 -%}
@@ -67,14 +68,14 @@ their parts to build. Who has missed a build, a first build, changed code and `-
             {{ changed_parts(differing, inputs, sql) }}
         {%- endcall %}
         {% call statement('parts') -%}
-            {{ create_table_as(True, made, restricted(sql, differing, part)) }};
+            {{ create_table_as(True, made, restricted(sql, differing, inputs)) }};
             {{ carry(target, differing) }}
             create or replace temp table held as
             select
                 rowid as held_row,
                 *
             from {{ target }}
-            where {{ is_changed(part, differing) }};
+            where {{ is_changed(part, differing, target) }};
             {{ replace_rows(target, made, logged) }}
             {{ enter_build(name, differing, false) }}
         {%- endcall %}
@@ -107,7 +108,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
 {% macro named(relation) %}{{ return(relation.schema ~ '.' ~ relation.identifier) }}{% endmacro %}
 
 {#
-What a model reads, by name: kind (`kept` table, `raw` table of batches, `content`: any other table, `view`), and how a change of it is followed:
+What a model reads, by name: kind (`kept` table, `raw` table of batches, table of `days`, `content`: any other table, `view`), and how a change of it is followed:
 `cut` (expressions that give the part), `touch` (columns to look up), or neither. A view is read through to its own inputs. An input counts as cut
 when each reading of it is.
 #}
@@ -137,9 +138,10 @@ when each reading of it is.
         {%- for parent in node.depends_on.nodes -%}{%- do add_inputs(inputs, parent, {}, {}) -%}{%- endfor -%}
     {%- elif name != 'sources.run_days' -%}
         {%- set input = inputs.setdefault(name, {'kind': kept_as if kept_as in ('kept', 'days') else 'raw' if '_batch_id' in node.columns else 'content'}) -%}
-        {%- if input.kind != 'content' and name in cuts -%}
+        {%- do input.update({'is_dated': kept_as == 'kept' and 'windows' in node.config.get('meta', {})}) -%}
+        {%- if input.kind in ('kept', 'raw') and name in cuts -%}
             {%- do input.update({'cut': cuts[name] | unique | list}) if not input.is_uncut -%}
-        {%- elif input.kind in ('kept', 'days') and node.name in touches -%}
+        {%- elif input.kind == 'kept' and node.name in touches -%}
             {%- do input.update({'touch': touches[node.name]}) if not input.is_uncut -%}
         {%- else -%}
             {#- Read another way too, a change of it cannot be told by part. -#}
@@ -173,7 +175,7 @@ present as (
     from sources.model_builds
     where model = '{{ input }}'
     {%- elif how.kind == 'days' -%}
-    select '{{ input }}' as input, '-' as batch, {{ content_of(newest_day_of(input)) }} as state
+    select '{{ input }}' as input, '-' as batch, {{ content_of(days_of_the_run(input)) }} as state
     {%- elif how.kind == 'view' -%}
     select '{{ input }}' as input, '-' as batch, md5(sql) as state
     from duckdb_views()
@@ -203,9 +205,9 @@ where present.state is distinct from seen.state
 (select cast(coalesce(sum(cast(hash(content) as hugeint)), 0) as varchar) from {{ relation }} as content)
 {%- endmacro %}
 
-{# What a table of days says of the newest moment of the run, or of another. #}
-{% macro newest_day_of(name, as_of=none) -%}
-(select * exclude (as_of) from {{ name }} where as_of = {% if as_of %}timestamp '{{ as_of }}'{% else %}(select max(moments.as_of) from {{ moments() }} as moments){% endif %})
+{# What a table of days says of the run's moments. #}
+{% macro days_of_the_run(name) -%}
+(select * from {{ name }} where as_of in (select moments.as_of from {{ moments() }} as moments))
 {%- endmacro %}
 
 {% macro way_to_build(differing, inputs, part, existing) %}
@@ -220,12 +222,6 @@ where present.state is distinct from seen.state
             {{ return('whole') }}
         {%- elif not ('cut' in how or 'touch' in how) -%}
             {%- set found.way = 'compared' -%}
-        {%- elif how.kind == 'days' -%}
-            {#- The day carried from must still be the one that this model was built from. -#}
-            {%- set moment = differing | selectattr(0, 'equalto', 'moment') | map(attribute=3) | first | default('') -%}
-            {%- if not moment or run_query('select ' ~ content_of(newest_day_of(input, moment.split('|')[0]))).rows[0][0] | string != state_then -%}
-                {%- set found.way = 'compared' -%}
-            {%- endif -%}
         {%- elif how.kind == 'raw' and (state_then != 'none' or batch == '-') -%}
             {%- set found.way = 'compared' -%}
         {%- elif how.kind == 'kept' and state_then.split(' ')[0] | int(-1) != state | int(-1) - 1 -%}
@@ -251,7 +247,7 @@ where present.state is distinct from seen.state
     {%- for input, batch, state, state_then in differing if input == 'moment' -%}
         {%- set then = state_then.split('|') -%}
         {%- set now = state.split('|') -%}
-        {%- for name, how in inputs.items() if how.kind == 'kept' -%}
+        {%- for name, how in inputs.items() if how.kind == 'kept' and not how.is_dated -%}
             {%- for expression in how.get('cut', []) %}
 union
 select {{ expression }} as part from {{ name }}
@@ -284,19 +280,23 @@ update {{ target }} set as_of = timestamp '{{ state.split('|')[0] }}';
     {{ return(batches | join(', ')) }}
 {% endmacro %}
 
-{# Where raw batches are all that has changed, they are named in the condition itself, so that the engine skips what it need not read. #}
-{% macro is_changed(expression, differing) %}
+{#
+Where raw batches are all that has changed, they are named in the condition itself, so that the engine skips what it need not read. Of a table the
+parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such.
+#}
+{% macro is_changed(expression, differing, table=none) %}
     {%- if expression == '_batch_id' and differing | selectattr(1, 'equalto', '-') | list | length == 0 -%}
         {{ return('_batch_id in (' ~ new_batches(differing) ~ ')') }}
     {%- endif -%}
-    {{ return('(' ~ expression ~ ') in (select changed_parts.part from changed_parts)') }}
+    {%- set changed = '(' ~ expression ~ ') in (select changed_parts.part from changed_parts)' -%}
+    {{ return('rowid in (select rowid from ' ~ table ~ ' where ' ~ changed ~ ')' if table else changed) }}
 {% endmacro %}
 
-{% macro restricted(sql, differing, part) %}
+{% macro restricted(sql, differing, inputs) %}
     {%- set restricted = namespace(sql=sql) -%}
     {%- for expression, name in part_marks(sql) -%}
         {%- set mark = '/*part ' ~ expression ~ ' of ' ~ name ~ '*/' -%}
-        {%- set restricted.sql = restricted.sql | replace(mark, 'where ' ~ is_changed(expression, differing)) -%}
+        {%- set restricted.sql = restricted.sql | replace(mark, 'where ' ~ is_changed(expression, differing, name if inputs.get(name, {}).kind == 'kept')) -%}
     {%- endfor -%}
     {{ return(restricted.sql) }}
 {% endmacro %}
@@ -314,16 +314,16 @@ union
         {%- if how.kind == 'raw' %}
 select {{ expression }} as part from {{ input }} where _batch_id in ({{ new_batches(differing, input) }})
         {%- else %}
-select {{ expression }} as part from {{ changes_of(input, how, differing) }} as changes
+select {{ expression }} as part from {{ input }}__changes
         {%- endif -%}
     {%- endfor -%}
     {%- if 'touch' in how -%}
         {%- set touched = [] -%}
-        {%- for expression, name in part_marks(sql) | unique if inputs.get(name, {}).kind != 'days' -%}
+        {%- for expression, name in part_marks(sql) | unique -%}
             {%- if how.touch | reject('in', columns_of(name)) | list | length == 0 %}
 union
 select {{ expression }} as part from {{ name }}
-where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) from {{ changes_of(input, how, differing) }} as changes)
+where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) from {{ input }}__changes)
                 {%- do touched.append(name) -%}
             {%- endif -%}
         {%- endfor -%}
@@ -333,18 +333,6 @@ where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) f
     {%- endif -%}
 {% endfor %}
 {% endmacro %}
-
-{# The rows that an input's last build changed; of a table of days, those that differ between the moment carried from and the one now. #}
-{% macro changes_of(input, how, differing) -%}
-    {%- if how.kind == 'days' -%}
-        {%- set moment = differing | selectattr(0, 'equalto', 'moment') | first -%}
-        {%- set then = newest_day_of(input, moment[3].split('|')[0]) -%}
-        {%- set now = newest_day_of(input, moment[2].split('|')[0]) -%}
-({{ differences(then, now) }})
-    {%- else -%}
-{{ input }}__changes
-    {%- endif -%}
-{%- endmacro %}
 
 {% macro columns_of(name) %}
     {%- set relation = api.Relation.create(database=target.database, schema=name.split('.')[0], identifier=name.split('.')[1]) -%}
@@ -379,9 +367,13 @@ select * from {{ made }} as content where hash(content) in (select differing.con
 select count(*) from differing
 {% endmacro %}
 
-{# Put rows in the place of the `held` ones of a table, and note which went and which came. #}
+{# Put rows in the place of the `held` ones of a table, and note which went and which came, for the kept tables that read it. #}
 {% macro replace_rows(target, made, logged) -%}
+{%- if is_followed(model.unique_id) %}
 create or replace table {{ logged }} as ({{ differences('(select * exclude (held_row) from held)', made) }});
+{%- else %}
+drop table if exists {{ logged }};
+{%- endif %}
 delete from {{ target }} where rowid in (select held.held_row from held);
 insert into {{ target }} by name select * from {{ made }};
 drop table held;
@@ -394,11 +386,26 @@ union all
 (select * from {{ other }} except all select * from {{ one }})
 {% endmacro %}
 
-{# Enter a build and the states of the inputs it was made from. A build that changed nothing has no number. #}
+{# Whether a kept table reads a model, itself or through views and ephemeral models. #}
+{% macro is_followed(unique_id) %}
+    {%- for node in graph.nodes.values() if unique_id in node.depends_on.nodes -%}
+        {%- if node.config.materialized == 'kept' or (node.config.materialized in ('view', 'ephemeral') and is_followed(node.unique_id)) -%}
+            {{ return(true) }}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(false) }}
+{% endmacro %}
+
+{#
+Enter a build and the states of the inputs it was made from. A build that changed nothing has no number; one whose changes no kept table follows
+counts twice, so that a table that comes to read this one finds that it has missed one.
+#}
 {% macro enter_build(name, differing, is_whole, changed=true) %}
     {%- if changed %}
 insert into sources.model_builds
-select '{{ name }}', coalesce(max(build), 0) + 1, {{ is_whole }} from sources.model_builds where model = '{{ name }}';
+select '{{ name }}', coalesce(max(build), 0) + {{ 1 if is_followed(model.unique_id) else 2 }}, {{ is_whole }}
+from sources.model_builds
+where model = '{{ name }}';
 delete from sources.model_builds
 where model = '{{ name }}' and build < (select max(build) from sources.model_builds where model = '{{ name }}');
     {%- endif -%}

@@ -22,6 +22,9 @@
     {{ return(columns) }}
 {% endmacro %}
 
+{# A sum of whole numbers as a bigint: some engines widen it to 128 bits, which take twice the room and ten times the time to read. #}
+{% macro whole_sum(expression) %}cast(sum({{ expression }}) as bigint){% endmacro %}
+
 {# Monday 1 to Sunday 7. #}
 {% macro day_of_week(moment) %}{{ return(adapter.dispatch('day_of_week', 'dearly')(moment)) }}{% endmacro %}
 {% macro default__day_of_week(moment) %}extract(isodow from {{ moment }}){% endmacro %}

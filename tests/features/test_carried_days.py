@@ -16,8 +16,16 @@ START = datetime(2025, 1, 1)
 LAST = 460
 # Days carried over a night, a week, a season and most of a year.
 DAYS = [START + timedelta(days=day) for day in (60, 61, 68, 160, 161, LAST)]
-STATES = ["int_order_state", "int_web_state", "int_email_state", "int_affinity_state", "int_product_shelves"]
-FEATURES = ["order_features", "web_features", "email_features", "affinity_features"]
+STATES = [
+    "int_profiled_customers",
+    "int_product_shelves",
+    "int_order_state",
+    "int_web_state",
+    "int_email_state",
+    "int_affinity_state",
+    "int_category_state",
+]
+FEATURES = ["order_features", "web_features", "email_features", "affinity_features", "category_features"]
 
 FACTS = {
     "fct_orders": "order_id varchar, net_amount decimal(18, 2), discount_amount decimal(18, 2)",
@@ -161,7 +169,7 @@ def carried(folder: Path, days: Sequence[datetime], project: Path = DBT_PROJECT)
 def test_carried_days_equal_days_computed_from_all_facts(whole: Path, tmp_path: Path) -> None:
     store = carried(tmp_path, DAYS)
     states = {model: is_whole for model, is_whole in builds_of(store).items() if model.endswith("_state")}
-    assert len(states) == 4
+    assert len(states) == 5
     assert not any(states.values()), "the last day was carried"
     assert differing(store, whole) == {}
 
@@ -172,8 +180,8 @@ def test_without_the_windows_carried_days_go_wrong(whole: Path, tmp_path: Path) 
     shutil.copytree(DBT_PROJECT, project, ignore=shutil.ignore_patterns("target", "logs"))
     for path in (project / "models" / "features").glob("int_*_state.sql"):
         text = path.read_text()
-        for windows in ("order_windows", "web_windows", "email_windows"):
+        for windows in ("order_windows", "web_windows", "email_windows", "category_windows"):
             text = text.replace(f"'windows': {windows}()", "'windows': []")
         path.write_text(text)
     found = differing(carried(tmp_path, DAYS[1:4], project), whole)
-    assert {"order_features", "web_features", "email_features"} <= set(found)
+    assert {"order_features", "web_features", "email_features", "category_features"} <= set(found)

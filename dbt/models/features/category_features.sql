@@ -5,13 +5,10 @@ permitted as (
     select * from {{ ref('int_profiled_customers') }}
 ),
 
-products as (
-    select
-        as_of,
-        product_id,
-        category
-    from {{ known(ref('dim_products')) }} as products
-    where category is not null
+state as (
+    select state.*
+    from {{ ref('int_category_state') }} as state
+    inner join {{ moments() }} as moments on state.as_of = moments.as_of
 ),
 
 orders as (
@@ -25,71 +22,27 @@ orders as (
     from {{ ref('order_features') }}
 ),
 
-bought as (
-    select distinct
-        items.as_of,
-        items.customer_id,
-        products.category,
-        {{ days_between('items.occurred_at', 'items.as_of') }} as age_days
-    from {{ known(ref('fct_order_items')) }} as items
-    inner join products on items.as_of = products.as_of and items.product_id = products.product_id
-    where items.customer_id is not null and items.quantity > 0
-),
-
-looked_at as (
-    select
-        web_events.as_of,
-        web_events.customer_id,
-        products.category,
-        web_events.event,
-        {{ days_between('web_events.occurred_at', 'web_events.as_of') }} as age_days
-    from {{ known(ref('fct_web_events')) }} as web_events
-    inner join products on web_events.as_of = products.as_of and web_events.product_id = products.product_id
-    where web_events.customer_id is not null and web_events.event in ('view_item', 'add_to_cart')
-),
-
 -- How much of the shop's recent buying the category is.
 shop as (
     select
         as_of,
         category,
-        count(distinct customer_id) as buyers_30d_count
-    from bought
-    where age_days < 30
+        count(*) as buyers_30d_count
+    from state
+    where purchase_days_30d_count > 0
     group by as_of, category
-),
-
-done as (
-    select as_of, customer_id, category, 'buy' as event, age_days
-    from bought
-    union all
-    select as_of, customer_id, category, event, age_days
-    from looked_at
-),
-
-counted as (
-    select
-        as_of,
-        customer_id,
-        category,
-        count(case when event = 'buy' then 1 end) as purchase_days_count,
-        count(case when event = 'buy' and age_days < 90 then 1 end) as purchase_days_90d_count,
-        min(case when event = 'buy' then age_days end) as purchase_recency_days,
-        max(case when event = 'buy' then age_days end) as purchase_tenure_days,
-        count(case when event = 'view_item' and age_days < 30 then 1 end) as views_30d_count,
-        count(case when event = 'add_to_cart' and age_days < 30 then 1 end) as cart_adds_30d_count,
-        min(case when event <> 'buy' then age_days end) as look_recency_days
-    from done
-    group by as_of, customer_id, category
 ),
 
 gapped as (
     select
-        counted.*,
-        cast(purchase_tenure_days - purchase_recency_days as double) / nullif(purchase_days_count - 1, 0) as purchase_gap_mean_days,
-        cast(purchase_days_count as double) / sum(purchase_days_count) over (partition by counted.as_of, counted.customer_id) as purchase_share
-    from counted
-    inner join permitted on counted.as_of = permitted.as_of and counted.customer_id = permitted.customer_id
+        state.*,
+        {{ days_between('state.last_purchase_day_end', 'state.as_of') }} as purchase_recency_days,
+        {{ days_between('state.last_look_day_end', 'state.as_of') }} as look_recency_days,
+        cast(state.purchase_span_days as double) / nullif(state.purchase_days_count - 1, 0) as purchase_gap_mean_days,
+        cast(state.purchase_days_count as double)
+        / sum(state.purchase_days_count) over (partition by state.as_of, state.customer_id) as purchase_share
+    from state
+    inner join permitted on state.as_of = permitted.as_of and state.customer_id = permitted.customer_id
 )
 
 select

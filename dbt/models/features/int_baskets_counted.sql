@@ -19,7 +19,7 @@ counted as (
         items.as_of,
         items.customer_id,
         count(*) as lines_count,
-        sum(items.quantity) as units_count,
+        {{ whole_sum('items.quantity') }} as units_count,
         count(distinct items.product_id) as products_count
     from items
     inner join purchases

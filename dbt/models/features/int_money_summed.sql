@@ -43,19 +43,19 @@ summed as (
     select
         as_of,
         customer_id,
-        sum(orders) as orders_count,
-        sum(net_cents) as net_cents,
-        sum(bought_cents) as bought_cents,
-        sum(returned_cents) as returned_cents,
-        count(*) - sum(orders) as returns_count,
+        {{ whole_sum('orders') }} as orders_count,
+        {{ whole_sum('net_cents') }} as net_cents,
+        {{ whole_sum('bought_cents') }} as bought_cents,
+        {{ whole_sum('returned_cents') }} as returned_cents,
+        count(*) - {{ whole_sum('orders') }} as returns_count,
         min(age_days) as newest_movement_days,
         {% for days in order_windows() %}
-        sum(case when age_days < {{ days }} then orders else 0 end) as orders_{{ days }}d_count,
-        sum(case when age_days < {{ days }} then net_cents else 0 end) as net_{{ days }}d_cents,
+        {{ whole_sum('case when age_days < ' ~ days ~ ' then orders else 0 end') }} as orders_{{ days }}d_count,
+        {{ whole_sum('case when age_days < ' ~ days ~ ' then net_cents else 0 end') }} as net_{{ days }}d_cents,
         {% endfor %}
         {% for half_life in order_half_lives() %}
-        sum(weight_{{ half_life }}d * orders) as orders_decayed_{{ half_life }}d_millionths,
-        sum(weight_{{ half_life }}d * net_cents) as net_decayed_{{ half_life }}d_millionths{{ ',' if not loop.last }}
+        {{ whole_sum('weight_' ~ half_life ~ 'd * orders') }} as orders_decayed_{{ half_life }}d_millionths,
+        {{ whole_sum('weight_' ~ half_life ~ 'd * net_cents') }} as net_decayed_{{ half_life }}d_millionths{{ ',' if not loop.last }}
         {% endfor %}
     from weighted
     group by as_of, customer_id

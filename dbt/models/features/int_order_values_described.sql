@@ -20,9 +20,9 @@ described as (
         max(case when order_number = 1 then net_cents end) as order_value_first_cents,
         max(case when orders_back = 1 then net_cents end) as order_value_last_cents,
         sum(cast(net_cents as decimal(19, 0)) * cast(net_cents as decimal(19, 0))) as order_value_squares,
-        sum(discount_cents) as discount_cents,
-        sum(extract(hour from occurred_at)) as hours,
-        sum(case when {{ day_of_week('occurred_at') }} >= 6 then 1 else 0 end) as weekend_orders_count
+        {{ whole_sum('discount_cents') }} as discount_cents,
+        {{ whole_sum('extract(hour from occurred_at)') }} as hours,
+        {{ whole_sum('case when ' ~ day_of_week('occurred_at') ~ ' >= 6 then 1 else 0 end') }} as weekend_orders_count
     from purchases
     group by as_of, customer_id
 )

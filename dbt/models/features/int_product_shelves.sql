@@ -1,4 +1,5 @@
 -- One row per as_of and product: the shelf it stands on.
+{{ config(materialized='kept', meta={'windows': []}) }}
 with
 
 products as (

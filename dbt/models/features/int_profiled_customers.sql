@@ -1,8 +1,7 @@
 -- One row per as_of and customer who may be profiled.
-{{ config(materialized='ephemeral', meta={'part': 'customer_id'}) }}
-
+{{ config(materialized='kept', meta={'windows': []}) }}
 select
     as_of,
     customer_id
-from {{ part_of(ref('customer_permissions')) }}
-where channel = 'email' and purpose = 'profiling' and is_permitted
+from {{ ref('customer_permissions') }}
+where channel = 'email' and purpose = 'profiling' and is_permitted and as_of in (select moments.as_of from {{ moments() }} as moments)

@@ -9,7 +9,7 @@ purchases as (
 
 -- Several orders on one day are one purchase day: the unit of the gaps and of BG/NBD.
 days as (
-    select as_of, customer_id, age_days, sum(net_cents) as net_cents
+    select as_of, customer_id, age_days, {{ whole_sum('net_cents') }} as net_cents
     from purchases
     group by as_of, customer_id, age_days
 ),
@@ -35,8 +35,8 @@ summed as (
         max(age_days) as tenure_days,
         max(age_days) - min(age_days) as active_span_days,
         count(*) - 1 as repeat_days_count,
-        sum(case when day_number > 1 then net_cents else 0 end) as repeat_net_cents,
-        sum(cast(gap_days as bigint) * gap_days) as gap_squares,
+        {{ whole_sum('case when day_number > 1 then net_cents else 0 end') }} as repeat_net_cents,
+        {{ whole_sum('cast(gap_days as bigint) * gap_days') }} as gap_squares,
         median(gap_days) as gap_median_days,
         max(gap_days) as gap_max_days,
         max(case when days_back = 1 then gap_days end) as gap_last_days

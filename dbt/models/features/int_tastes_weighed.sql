@@ -4,7 +4,7 @@
 with
 
 permitted as (
-    select * from {{ ref('int_profiled_customers') }}
+    select * from {{ part_of(ref('int_profiled_customers')) }}
 ),
 
 bought as (

@@ -7,7 +7,7 @@ visits as (
 ),
 
 permitted as (
-    select * from {{ ref('int_profiled_customers') }}
+    select * from {{ part_of(ref('int_profiled_customers')) }}
 ),
 
 own as (

@@ -1,4 +1,5 @@
 -- One row per browser and account signed in, or record that bought or clicked a mail, in it.
+{{ config(materialized='kept') }}
 with
 
 web_events as (

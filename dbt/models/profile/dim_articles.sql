@@ -1,4 +1,5 @@
 -- One row per article version.
+{{ config(materialized='kept') }}
 with
 
 stated as (

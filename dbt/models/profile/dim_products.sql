@@ -1,4 +1,5 @@
 -- One row per product version.
+{{ config(materialized='kept') }}
 with
 
 stated as (

@@ -1,5 +1,5 @@
 -- One row per order line and extract that changed its order, as the order stood then.
-{{ config(materialized='table') }}
+{{ config(materialized='kept') }}
 {%- set person = ['email', 'phone', 'full_name', 'first_name', 'last_name', 'gender', 'birth_date', 'street', 'city', 'region', 'postal_code', 'country'] %}
 {%- set of_order = ['customer_id', 'status', 'channel', 'discount_code', 'currency'] + person %}
 with
