@@ -29,7 +29,7 @@ import duckdb
 
 from dagster_project.partitions import write_shop
 from dagster_project.resources import Store
-from dagster_project.settings import SHOPS, Settings, load
+from dagster_project.settings import SHOPS, Settings, load, memory_megabytes
 from dagster_project.sources.contract import STAMPS, all_systems
 from dagster_project.transform.dbt_build import invoke, parse
 
@@ -182,7 +182,23 @@ def add_day(
             json_array(json_object('item_id', concat('S', {sku}), 'item_category', concat('kind', {sku} % 12))) as items, day as happened_day
         from {of.format(max(1, int(size.events_a_day)))}
     """
-    for table, sql in (("shopify__orders", orders), ("ga4__events", events)):
+    made = {"shopify__orders": orders, "ga4__events": events}
+    if late:
+        # As many people as order correct their name, and as many answer once more what they answered long ago.
+        number = f"{drawn('one', 'day', '6')} % {people}"
+        made["shopify__customers"] = f"""
+            select distinct on (id) cast({number} as varchar) as id, concat('customer', {number}, '@example.org') as email,
+                '2020-01-01T00:00:00Z' as created_at, {iso.format(f"{start} + to_days({days[0]})")} as updated_at, 'Anna' as first_name,
+                'Weiss' as last_name, day as happened_day
+            from {of.format(max(1, int(size.orders_a_day)))}
+        """
+        made["consent__receipts"] = f"""
+            select concat('{batch}r', day, '-', one) as receipt_id, {iso.format(at)} as interaction_date,
+                concat('customer', {number}, '@example.org') as data_subject_identifier, 'profiling' as purpose, 'email' as channel,
+                if(one % 5 = 0, 'WITHDRAWN', 'CONFIRMED') as transaction_type, 'account' as collection_point, day as happened_day
+            from {of.format(max(1, int(size.orders_a_day)))}
+        """
+    for table, sql in made.items():
         connection.execute(f"create or replace temp table made as select * exclude (happened_day), happened_day as day from ({sql})")
         batch_of = f"'{batch}{days[0]}'" if late else f"concat('{batch}', day)"
         connection.execute(stamped(table, batch_of, known, "false").replace("select *,", "select * exclude (day),"))
@@ -217,6 +233,11 @@ def processor_seconds() -> float:
     return sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 
 
+def gigabytes_at_most() -> float:
+    """The most memory this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 def compared(store: Store, night: int, built: Night) -> tuple[Night, Night]:
     """The night with how many rows differ from a build of the whole on a copy, and what that build cost.
 
@@ -242,6 +263,7 @@ def differing(one: Settings, other: Settings) -> dict[str, int]:
     """Rows by table, in either direction; of days, the newest."""
     found = {}
     with duckdb.connect(str(one.warehouse), config={"threads": 2}) as connection:
+        connection.execute(f"set memory_limit = '{memory_megabytes()}MB'")
         connection.execute(f"attach '{other.warehouse}' as other (read_only)")
         tables = [(row[0], "") for row in connection.execute("select model from sources.model_builds order by 1").fetchall()]
         newest = "where as_of = (select max(as_of) from sources.run_days)"
@@ -259,21 +281,26 @@ def differing(one: Settings, other: Settings) -> dict[str, int]:
 
 def measure(size: Size, tell: Callable[[str], None]) -> dict[str, Night]:
     """A build of everything, a night, and a night with a change of one in a hundred, each compared."""
+
+    def told(name: str, night: Night) -> Night:
+        tell(f"  {name}: {night.models:.1f} processor seconds, {night.wall:.0f} by the wall, {gigabytes_at_most():.1f} GB at most")
+        return night
+
     with tempfile.TemporaryDirectory() as folder:
         store = open_shop(Path(folder) / "home")
         with store.warehouse.connect() as connection:
             add_customers(connection, size)
             add_day(connection, size, (-size.days, 0), "h")
         tell(f"{size.days} days of history: {size.days * size.events_a_day:,} events, {size.days * size.orders_a_day:,} orders")
-        first = build(store, -1)
+        first = told("first build", build(store, -1))
         with store.warehouse.connect() as connection:
             add_day(connection, size, (0, 1), "d", late=True)
-        night, _ = compared(store, 0, build(store, 0))
+        night, _ = compared(store, 0, told("night", build(store, 0)))
         with store.warehouse.connect() as connection:
             change = replace(size, orders_a_day=size.customers // 200, events_a_day=size.customers // 50)
             add_day(connection, change, (1, 2), "c", share=0.01, late=True)
-        changed, whole = compared(store, 1, build(store, 1))
-        again = build(store, 1)
+        changed, whole = compared(store, 1, told("one in a hundred", build(store, 1)))
+        again = told("nothing new", build(store, 1))
     return {"first build": first, "night": night, "one in a hundred": changed, "whole": whole, "nothing new": again}
 
 

@@ -25,11 +25,12 @@ links as (
 ),
 
 present as (
-    select distinct
+    select
         as_of,
-        source,
-        customer_id
+        customer_id,
+        string_agg(distinct source, ',' order by source) as systems
     from links
+    group by as_of, customer_id
 ),
 
 sources as (
@@ -70,25 +71,39 @@ in_review as (
     from apart_then
 ),
 
-judged as (
+-- What keeps a record alone, if anything, and the systems that its customer is in: many records, few such kinds.
+kinds as (
     select
         records.as_of,
         records.source,
-        others.source as other_source,
+        present.systems,
         case
-            when present.customer_id is not null then 'matched'
             when links.customer_id is null and records.is_identified then 'nobody else has its address or card'
             when links.customer_id is null then 'never signed in or bought, or several people did'
             when in_review.record_id is not null then 'alike another, in review'
             when records.is_person and not records.is_identified then 'states no address, number or card'
             else 'its customer is not in the other system'
-        end as outcome
+        end as alone,
+        count(*) as records_count
     from records
-    inner join sources as others on records.as_of = others.as_of and records.source <> others.source
     left join links on records.as_of = links.as_of and records.record_id = links.record_id
-    left join present
-        on records.as_of = present.as_of and links.customer_id = present.customer_id and others.source = present.source
+    left join present on records.as_of = present.as_of and links.customer_id = present.customer_id
     left join in_review on records.as_of = in_review.as_of and records.record_id = in_review.record_id
+    group by all
+),
+
+judged as (
+    select
+        kinds.as_of,
+        kinds.source,
+        others.source as other_source,
+        case
+            when contains(concat(',', kinds.systems, ','), concat(',', others.source, ',')) then 'matched'
+            else kinds.alone
+        end as outcome,
+        kinds.records_count
+    from kinds
+    inner join sources as others on kinds.as_of = others.as_of and kinds.source <> others.source
 )
 
 select
@@ -96,7 +111,7 @@ select
     source,
     other_source,
     outcome,
-    count(*) as records_count,
-    cast(count(*) / sum(count(*)) over (partition by as_of, source, other_source) as decimal(6, 4)) as records_share
+    cast(sum(records_count) as bigint) as records_count,
+    cast(sum(records_count) / sum(sum(records_count)) over (partition by as_of, source, other_source) as decimal(6, 4)) as records_share
 from judged
 group by as_of, source, other_source, outcome

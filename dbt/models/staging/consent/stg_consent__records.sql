@@ -1,4 +1,5 @@
 -- One row per data subject: an address that stands for a person only where another system knows it.
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 receipts as (
@@ -6,7 +7,7 @@ receipts as (
         *,
         {{ utc('interaction_date') }} as occurred_at,
         md5(lower(trim(data_subject_identifier))) as source_customer_id
-    from {{ source('sources', 'consent__receipts') }}
+    from {{ part_of(source('sources', 'consent__receipts'), 'md5(lower(trim(data_subject_identifier)))') }}
 ),
 
 firsts as (

@@ -1,11 +1,12 @@
 -- One row per browser that answered the cookie banner: a person only where the browser is somebody's.
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 answers as (
     select
         *,
         {{ utc('consent_date') }} as occurred_at
-    from {{ source('sources', 'cookiebot__consents') }}
+    from {{ part_of(source('sources', 'cookiebot__consents'), 'user_pseudo_id') }}
 )
 
 select

@@ -1,11 +1,12 @@
 -- One row per address and delivery: bought-in knowledge makes nobody a customer, it adds to those whom another system knows.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 persons as (
     select
         *,
         cast(cast(updated_at as date) as timestamp) as version_at
-    from {{ source('sources', 'enrichment__persons') }}
+    from {{ part_of(source('sources', 'enrichment__persons')) }}
 )
 
 select
@@ -15,6 +16,7 @@ select
     {{ known_at('version_at') }} as known_at,
     version_at,
     _row_number as version_number,
+    _batch_id,
     lower(trim(email)) as email,
     {{ said('urbanity') }} as urbanity,
     cast(household_size as integer) as household_size,

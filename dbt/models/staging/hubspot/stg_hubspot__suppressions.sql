@@ -1,8 +1,9 @@
 -- One row per contact and change that asks for no e-mail at all.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 contacts as (
-    select * from {{ source('sources', 'hubspot__contacts') }}
+    select * from {{ part_of(source('sources', 'hubspot__contacts')) }}
 ),
 
 shop as (
@@ -26,5 +27,6 @@ select
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,
-    _row_number as version_number
+    _row_number as version_number,
+    _batch_id
 from timed

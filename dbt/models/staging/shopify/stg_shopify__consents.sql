@@ -1,4 +1,5 @@
 -- One row per statement of an account on e-mail marketing, as each change of the account repeats it.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 customers as (
@@ -6,7 +7,7 @@ customers as (
         *,
         {{ json_text('email_marketing_consent', '$.state') }} as consent_state,
         {{ utc(json_text('email_marketing_consent', '$.consent_updated_at')) }} as occurred_at
-    from {{ source('sources', 'shopify__customers') }}
+    from {{ part_of(source('sources', 'shopify__customers')) }}
 )
 
 select
@@ -20,6 +21,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     {{ utc('updated_at') }} as version_at,
     _row_number as version_number,
+    _batch_id,
     concat('Shopify: ', consent_state) as evidence
 from customers
 -- Anything but these two says nothing either way, and nothing is no.

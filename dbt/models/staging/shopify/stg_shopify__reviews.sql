@@ -1,11 +1,12 @@
 -- One row per review and change.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 reviews as (
     select
         *,
         {{ utc('created_at') }} as occurred_at
-    from {{ source('sources', 'shopify__reviews') }}
+    from {{ part_of(source('sources', 'shopify__reviews')) }}
 )
 
 select
@@ -17,6 +18,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     _known_at as version_at,
     _row_number as version_number,
+    _batch_id,
     product_id,
     cast(rating as integer) as rating,
     title,

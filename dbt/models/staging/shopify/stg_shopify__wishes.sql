@@ -1,4 +1,5 @@
 -- One row per wished product and what was known of the wish: added, and then removed.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 wishes as (
@@ -6,7 +7,7 @@ wishes as (
         *,
         {{ utc('added_at') }} as occurred_at,
         {{ utc('removed_at') }} as gone_at
-    from {{ source('sources', 'shopify__wishlists') }}
+    from {{ part_of(source('sources', 'shopify__wishlists')) }}
 ),
 
 states as (
@@ -34,6 +35,7 @@ select
     known_at,
     version_at,
     _row_number as version_number,
+    _batch_id,
     product_id,
     variant_id,
     removed_at_then as removed_at

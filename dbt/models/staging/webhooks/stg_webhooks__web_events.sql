@@ -1,11 +1,12 @@
 -- One row per viewed product that was reported.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 events as (
     select
         *,
         {{ utc('received_at') }} as occurred_at
-    from {{ source('sources', 'webhooks__product_views') }}
+    from {{ part_of(source('sources', 'webhooks__product_views')) }}
 )
 
 select
@@ -16,6 +17,7 @@ select
     {{ known_at('occurred_at') }} as known_at,
     _known_at as version_at,
     _row_number as version_number,
+    _batch_id,
     _batch_id as batch_id,
     'view_item' as event,
     user_id as browser_id,
