@@ -204,8 +204,8 @@ def add_day(
         connection.execute(stamped(table, batch_of, known, "false").replace("select *,", "select * exclude (day),"))
 
 
-def build(store: Store, night: int, full_refresh: bool = False) -> Night:
-    """One night up to the segments."""
+def build(store: Store, night: int, full_refresh: bool = False, threads: int = 1) -> Night:
+    """One night up to the segments; with one thread of dbt's the seconds of each model are known."""
     settings = store.settings
     store.warehouse.write_run_days([store.shop.moment(FIRST_NIGHT + timedelta(days=night))])
     arguments = ["--no-write-json", "run", *(["--full-refresh"] if full_refresh else []), "--select", *STAGES]
@@ -219,7 +219,7 @@ def build(store: Store, night: int, full_refresh: bool = False) -> Night:
             costs[name] = processor_seconds() - costs.get(name, 0.0)
 
     started, used = time.perf_counter(), processor_seconds()
-    result = invoke(settings.warehouse, 1, settings.store / "dbt", arguments, manifest, heard)
+    result = invoke(settings.warehouse, threads, settings.store / "dbt", arguments, manifest, heard)
     wall, processor = time.perf_counter() - started, processor_seconds() - used
     seconds: dict[str, float] = defaultdict(float)
     for one in result.result.results:
@@ -267,7 +267,10 @@ def differing(one: Settings, other: Settings) -> dict[str, int]:
         connection.execute(f"attach '{other.warehouse}' as other (read_only)")
         tables = [(row[0], "") for row in connection.execute("select model from sources.model_builds order by 1").fetchall()]
         newest = "where as_of = (select max(as_of) from sources.run_days)"
-        tables += [(f"features.{name}", newest) for name in ("order_features", "web_features", "affinity_features", "category_features", "customer_features")]
+        tables += [
+            (f"features.{name}", newest)
+            for name in ("order_features", "web_features", "affinity_features", "category_features", "customer_features")
+        ]
         tables += [("segments.segment_flags", newest)]
         for table, where in tables:
             mine, theirs = (f"select * from {place}{table} {where}" for place in ("", "other."))
