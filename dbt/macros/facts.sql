@@ -19,20 +19,35 @@ case when _is_history then least({{ occurred_at }}, _known_at) else _known_at en
 
 {#
 The versions of each key that ever counted, with `superseded_at`: the moment from which a newer one was known (half-open). The source's own
-order (`version_at`, its updated_at) decides which version is newer, so that a late or replayed old one never replaces a newer one.
+order (`version_at`, its updated_at) decides which version is newer, so that a late or replayed old one never replaces a newer one. Most keys have
+one version only, and those need no sorting.
 #}
 {% macro versions(relation, key) -%}
+{%- set owned, same_key = [], [] -%}
+{%- for column in key.split(', ') -%}
+    {%- do owned.append('stated.' ~ column) -%}
+    {%- do same_key.append('repeated.' ~ column ~ ' = stated.' ~ column) -%}
+{%- endfor -%}
+{%- set repeated = '(select ' ~ key ~ ' from ' ~ relation ~ ' group by ' ~ key ~ ' having count(*) > 1)' -%}
 (
+    select
+        stated.*,
+        cast(null as timestamp) as superseded_at
+    from {{ relation }} as stated
+    left join {{ repeated }} as repeated on {{ same_key | join(' and ') }}
+    where repeated.{{ key.split(', ')[0] }} is null
+    union all
     select *
     from (
         select
             stated.*,
-            min(known_at) over (
-                partition by {{ key }}
-                order by version_at, known_at, version_number
+            min(stated.known_at) over (
+                partition by {{ owned | join(', ') }}
+                order by stated.version_at, stated.known_at, stated.version_number
                 rows between 1 following and unbounded following
             ) as superseded_at
         from {{ relation }} as stated
+        inner join {{ repeated }} as repeated on {{ same_key | join(' and ') }}
     ) as chained
     where superseded_at is null or superseded_at > known_at
 )
