@@ -36,7 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             add_customers(connection, size)
             add_day(connection, size, (-size.days, 0), "h")
         made = gigabytes_at_most()
-        print(f"{a_day * size.days:,} events of {size.customers:,} customers in {size.days} days are in the store", file=sys.stderr, flush=True)
+        print(
+            f"{a_day * size.days:,} events of {size.customers:,} customers in {size.days} days are in the store",
+            file=sys.stderr,
+            flush=True,
+        )
         night = build(store, -1, threads=1 if asked.models else 2)
         rows = store.warehouse.rows(
             "select (select count(*) from profile.fct_web_events), (select count(*) from features.customer_features), "
