@@ -260,7 +260,8 @@ def compared(store: Store, night: int, built: Night) -> tuple[Night, Night]:
 
 
 def differing(one: Settings, other: Settings) -> dict[str, int]:
-    """Rows by table, in either direction; of days, the newest."""
+    """Rows by table, in either direction; of days, the newest. Rows are compared by 128 bits of two hashes: whole rows of a million customers, sorted
+    out by an `except all`, take minutes a table."""
     found = {}
     with duckdb.connect(str(one.warehouse), config={"threads": 2}) as connection:
         connection.execute(f"set memory_limit = '{memory_megabytes()}MB'")
@@ -273,9 +274,16 @@ def differing(one: Settings, other: Settings) -> dict[str, int]:
         ]
         tables += [("segments.segment_flags", newest)]
         for table, where in tables:
-            mine, theirs = (f"select * from {place}{table} {where}" for place in ("", "other."))
+            # The columns in one order: a column added later stands last in one store and in its place in the other.
+            columns = ", ".join(
+                f'"{row[0]}"' for row in connection.execute(f"select column_name from (describe {table}) order by 1").fetchall()
+            )
+            rows = " union all ".join(
+                f"select hash({columns}) as one, hash('another', {columns}) as other, {side} as side from {place}{table} {where}"
+                for place, side in (("", 1), ("other.", -1))
+            )
             row = connection.execute(
-                f"select count(*) from (({mine} except all {theirs}) union all ({theirs} except all {mine}))"
+                f"select sum(abs(surplus)) from (select sum(side) as surplus from ({rows}) group by one, other)"
             ).fetchone()
             if row and row[0]:
                 found[table] = int(row[0])
