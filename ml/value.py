@@ -105,17 +105,18 @@ def train_value(
 def measure_value(model: ValueModel, features: pa.Table) -> ValueDay:
     """The distributions of a day, from all its buyers."""
     yardsticks = tuple(take_yardstick(features, model.columns, part.horizon_days) for part in model.parts)
-    level = model.parts[0].corrected(yardsticks[0].view(features))
+    views = [yardstick.view(features) for yardstick in yardsticks]
+    level = model.parts[0].corrected(views[0])
     if yardsticks[0].horizon_days != model.horizon_days:
         level = level * yardsticks[0].purchases_ratio(features, model.horizon_days)
     capped = np.minimum(level, np.quantile(level, CAP_QUANTILE))
-    curve = fit_curve(_order(model, yardsticks, features), capped * (level.sum() / max(capped.sum(), 1e-9)))
+    curve = fit_curve(_order(model, views, features), capped * (level.sum() / max(capped.sum(), 1e-9)))
     return ValueDay(yardsticks=yardsticks, level=curve, churn=measure_churn(model.churn, features) if model.churn else None)
 
 
 def expected_value(model: ValueModel, day: ValueDay, features: pa.Table) -> Vector:
     """The mean value of each row within the model's horizon."""
-    return day.level.of(_order(model, day.yardsticks, features))
+    return day.level.of(_order(model, [yardstick.view(features) for yardstick in day.yardsticks], features))
 
 
 def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizons: Sequence[int]) -> list[Values]:
@@ -156,8 +157,7 @@ def _fit_part(sample: Sample, horizon_days: int, seeds: int) -> ValuePart:
     return replace(part, log_scale=float(part.log_mean(view).std() / max(part.mean_log(view).std(), 1e-9)))
 
 
-def _order(model: ValueModel, yardsticks: tuple[Yardstick, ...], features: pa.Table) -> Vector:
-    views = [yardstick.view(features) for yardstick in yardsticks]
+def _order(model: ValueModel, views: Sequence[View], features: pa.Table) -> Vector:
     log_mean = np.mean([part.log_mean(view) for part, view in zip(model.parts, views, strict=True)], axis=0)
     mean_log = np.mean([part.mean_log(view) for part, view in zip(model.parts, views, strict=True)], axis=0)
     past = np.log(np.maximum(numbers(features, "net_cents") / 100.0, 1.0))
