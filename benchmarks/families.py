@@ -54,7 +54,7 @@ def by_days(warehouse: Warehouse, kept: Training, planned: Plan) -> Measured | N
     """Families on the back-test of a model of orders; the order is that of not buying."""
     if planned.backtest_day is None:
         return None
-    snapshots, labels = warehouse.read(training.SNAPSHOTS, [kept.days]), warehouse.read(training.LABELS, [kept.days])
+    snapshots, labels = training.learned_from(warehouse, kept.days)
     found = customer_scores.train("churn", planned, snapshots, labels)
     if not isinstance(found, Trained) or found.tested is None or found.rehearsal is None:
         return None
@@ -94,7 +94,7 @@ def measures(said: dict[str, Vector], truth: Vector) -> Measured:
 def compare(warehouse: Warehouse, shop: Shop) -> dict[str, Measured]:
     """Model → family → AUC and log-loss, for every model that the newest training has something to say about."""
     kept = newest_training(warehouse, shop)
-    snapshots, labels = warehouse.read(training.SNAPSHOTS, [kept.days]), warehouse.read(training.LABELS, [kept.days])
+    snapshots, labels = training.learned_from(warehouse, kept.days)
     found: dict[str, Measured | None] = {}
     for name, planned in kept.plans.items():
         model = SCORE_MODELS[name]

@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.types as types
 
 from benchmarks.recommendations import synthetic
@@ -139,7 +140,7 @@ class Recommending:
 
     def __call__(self) -> dict[str, Any]:
         rows = synthetic(self.customers, self.products)
-        as_of = datetime.fromtimestamp(float(rows["at"].cast(pa.int64()).to_numpy().max()) / 1e6 + 1.0)
+        as_of = (pc.max(rows["at"]).as_py() + timedelta(seconds=1)).replace(tzinfo=None)
         catalogue = pa.table({"product_id": np.arange(self.products)})
         made = recommend(rows, catalogue, as_of, request=Request(top=TOP, settings=NIGHTLY))
         return {"customers": self.customers, "rows": made.table.num_rows}
