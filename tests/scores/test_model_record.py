@@ -19,7 +19,7 @@ from dagster_project.scores.assets import whole
 from dagster_project.scores.choosing import NoSuchModel, choose_version, follow_aliases, roll_back
 from dagster_project.scores.drift import drift_of, realised_by, request
 from dagster_project.scores.recording import append, champions, in_force, log_lines
-from dagster_project.scores.training import SNAPSHOTS, score_day, train_all
+from dagster_project.scores.training import learned_from, score_day, train_all
 from dagster_project.scores.training_days import Training
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, load_shop
@@ -122,7 +122,7 @@ def test_a_run_says_what_it_learned_from_how_it_did_and_gives_a_model_that_mlflo
     mlflow.set_registry_uri(once.registry.tracking_uri)
     served = mlflow.pyfunc.load_model("models:/churn@champion")
     assert served.metadata.signature.inputs.has_input_names()
-    today = of_day(once.warehouse.read(SNAPSHOTS, [[FIRST]]), FIRST)
+    today = of_day(learned_from(once.warehouse, [FIRST])[0], FIRST)
     model = champions(once.warehouse, once.artifacts, FIRST)["churn"]
     assert isinstance(model, Trained)
     ours = score(model, measure(model, today), today)["churn_probability"].to_numpy()
