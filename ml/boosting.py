@@ -114,10 +114,10 @@ class Table:
             values=values_by_answers(nodes, questions),
         )
 
-    def answers(self, codes: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
+    def answers(self, codes: NDArray[np.uint8]) -> NDArray[Any]:
         """The number of each row's leaf, from a block of `codes_of`."""
-        kind = np.uint8 if len(self.columns) <= 8 else np.uint32
-        found = np.zeros(codes.shape[1], dtype=kind)
+        kind: Any = np.uint8 if len(self.columns) <= 8 else np.uint32
+        found: NDArray[Any] = np.zeros(codes.shape[1], dtype=kind)
         for bit, (column, step, missing_left) in enumerate(zip(self.columns, self.steps, self.missing_left, strict=True)):
             left = codes[column] <= step if step >= 0 else np.zeros(codes.shape[1], dtype=bool)
             if missing_left:
