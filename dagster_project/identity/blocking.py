@@ -175,71 +175,110 @@ def reach(records: NDArray[np.int64], often: NDArray[np.int64], budget: int) -> 
     return low
 
 
-def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, only_new: bool = False, across_sources: bool = False) -> int:
-    """Write temp table `pairs` (left_position < right_position, each once) from `normalised`; return how many.
+def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, across_sources: bool = False) -> None:
+    """Write temp table `pairs` (left_position < right_position, each once) of table `normalised`: those that hold a record from position
+    `start` on.
 
-    With `only_new`, temp table `new_positions(position)` names the records of which a pair must hold at least one; the cost is
-    theirs. With `across_sources`, both records of a pair come from different sources.
+    The records before `start` are found in `identity.blocking_keys` (position, value, is_wide), where the others are added: of each value the
+    first so many that its key's limit allows. The cost is that of the new records. With `across_sources`, both records of a pair come from
+    different sources.
     """
-    records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    everything = limits.records.get(EVERYTHING.name, 0)
-    keys = [key for key in KEYS if key.name in limits.records] if records > everything else []
-    if everything:
-        keys.append(EVERYTHING)
+    con.execute(BLOCKING_KEYS)
+    keys = [key for key in (*KEYS, EVERYTHING) if key.name in limits.records]
     if not keys:
         con.execute("create or replace temp table pairs (left_position bigint, right_position bigint)")
-        return 0
-    con.execute(_keyed(keys, limits, only_new))
-    new = "semi join new_positions using (position)" if only_new else ""
-    order = "<>" if only_new else "<"
+        return
+    con.execute(_arrived(keys, limits, start))
+    is_owned = con.execute("select 1 from normalised where owner <> record_id limit 1").fetchone() is not None
+    apart = [*(["l.owner <> r.owner"] if is_owned else []), *(["l.source <> r.source"] if across_sources else [])]
+    only_apart = (
+        "inner join normalised as l on worth_it.left_position = l.position "
+        f"inner join normalised as r on worth_it.right_position = r.position where {' and '.join(apart)}"
+    )
+    con.execute(
+        f"""
+        create or replace temp table found as
+        with met as (
+            select r.position as left_position, l.position as right_position, l.is_wide
+            from arrived as l inner join arrived as r on l.value = r.value and l.position > r.position
+            union all
+            select r.position as left_position, l.position as right_position, l.is_wide
+            from arrived as l inner join identity.blocking_keys as r on l.value = r.value
+        )
+        select left_position, right_position, bool_and(is_wide) as is_wide from met group by left_position, right_position;
+        insert into identity.blocking_keys select position, value, is_wide from arrived_keys;
+        """
+    )
+    # Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
     con.execute(
         f"""
         create or replace temp table pairs as
-        with found as (
-            select least(l.position, r.position) as left_position, greatest(l.position, r.position) as right_position, bool_and(l.is_wide) as is_wide
-            from (select * from keyed {new}) as l
-            inner join keyed as r on l.value = r.value and l.position {order} r.position
-            group by all
-        ),
-        -- Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
+        with
         judged as materialized (
-            select
-                found.left_position,
-                found.right_position,
-                l.owner <> r.owner {"and l.source <> r.source" if across_sources else ""}
-                and (not found.is_wide or {not limits.is_big} or {LIKELY}) as is_worth_it
+            select found.left_position, found.right_position, {LIKELY} as is_likely
             from found
             left join normalised as l on found.left_position = l.position
             left join normalised as r on found.right_position = r.position
+            where found.is_wide
+        ),
+        worth_it as (
+            select left_position, right_position from found where not is_wide or {not limits.is_big}
+            union all
+            select left_position, right_position from judged where is_likely and {limits.is_big}
         )
-        select left_position, right_position from judged where is_worth_it;
-        drop table keyed
+        select worth_it.* from worth_it
+        {only_apart if apart else ""};
+        drop table found;
+        drop table arrived;
+        drop table arrived_keys
         """
     )
-    count = con.execute("select count(*) from pairs").fetchone()
-    return count[0] if count else 0
 
 
-def _keyed(keys: list[BlockingKey], limits: Limits, only_new: bool) -> str:
-    """SQL: temp table `keyed`, a row per record and key (position, value, is_wide) under which it is compared: values that two records carry
-    at least, one of them new with `only_new`, and of their records the first so many that the key's limit allows. A value is the hash of its
-    key and text."""
+BLOCKING_KEYS = """
+create schema if not exists identity;
+create table if not exists identity.blocking_keys (position uinteger, value ubigint, is_wide boolean)
+"""
+
+
+def _arrived(keys: list[BlockingKey], limits: Limits, start: int) -> str:
+    """SQL: temp tables `arrived_keys`, a row per new record and key under which it is compared (position, value, is_wide), and `arrived`, those
+    of them whose value another record carries too. A value is the hash of its key and text."""
     selected = ", ".join(f"{key.sql} as key_{number}" for number, key in enumerate(keys))
     rows = " union all ".join(
-        f"select position, hash({number}, key_{number}) as value, {key.is_wide} as is_wide, {limits.records[key.name]} as reach "
-        f"from keys where key_{number} is not null"
+        f"select position::uinteger as position, hash({number}, key_{number}) as value, {key.is_wide} as is_wide, "
+        f"{limits.records[key.name]} as reach from keys where key_{number} is not null"
         for number, key in enumerate(keys)
     )
-    fresh = "and value in (select value from valued semi join new_positions using (position))" if only_new else ""
     return f"""
-    create or replace temp table keyed as
+    create or replace temp table stated as
+    with keys as materialized (select position, {selected} from normalised where position >= {start})
+    {rows};
+
+    create or replace temp table counted as
     with
-    keys as materialized (select position, {selected} from normalised),
-    valued as materialized ({rows}),
-    counted as (select value, count(*) as records from valued group by value having count(*) > 1 {fresh}),
-    shared as materialized (select valued.*, counted.records > valued.reach as is_crowded from valued inner join counted on valued.value = counted.value)
+    fresh as (select value, count(*) as records from stated group by value),
+    old as (select value, count(*) as records from identity.blocking_keys semi join fresh using (value) group by value)
+    select fresh.value, coalesce(old.records, 0) as before, fresh.records + coalesce(old.records, 0) as records
+    from fresh left join old on fresh.value = old.value
+    where fresh.records + coalesce(old.records, 0) > 1;
+
+    create or replace temp table arrived as
+    with
+    shared as materialized (
+        select stated.*, counted.before, counted.records > stated.reach as is_crowded
+        from stated inner join counted on stated.value = counted.value
+    )
     select position, value, is_wide from shared where not is_crowded
     union all
     select position, value, is_wide from shared where is_crowded
-    qualify row_number() over (partition by value order by position) <= reach
+    qualify row_number() over (partition by value order by position) <= reach - before;
+
+    create or replace temp table arrived_keys as
+    select position, value, is_wide from stated anti join counted on stated.value = counted.value
+    union all
+    select * from arrived;
+
+    drop table stated;
+    drop table counted
     """

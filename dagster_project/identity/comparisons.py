@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# However rare a value is, it counts as no rarer than this: one in so many may be a typo.
+SMALLEST_SHARE = 1e-5
+
 Level = dict[str, Any]
 Comparison = dict[str, Any]
 
@@ -16,7 +19,7 @@ Comparison = dict[str, Any]
 def _level(condition: str, label: str, term: str | None = None) -> Level:
     level: Level = {"sql_condition": condition, "label_for_charts": label}
     if term:
-        level |= {"tf_adjustment_column": term, "tf_adjustment_weight": 1.0, "tf_minimum_u_value": 1e-5}
+        level |= {"tf_adjustment_column": term, "tf_adjustment_weight": 1.0, "tf_minimum_u_value": SMALLEST_SHARE}
     return level
 
 

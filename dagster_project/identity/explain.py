@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from dagster_project.identity.clustering import CUT
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.normalise import normalise
-from dagster_project.identity.resolve import MODEL_RULE
+from dagster_project.identity.comparing import MODEL_RULE
 from dagster_project.identity.splink_model import weigh
 
 # An exact rule outweighs any score of the model when the strongest path is looked for.
@@ -126,7 +126,8 @@ def compared_directly(statements: pa.Table, model: str | None, record_a: str, re
     wanted = pc.is_in(of_both["owner"], pa.array([record_a, record_b], pa.string()))
     with duckdb.connect() as con:
         normalise(con, of_both.filter(wanted), default_country)
-        weighed = weigh(con, model, keep_weight=None, pair=(record_a, record_b))
+        weigh(con, model, keep_weight=None, pair=(record_a, record_b))
+        weighed = con.execute("select * from weighed").to_arrow_table()
     rows = sorted(weighed.to_pylist(), key=lambda row: (-row["match_weight"], row["known_at"]))
     return next((_step({**row, "rule": MODEL_RULE}) for row in rows), None)
 

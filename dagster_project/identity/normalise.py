@@ -69,6 +69,9 @@ STREET_WORDS = {
     "w": "west",
 }
 
+# Consonants that people write once or twice.
+DOUBLED = "bdfglmnprst"
+
 # Country names people write, beside the ISO codes that phonenumbers knows.
 COUNTRY_NAMES = {
     "united kingdom": "GB",
@@ -113,30 +116,37 @@ _EMAIL_SQL = """
 """
 
 
+def _plain(column: str) -> str:
+    """SQL: a value as text, trimmed, a number without a trailing `.0`."""
+    text = f'trim(cast("{column}" as varchar))'
+    return f"case when {text} like '%.0' then regexp_replace({text}, '^(\\d+)\\.0$', '\\1') else {text} end"
+
+
 def _text(column: str) -> str:
     """SQL: lower case without accents, every run of characters that are no letter one space; null when nothing is left."""
     lowered = f"lower(strip_accents({column}))"
     for letter, written in (("ß", "ss"), ("æ", "ae"), ("ø", "o"), ("ł", "l"), ("œ", "oe")):
         lowered = f"replace({lowered}, '{letter}', '{written}')"
-    return f"nullif(trim(regexp_replace(regexp_replace({lowered}, '[''’`.]', '', 'g'), '[^\\p{{L}}]+', ' ', 'g')), '')"
+    cleaned = f"nullif(trim(regexp_replace(regexp_replace({lowered}, '[''’`.]', '', 'g'), '[^\\p{{L}}]+', ' ', 'g')), '')"
+    return f"case when regexp_full_match(lower({column}), '[a-z]+( [a-z]+)*') then lower({column}) else {cleaned} end"
 
 
 def _words(column: str) -> str:
     """SQL: like `_text`, and digits stay."""
     lowered = f"replace(lower(strip_accents({column})), 'ß', 'ss')"
-    return f"nullif(trim(regexp_replace({lowered}, '[^\\p{{L}}0-9]+', ' ', 'g')), '')"
+    cleaned = f"nullif(trim(regexp_replace({lowered}, '[^\\p{{L}}0-9]+', ' ', 'g')), '')"
+    return f"case when regexp_full_match(lower({column}), '[a-z0-9]+( [a-z0-9]+)*') then lower({column}) else {cleaned} end"
 
 
 def _skeleton(column: str) -> str:
     """SQL: first letter and the consonants after it, doubled ones once: `katherine` -> `ktrn`, a blocking key for typos."""
-    sounds = column
-    for spoken, written in (("ph", "f"), ("ck", "k"), ("c", "k"), ("z", "s"), ("h", "")):
-        sounds = f"replace({sounds}, '{spoken}', '{written}')"
-    tail = f"regexp_replace(substr({sounds}, 2), '[aeiouy ]', '', 'g')"
-    doubled = f"substr({sounds}, 1, 1) || {tail}"
-    for letter in "bdfglmnprst":
-        doubled = f"replace({doubled}, '{letter * 2}', '{letter}')"
-    return f"nullif({doubled}, '')"
+    sounds = f"translate(replace(replace({column}, 'ph', 'f'), 'ck', 'k'), 'czh', 'ks')"
+    consonants = f"substr({sounds}, 1, 1) || translate(substr({sounds}, 2), 'aeiouy ', '')"
+    once = consonants
+    for letter in DOUBLED:
+        once = f"replace({once}, '{letter * 2}', '{letter}')"
+    is_doubled = f"regexp_matches({consonants}, '{'|'.join(letter * 2 for letter in DOUBLED)}')"
+    return f"nullif(case when {is_doubled} then {once} else {consonants} end, '')"
 
 
 def _birth_date(column: str, day_first: bool) -> str:
@@ -145,7 +155,8 @@ def _birth_date(column: str, day_first: bool) -> str:
     formats = ["%Y-%m-%d", "%Y%m%d", "%Y/%m/%d", *slashed, "%d.%m.%Y", slashed[0].replace("/", "-"), "%d %b %Y", "%d %B %Y", "%b %d, %Y"]
     listed = ", ".join(f"'{form}'" for form in formats)
     text = f"trim(split_part(split_part({column}, 'T', 1), ' 00:', 1))"
-    return f"coalesce(strftime(try_strptime({text}, [{listed}]), '%Y%m%d'), nullif(regexp_replace({text}, '[^0-9]', '', 'g'), ''))"
+    parsed = f"coalesce(strftime(try_strptime({text}, [{listed}]), '%Y%m%d'), nullif(regexp_replace({text}, '[^0-9]', '', 'g'), ''))"
+    return f"case when regexp_full_match({column}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then replace({column}, '-', '') else {parsed} end"
 
 
 def _dialling() -> pa.Table:
@@ -174,13 +185,21 @@ def _day_first(con: duckdb.DuckDBPyConnection) -> bool:
     return not (parts[1] > 12 >= parts[0])
 
 
-def normalise(con: duckdb.DuckDBPyConnection, records: pa.Table, default_country: str = "GB") -> list[str]:
-    """Write table `normalised` (one row per record, ordered by known_at, record_id) on `con`; return its identifying columns.
+def normalise(
+    con: duckdb.DuckDBPyConnection,
+    records: pa.Table,
+    default_country: str = "GB",
+    day_first: bool | None = None,
+    first_position: int = 0,
+    into: str = "normalised",
+) -> list[str]:
+    """Write temporary table `into` (one row per record, ordered by known_at, record_id) on `con`; return its further columns.
 
     `records` has record_id (unique text), optionally known_at (timestamp), source and owner (the record this row is one statement of,
     where a record has several; else itself), any of ROLES, and any further text column, which is kept trimmed and lower-cased under
-    its own name (vendor ids, logins; `other_2`, ...). `position` counts the rows from 0. Numbers lose a trailing `.0` (a spreadsheet's
-    postcode). Raises ValueError on a missing or repeated record_id.
+    its own name (vendor ids, logins; `other_2`, ...). `position` counts the rows from `first_position`. Numbers lose a trailing `.0` (a
+    spreadsheet's postcode). Whether `3/4/1980` has the day first is read from the records where `day_first` does not say it. Raises ValueError
+    on a missing or repeated record_id.
     """
     if "record_id" not in records.column_names:
         raise ValueError("records need a column record_id")
@@ -194,11 +213,15 @@ def normalise(con: duckdb.DuckDBPyConnection, records: pa.Table, default_country
     columns.append(f"cast({'owner' if 'owner' in names else 'record_id'} as varchar) as owner")
     for role in (*ROLES, *extra):
         columns.append(
-            f"nullif(regexp_replace(trim(cast(\"{role}\" as varchar)), '^(\\d+)\\.0$', '\\1'), '') as \"{role}\""
+            f"nullif({_plain(role)}, '') as \"{role}\""
             if role in names
             else f"null::varchar as {role}"
         )
-    con.execute(f"create or replace temp table raw_records as select {', '.join(columns)} from incoming_records")
+    con.execute(
+        "create or replace temp table raw_records as "
+        f"select *, {first_position} - 1 + row_number() over (order by known_at, record_id) as position "
+        f"from (select {', '.join(columns)} from incoming_records)"
+    )
     rows, ids = con.execute("select count(*), count(distinct record_id) from raw_records").fetchone() or (0, 0)
     if rows != ids:
         raise ValueError(f"record_id must be unique and present: {rows} rows, {ids} ids")
@@ -208,14 +231,15 @@ def normalise(con: duckdb.DuckDBPyConnection, records: pa.Table, default_country
         forms.setdefault(form, [form]).append(full)
     con.register("forms", pa.table({"form": list(forms), "roots": list(forms.values())}))
     con.execute("insert into name_roots select form, roots from forms")
-    con.execute(_statement(extra, default_country.upper(), _day_first(con)))
+    is_day_first = _day_first(con) if day_first is None else day_first
+    con.execute(_statement(into, extra, default_country.upper(), is_day_first))
     for view in ("incoming_records", "dialling", "forms"):
         con.unregister(view)
     con.execute("drop table raw_records; drop table name_roots")
     return extra
 
 
-def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
+def _statement(into: str, extra: list[str], default_country: str, day_first: bool) -> str:
     """The one statement of `normalise`: cleaned text, then names and mailboxes split, then keys that use several columns."""
     countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(COUNTRY_NAMES.items()))
     kept = "".join(f", nullif({_words(column)}, '') as {column}" for column in ("other", *extra))
@@ -223,14 +247,16 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
     street = "' ' || street_text || ' '"
     for short, word in sorted(STREET_WORDS.items()):
         street = f"replace({street}, ' {short} ', ' {word} ')"
+    is_short = f"regexp_matches(street_text, '(?:^| )(?:{'|'.join(STREET_WORDS)})(?: |$)')"
     particle = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
     title = "^(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) "
     return f"""
-    create or replace temp table normalised as
+    create or replace temp table {into} as
     with
 
     cleaned as (
         select
+            position,
             record_id,
             known_at,
             source,
@@ -268,7 +294,7 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
             ) as family_found,
             split_part(email_raw, '@', -1) as domain,
             regexp_replace(email_raw, '@[^@]*$', '') as mailbox,
-            string_split(trim({street}), ' ') as street_words,
+            string_split(case when {is_short} then trim({street}) else street_text end, ' ') as street_words,
             regexp_replace(phone_text, '[^0-9]', '', 'g') as digits,
             regexp_matches(phone_text, '^\\s*(\\+|00[1-9])') as is_international
         from cleaned
@@ -315,8 +341,7 @@ def _statement(extra: list[str], default_country: str, day_first: bool) -> str:
         country,
         national_id
         {carried},
-        row_number() over (order by known_at, record_id) - 1 as position
+        position
     from placed
     left join name_roots on split_part(placed.given, ' ', 1) = name_roots.form
-    order by position
     """

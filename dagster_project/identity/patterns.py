@@ -8,7 +8,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.identity.estimation import MISSING, Patterns
+from dagster_project.identity.estimation import Patterns
+from dagster_project.identity.weights import level_sql
 
 # What a row of `normalised` is, beside what identifies a person.
 ABOUT = ("record_id", "known_at", "source", "owner", "position")
@@ -25,20 +26,10 @@ def known_columns(con: duckdb.DuckDBPyConnection) -> set[str]:
     return {name for name, filled, values in zip(names, counts[::2], counts[1::2], strict=True) if filled > 1 and values > 1}
 
 
-def _level_sql(comparison: dict[str, Any]) -> str:
-    """SQL over columns `<name>_l`, `<name>_r`: MISSING, or the level counted from 0 = different up to the best."""
-    levels = comparison["comparison_levels"]
-    cases = []
-    for number, level in enumerate(levels):
-        value = MISSING if level.get("is_null_level") else len(levels) - 1 - number
-        cases.append(f"else {value}" if level["sql_condition"] == "ELSE" else f"when {level['sql_condition']} then {value}")
-    return f"case {' '.join(cases)} end"
-
-
 def count_patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs: str) -> Patterns:
     """Count the comparison patterns of the pairs in table `pairs` (left_position, right_position)."""
     names = [comparison["output_column_name"] for comparison in model["comparisons"]]
-    levels = ", ".join(f"{_level_sql(comparison)} as {comparison['output_column_name']}" for comparison in model["comparisons"])
+    levels = ", ".join(f"{level_sql(comparison)} as {comparison['output_column_name']}" for comparison in model["comparisons"])
     sides = [row[0] for row in con.execute("describe normalised").fetchall() if row[0] not in ABOUT]
     left = ", ".join(f"l.{name} as {name}_l, r.{name} as {name}_r" for name in sides)
     rows = con.execute(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.identity.linking import Linked
-from dagster_project.identity.resolve import MODEL_RULE
+from dagster_project.identity.comparing import MODEL_RULE
 
 BIGGEST = 10
 

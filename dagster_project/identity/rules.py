@@ -76,67 +76,66 @@ CONFLICTS = {
 }
 
 
-def exact_edges(records: pa.Table, rules: tuple[Rule, ...] = RULES, default_country: str = "GB") -> tuple[pa.Table, pa.Table]:
-    """Apply `rules` to `records` (see `normalise`); return (edges, shared) as `find_edges` does."""
-    with duckdb.connect() as con:
-        normalise(con, records, default_country)
-        return find_edges(con, rules)
+def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], start: int = 0) -> None:
+    """Apply `rules` to table `normalised`: what the records from position `start` on change, all of it when 0.
 
-
-def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...]) -> tuple[pa.Table, pa.Table]:
-    """Apply `rules` to table `normalised`; return (edges, shared).
-
-    edges: one row per rule and pair it links (record_a, record_b, rule, match_probability, known_at: when the later of the two became
-    known, known_until: when the value turned out shared or contested, null while it has not). shared: one row per rule and value
-    that stopped linking (rule, value_hash, records, people, known_at).
+    Temp tables: `exact_found`, one row per rule and pair it links (record_a, record_b, rule, match_probability, known_at: when the later of the
+    two became known, known_until: when the value turned out shared or contested, null while it has not); `exact_touched` (rule, owner): the
+    records whose links of a rule may have changed, of which `exact_found` holds all; `shared_found`, one row per rule and value that stopped
+    linking (rule, value_hash, records, people, known_at), of the values in `shared_touched` (rule, value_hash).
     """
     known = {row[0] for row in con.execute("describe normalised").fetchall()}
     con.execute(
         """
-        create or replace temp table edges_found (
-            left_position bigint, right_position bigint, rank int, rule varchar, match_probability double, known_at timestamp,
-            known_until timestamp
+        create or replace temp table exact_found (
+            record_a varchar, record_b varchar, rule varchar, match_probability double, known_at timestamp, known_until timestamp
         );
+        create or replace temp table exact_touched (rule varchar, owner varchar);
         create or replace temp table shared_found (rule varchar, value_hash varchar, records bigint, people bigint, known_at timestamp);
+        create or replace temp table shared_touched (rule varchar, value_hash varchar);
         """
     )
-    for rank, rule in enumerate(rules):
+    for rule in rules:
         if rule.column not in known:
             continue
-        con.execute(_valued(rule))
+        if start:
+            con.execute(_touched(rule, start))
+        con.execute(_valued(rule, bool(start)))
         con.execute(
             "insert into shared_found select ?, left(sha256(value), 16), records, people, shared_at from valued where shared_at is not null",
             [rule.name],
         )
-        con.execute(_found(rule, rank), [rule.name])
-    edges = con.execute(
-        """
-        select
-            l.owner as record_a,
-            r.owner as record_b,
-            found.rule,
-            found.match_probability,
-            found.known_at,
-            found.known_until
-        from edges_found as found
-        inner join normalised as l on found.left_position = l.position
-        inner join normalised as r on found.right_position = r.position
-        order by found.rank, found.left_position, found.right_position
-        """
-    ).to_arrow_table()
-    shared = con.execute("select * from shared_found order by rule, records desc, value_hash").to_arrow_table()
-    return edges, shared
+        con.execute(_found(rule, bool(start)), [rule.name])
 
 
-def _valued(rule: Rule) -> str:
+def _touched(rule: Rule, start: int) -> str:
+    """SQL: the records that carry a value of the new ones, in `exact_touched`, and all values that these carry, in temp table `touched_values`."""
+    return f"""
+    create or replace temp table touched_owners as
+    with fresh as (select distinct {rule.column} as value from normalised where position >= {start} and {rule.column} is not null)
+    select distinct owner from normalised semi join fresh on normalised.{rule.column} = fresh.value;
+
+    create or replace temp table touched_values as
+    select distinct {rule.column} as value from normalised semi join touched_owners using (owner) where {rule.column} is not null;
+
+    insert into exact_touched select '{rule.name}', owner from touched_owners;
+    insert into shared_touched select '{rule.name}', left(sha256(value), 16) from touched_values;
+    """
+
+
+def _valued(rule: Rule, is_few: bool) -> str:
     """SQL: temp table `valued`, one row per value that several records carry; `shared_at` is when it got a record or a person too many."""
+    wanted = f"semi join touched_values on normalised.{rule.column} = touched_values.value" if is_few else ""
     return f"""
     create or replace temp table valued as
     with
-    carried as (select {rule.column} as value, owner, left(given, 1) as initial, known_at from normalised where {rule.column} is not null),
+    carried as materialized (
+        select {rule.column} as value, owner, left(given, 1) as initial, known_at from normalised {wanted} where {rule.column} is not null
+    ),
+    repeated as (select value from carried group by value having min(owner) <> max(owner)),
     counted as (
         select value, count(distinct owner) as records, count(distinct initial) as people
-        from carried group by value having count(distinct owner) > 1
+        from carried semi join repeated using (value) group by value
     ),
     crowded as (
         select carried.* from carried
@@ -157,31 +156,41 @@ def _valued(rule: Rule) -> str:
     """
 
 
-def _found(rule: Rule, rank: int) -> str:
+def _found(rule: Rule, is_few: bool) -> str:
     """SQL: the rule's edges among the records that carried a value before it was shared, the rule's name as parameter."""
+    both = "semi join touched_owners on dated.record_a = touched_owners.owner" if is_few else ""
+    other = "semi join touched_owners on left_touched.record_b = touched_owners.owner" if is_few else ""
     return f"""
-    insert into edges_found
+    insert into exact_found
     with
     usable as (
-        select normalised.*, valued.shared_at
+        select normalised.*, valued.value, valued.shared_at
         from normalised
         inner join valued on normalised.{rule.column} = valued.value
         where valued.shared_at is null or normalised.known_at < valued.shared_at
     ),
-    paired as (
+    paired as materialized (
         select
-            l.position as left_position,
-            r.position as right_position,
+            l.value,
+            l.owner as record_a,
+            r.owner as record_b,
             greatest(l.known_at, r.known_at) as known_at,
             l.shared_at,
             {CONFLICTS[rule.conflict]} as is_conflict,
-            l.given is not null and r.given is not null as is_named,
-            min(case when is_conflict then greatest(l.known_at, r.known_at) end) over (partition by l.{rule.column}) as contested_at
+            l.given is not null and r.given is not null as is_named
         from usable as l
-        inner join usable as r on l.{rule.column} = r.{rule.column} and l.position < r.position and l.owner <> r.owner
+        inner join usable as r on l.value = r.value and l.position < r.position and l.owner <> r.owner
     ),
-    dated as (select *, least(shared_at, case when not is_named then contested_at end) as known_until from paired where not is_conflict)
-    select left_position, right_position, {rank}, ?, {rule.match_probability}, known_at, known_until
-    from dated
+    contested as (select value, min(known_at) as contested_at from paired where is_conflict group by value),
+    dated as (
+        select paired.*, least(paired.shared_at, case when not paired.is_named then contested.contested_at end) as known_until
+        from paired
+        left join contested on paired.value = contested.value
+        where not paired.is_conflict
+    ),
+    left_touched as (select dated.* from dated {both}),
+    both_touched as (select left_touched.* from left_touched {other})
+    select record_a, record_b, ?, {rule.match_probability}, known_at, known_until
+    from both_touched
     where known_until is null or known_at < known_until
     """

@@ -1,6 +1,6 @@
 """The probabilistic model: a Splink model as JSON, trained once, and the weights it gives to pairs of records.
 
-    train(records) -> model (JSON text)        predict(model, records) -> edges, one row per pair worth keeping
+    train(records) -> model (JSON text)        weigh(con, model) -> edges, one row per pair worth keeping
 
 The model holds Splink's settings (comparisons, m and u probabilities) under `splink`, which any Splink can read, how often each
 value occurs (`terms`), how far each blocking key reaches (`limits`), and what independent comparisons cannot know: the weight of
@@ -13,7 +13,6 @@ right. The cuts live in `clustering.py`.
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
 import duckdb
@@ -22,9 +21,11 @@ import pyarrow as pa
 
 from dagster_project.identity import comparisons
 from dagster_project.identity.blocking import Limits, limits_for, write_pairs
+from dagster_project.identity.comparisons import SMALLEST_SHARE
 from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, kindred_u, match_share
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.patterns import count_patterns, known_columns, write_block, write_random_pairs
+from dagster_project.identity.weights import columns_of, term_columns, weighed_sql
 
 SAMPLED_PAIRS = 100_000
 # Of each column's values so many are kept with how often they occur; any other counts as the rarest does.
@@ -60,8 +61,6 @@ KINDRED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 OTHER_GIVEN_NAME = 0.03
 HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
-
-logging.getLogger("splink.internals").setLevel(logging.ERROR)
 
 
 def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
@@ -130,7 +129,8 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         parameters = estimate(random, blocks, sizes, ceilings)
         kindred = _kindred(con, model, parameters, columns, across_sources)
         limits = limits_for(con, columns)
-        pairs = write_pairs(con, limits, across_sources=across_sources)
+        write_pairs(con, limits, across_sources=across_sources)
+        pairs = (con.execute("select count(*) from pairs").fetchone() or (0,))[0]
         terms = _terms(con, model)
         con.execute(
             "create or replace temp table sampled as "
@@ -158,16 +158,10 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
     return json.dumps(stored, indent=1, sort_keys=True)
 
 
-def _term_columns(model: dict[str, Any]) -> list[str]:
-    """The columns whose values differ in how much they say."""
-    levels = [level for comparison in model["comparisons"] for level in comparison["comparison_levels"]]
-    return sorted({level["tf_adjustment_column"] for level in levels if "tf_adjustment_column" in level})
-
-
 def _terms(con: duckdb.DuckDBPyConnection, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Per term column: the share of the commonest values, and the share that any other value is taken to have."""
     terms = {}
-    for column in _term_columns(model):
+    for column in term_columns(model):
         rows = con.execute(
             f"""
             with counted as (select {column} as value, count(*) as records from normalised where {column} is not null group by {column})
@@ -238,47 +232,25 @@ def _household_block(con: duckdb.DuckDBPyConnection, model: dict[str, Any], colu
     return Block(joined, own, own)
 
 
-def predict(
-    model: str,
-    records: pa.Table,
-    only_new: list[str] | None = None,
-    default_country: str = "GB",
-    across_sources: bool = False,
-    keep_weight: float = KEEP_WEIGHT,
-) -> pa.Table:
-    """Weigh the pairs of `records` worth comparing: one row per pair that strangers would hardly be, record_a known before record_b.
-
-    Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight`
-    and speak against a merge. Columns: record_a, record_b, match_weight (log2 odds, the lowest of against a stranger, a
-    relative, a namesake), known_at, `weight_<comparison>` (the part of each against a stranger), match_probability.
-    `only_new` names the records that are new: only pairs with one of them are compared, with all the others.
-    """
-    with duckdb.connect() as con:
-        normalise(con, records, default_country)
-        return weigh(con, model, only_new, across_sources, keep_weight)
-
-
 def weigh(
     con: duckdb.DuckDBPyConnection,
     model: str,
-    only_new: list[str] | None = None,
     across_sources: bool = False,
     keep_weight: float | None = KEEP_WEIGHT,
     pair: tuple[str, str] | None = None,
-) -> pa.Table:
-    """`predict` for records already in table `normalised` of `con`; with `pair`, for the statements of these two records alone."""
-    # Splink takes a second to import; the exact rules need none of it.
-    from splink import DuckDBAPI, Linker
+    start: int = 0,
+) -> None:
+    """Weigh the pairs worth comparing of table `normalised` of `con`: temp table `weighed`, one row per pair that strangers would hardly be.
 
-    if only_new is not None:
-        con.register("new_ids", pa.table({"record_id": pa.array(only_new, pa.string())}))
-        con.execute("create or replace temp table new_positions as select position from normalised semi join new_ids using (record_id)")
-        con.unregister("new_ids")
+    Pairs from `keep_weight` on against a stranger are kept; those that a relative explains better have a low `match_weight` and speak against
+    a merge. Columns: record_a (known before) and record_b (the owners), match_weight (log2 odds, the lowest of against a stranger, a relative,
+    a namesake), known_at, `weight_<comparison>` (the part of each against a stranger), match_probability. Pairs hold one record from position
+    `start` on; with `pair` they are those of the statements of these two records alone.
+    """
     stored = json.loads(model)
     parsed = stored["splink"]
-    names = [comparison["output_column_name"] for comparison in parsed["comparisons"]]
     if pair is None:
-        write_pairs(con, Limits(**stored["limits"]), only_new is not None, across_sources)
+        write_pairs(con, Limits(**stored["limits"]), start, across_sources)
     else:
         con.execute(
             "create or replace temp table pairs as "
@@ -286,25 +258,15 @@ def weigh(
             "from normalised as l inner join normalised as r on l.owner = ? and r.owner = ?",
             list(pair),
         )
-    con.execute(
-        "create or replace temp table blocked as "
-        "select left_position as join_key_l, right_position as join_key_r, '0' as match_key from pairs"
-    )
-    api = DuckDBAPI(connection=con)
-    linker = Linker(
-        api.register("normalised"),
-        {**parsed, "blocking_rules_to_generate_predictions": ["l.position = r.position"]},
-    )
-    linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
-    for column, shares in stored["terms"].items():
-        linker.table_management.register_term_frequency_lookup(api.register(_term_table(con, column, shares)), column)
-    found = linker.inference.predict(threshold_match_weight=keep_weight, warning_mode="never")
-    present = {row[0] for row in con.execute(f"describe {found.physical_name}").fetchall()}
-    weights = {name: f"found.mw_{name}" + (f" + found.mw_tf_adj_{name}" if f"mw_tf_adj_{name}" in present else "") for name in names}
+    write_sides(con, parsed, stored["terms"], is_few=start > 0 or pair is not None)
+    weights = {comparison["output_column_name"]: f"found.weight_{comparison['output_column_name']}" for comparison in parsed["comparisons"]}
     parts = ", ".join(f"round({weight}, 3) as weight_{name}" for name, weight in weights.items())
-    return con.execute(
+    con.execute(
         f"""
-        with weighed as (
+        create or replace temp table weighed as
+        with
+        found as materialized ({weighed_sql(parsed, keep_weight)}),
+        lowest as (
             select
                 l.owner as record_a,
                 r.owner as record_b,
@@ -317,36 +279,33 @@ def weigh(
                     3
                 ) as match_weight,
                 greatest(l.known_at, r.known_at) as known_at,
-                {parts},
-                l.position as left_position,
-                r.position as right_position
-            from {found.physical_name} as found
-            inner join normalised as l on least(found.position_l, found.position_r) = l.position
-            inner join normalised as r on greatest(found.position_l, found.position_r) = r.position
+                {parts}
+            from found
+            inner join sides as l on found.left_position = l.position
+            inner join sides as r on found.right_position = r.position
         )
-        select
-            * exclude (left_position, right_position),
-            round(1 / (1 + pow(2, -match_weight)), 6) as match_probability
-        from weighed
-        order by left_position, right_position
-        """
-    ).to_arrow_table()
-
-
-def _term_table(con: duckdb.DuckDBPyConnection, column: str, shares: dict[str, Any]) -> str:
-    """Write table `terms_<column>`: every value of the column in `normalised` and the share the model gives it; return its name."""
-    kept = shares["kept"]
-    con.register("kept_terms", pa.table({"value": pa.array(list(kept), pa.string()), "share": pa.array(list(kept.values()), pa.float64())}))
-    con.execute(
-        f"""
-        create or replace temp table terms_{column} as
-        select stated.{column}, coalesce(kept_terms.share, {shares["other"]}) as tf_{column}
-        from (select distinct {column} from normalised where {column} is not null) as stated
-        left join kept_terms on stated.{column} = kept_terms.value
+        select *, round(1 / (1 + pow(2, -match_weight)), 6) as match_probability from lowest
         """
     )
-    con.unregister("kept_terms")
-    return f"terms_{column}"
+
+
+def write_sides(con: duckdb.DuckDBPyConnection, model: dict[str, Any], terms: dict[str, Any], is_few: bool) -> None:
+    """Temp table `sides`: position, owner, known_at and what `weighed_sql` reads of each record, of those in `pairs` alone when they `is_few`."""
+    joins, columns = [], ["normalised.position", "normalised.owner", "normalised.known_at"]
+    columns += [f"normalised.{column}" for column in columns_of(model)]
+    for column in term_columns(model):
+        kept, floor = terms[column]["kept"], terms[column]["other"]
+        shares = pa.table({"value": pa.array(list(kept), pa.string()), "share": pa.array(list(kept.values()), pa.float64())})
+        con.register(f"terms_{column}", shares)
+        joins.append(f"left join terms_{column} on normalised.{column} = terms_{column}.value")
+        columns.append(f"log2(greatest(coalesce(terms_{column}.share, {floor}), {SMALLEST_SHARE})) as term_{column}")
+    wanted = "semi join (select left_position as position from pairs union select right_position from pairs) as wanted using (position)"
+    con.execute(
+        f"create or replace temp table sides as select {', '.join(columns)} "
+        f"from (select * from normalised {wanted if is_few else ''}) as normalised {' '.join(joins)}"
+    )
+    for column in term_columns(model):
+        con.unregister(f"terms_{column}")
 
 
 def _namesake_weight(weights: dict[str, str], kindred: dict[str, dict[str, Any]]) -> str:
@@ -363,7 +322,7 @@ def _namesake_weight(weights: dict[str, str], kindred: dict[str, dict[str, Any]]
         if which not in kindred:
             continue
         levels = " ".join(f"when {level} then {weight}" for level, weight in enumerate(kindred[which]["email"]))
-        mailbox = f"case found.gamma_email {levels} else 0 end"
+        mailbox = f"case found.level_email {levels} else 0 end"
         if which == "both":
             start = f"{kindred[which]['start']} + {weights['given_name']} + {weights['family_name']} - {kindred[which]['names']}"
             others = [weight for name, weight in weights.items() if name not in ("given_name", "family_name", "email")]

@@ -18,7 +18,8 @@ from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.clustering import CUT, Positions
 from dagster_project.identity.link_lists import Decision, in_force
-from dagster_project.identity.resolve import MODEL_RULE, grouped
+from dagster_project.identity.comparing import MODEL_RULE
+from dagster_project.identity.resolve import grouped
 from dagster_project.identity.rules import Rule
 
 STAYS = pa.schema(
