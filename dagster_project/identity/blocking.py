@@ -183,7 +183,8 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
     first so many that its key's limit allows. The cost is that of the new records. With `across_sources`, both records of a pair come from
     different sources.
     """
-    con.execute(BLOCKING_KEYS)
+    if not start:
+        con.execute(BLOCKING_KEYS)
     keys = [key for key in (*KEYS, EVERYTHING) if key.name in limits.records]
     if not keys:
         con.execute("create or replace temp table pairs (left_position bigint, right_position bigint)")
@@ -199,10 +200,10 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
         f"""
         create or replace temp table found as
         with met as (
-            select r.position as left_position, l.position as right_position, l.is_wide
+            select r.position::bigint as left_position, l.position::bigint as right_position, l.is_wide
             from arrived as l inner join arrived as r on l.value = r.value and l.position > r.position
             union all
-            select r.position as left_position, l.position as right_position, l.is_wide
+            select r.position::bigint as left_position, l.position::bigint as right_position, l.is_wide
             from arrived as l inner join identity.blocking_keys as r on l.value = r.value
         )
         select left_position, right_position, bool_and(is_wide) as is_wide from met group by left_position, right_position;
@@ -237,7 +238,7 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
 
 BLOCKING_KEYS = """
 create schema if not exists identity;
-create table if not exists identity.blocking_keys (position uinteger, value ubigint, is_wide boolean)
+create or replace table identity.blocking_keys (position uinteger, value ubigint, is_wide boolean)
 """
 
 

@@ -89,7 +89,10 @@ def compare_new(
         if since is not None:
             con.execute("update weighed set known_at = greatest(known_at, ?)", [since])
     else:
-        con.execute("create or replace temp table weighed as select *, null::double as match_weight from exact_found where false")
+        con.execute(
+            "create or replace temp table weighed as "
+            "select record_a, record_b, match_probability, known_at, null::double as match_weight from exact_found where false"
+        )
     con.execute(REWEIGHED if start else NOTHING_BEFORE)
     con.execute(CHANGED)
     if not start:

@@ -15,6 +15,8 @@ from dagster_project.identity.estimation import MISSING
 
 # Compared first: cheap, or decisive.
 FIRST = ("given_name", "family_name", "birth_date", "email")
+# What a namesake's weight depends on: the level is a column `level_<comparison>` too.
+LEVELS_KEPT = ("email",)
 
 Model = dict[str, Any]
 Comparison = dict[str, Any]
@@ -53,22 +55,28 @@ def _weight(level: dict[str, Any]) -> float:
 
 
 def _weight_sql(comparison: Comparison) -> str:
-    """SQL: the weight of the comparison's level `level_<name>`; the share of a value that both have is in `term_<column>_l` (log2)."""
+    """SQL over columns `<name>_l`, `<name>_r`: the comparison's weight; the share of a value that both have is in `term_<column>_l` (log2)."""
     levels = comparison["comparison_levels"]
+    if comparison["output_column_name"] in LEVELS_KEPT:
+        listed = " ".join(f"when {len(levels) - 1 - number} then {_weight(level)}" for number, level in enumerate(levels) if number)
+        return f"case level_{comparison['output_column_name']} {listed} else 0::double end"
     cases = []
-    for number, level in enumerate(levels):
-        if level.get("is_null_level"):
-            continue
+    for level in levels:
         term = level.get("tf_adjustment_column")
-        adjusted = f" + {math.log2(level['u_probability'])} - term_{term}_l" if term else ""
-        cases.append(f"when {len(levels) - 1 - number} then {_weight(level)}{adjusted}")
-    return f"case level_{comparison['output_column_name']} {' '.join(cases)} else 0 end"
+        if level.get("is_null_level"):
+            weight = "0::double"
+        elif term:
+            weight = f"{_weight(level) + math.log2(level['u_probability'])}::double - term_{term}_l"
+        else:
+            weight = f"{_weight(level)}::double"
+        cases.append(f"else {weight}" if level["sql_condition"] == "ELSE" else f"when {level['sql_condition']} then {weight}")
+    return f"case {' '.join(cases)} end"
 
 
 def _most_sql(comparison: Comparison) -> str:
     """SQL: the most that the comparison can weigh, from what is missing and what is equal."""
     missing, *levels = comparison["comparison_levels"]
-    cases = [f"when {missing['sql_condition']} then 0"]
+    cases = [f"when {missing['sql_condition']} then 0::double"]
     below: list[float] = []
     for level in levels:
         weight = _weight(level)
@@ -85,47 +93,40 @@ def _most_sql(comparison: Comparison) -> str:
 def weighed_sql(model: Model, keep_weight: float | None) -> str:
     """SQL: the pairs of temp table `pairs` that reach `keep_weight` (all, when None), from temp table `sides`.
 
-    Columns: left_position, right_position, match_weight, and `level_` and `weight_` of each comparison.
+    Columns: left_position, right_position, match_weight, `weight_<comparison>` and the levels of LEVELS_KEPT.
     """
     comparisons = {comparison["output_column_name"]: comparison for comparison in model["comparisons"]}
     first = [name for name in comparisons if name in FIRST]
     rest = [name for name in comparisons if name not in FIRST]
     sides = [*columns_of(model), *(f"term_{column}" for column in term_columns(model))]
     both = "".join(f", l.{side} as {side}_l, r.{side} as {side}_r" for side in sides)
-    terms = "".join(f", term_{column}_l" for column in term_columns(model))
-    weights = {name: _weight_sql(comparison) for name, comparison in comparisons.items()}
     start = repr(prior(model))
-    most = " + ".join([start, *(weights[name] for name in first), *(f"most_{name}" for name in rest)])
+    most = " + ".join([start, *(f"weight_{name}" for name in first), *(f"most_{name}" for name in rest)])
     total = " + ".join([start, *(f"weight_{name}" for name in comparisons)])
     likely, enough = ("", "") if keep_weight is None else (f"where {most} >= {keep_weight}", f"where {total} >= {keep_weight}")
 
-    def listed(of: str, names: list[str]) -> str:
-        """Columns `<of>_<name>` of these comparisons."""
-        return "".join(f", {of}_{name}" for name in names)
+    def weights(names: list[str]) -> str:
+        return "".join(f", {_weight_sql(comparisons[name])} as weight_{name}" for name in names)
 
-    def levels(names: list[str]) -> str:
-        return "".join(f", {level_sql(comparisons[name])} as level_{name}" for name in names)
-
+    kept = [name for name in comparisons if name in LEVELS_KEPT]
+    levels = "".join(f", {level_sql(comparisons[name])} as level_{name}" for name in kept)
+    known = "".join(f", {column}" for column in (*(f"weight_{name}" for name in first), *(f"level_{name}" for name in kept)))
     bounds = "".join(f", {_most_sql(comparisons[name])} as most_{name}" for name in rest)
-    joined = f"""
+    joined = """
         inner join sides as l on pairs.left_position = l.position
         inner join sides as r on pairs.right_position = r.position
     """
-    # Materialised, or DuckDB works a level out again wherever it is read.
+    # Materialised, or DuckDB works a weight out again wherever it is read.
     return f"""
     with
     begun as materialized (
-        select left_position, right_position{terms}{levels(first)}{bounds}
-        from (select pairs.left_position, pairs.right_position{both} from pairs {joined})
+        select left_position, right_position{weights(first)}{"".join(f", level_{name}" for name in kept)}{bounds}
+        from (select *{levels} from (select pairs.left_position, pairs.right_position{both} from pairs {joined}))
     ),
-    possible as (select left_position, right_position{listed("level", first)} from begun {likely}),
+    possible as (select left_position, right_position{known} from begun {likely}),
     compared as materialized (
-        select left_position, right_position{terms}{listed("level", first)}{levels(rest)}
+        select left_position, right_position{known}{weights(rest)}
         from (select pairs.*{both} from possible as pairs {joined})
-    ),
-    weighed as materialized (
-        select left_position, right_position{"".join(f", level_{name}, {weights[name]} as weight_{name}" for name in comparisons)}
-        from compared
     )
-    select *, {total} as match_weight from weighed {enough}
+    select *, {total} as match_weight from compared {enough}
     """

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from benchmarks.identity import main, read_records, score
 from dagster_project.identity.clustering import Constraints
+from dagster_project.identity.comparing import compare, compare_new, edges_of
 from dagster_project.identity.explain import compared_directly, explain
+from dagster_project.identity.normalise import normalise
 from dagster_project.identity.resolve import Resolution, resolve
-from dagster_project.identity.splink_model import train
+from dagster_project.identity.splink_model import train, weigh
+from dagster_project.identity.weights import weighed_sql
 
 SAMPLE = Path(__file__).parent / "data" / "febrl3_sample.parquet"
 ROLES = {
@@ -65,18 +70,75 @@ def test_the_order_of_rows_changes_neither_model_nor_clusters(
     assert again.edges.equals(resolution.edges)
 
 
-def test_new_records_compared_alone_give_the_clusters_of_all_with_all(
+def test_new_records_compared_alone_give_the_edges_of_all_with_all(
     sample: tuple[pa.Table, dict[str, str]], model: str, resolution: Resolution
 ) -> None:
-    ids = sample[0]["record_id"].to_pylist()
-    old = sample[0].slice(0, len(ids) - 20)
-    before = resolve(old, model, default_country="AU")
-    after = resolve(sample[0], model, default_country="AU", only_new=ids[-20:], known_edges=before.edges)
-    assert after.clusters.equals(resolution.clusters)
-    assert after.edges.num_rows == resolution.edges.num_rows
-    # The control: without the edges of the run before, the old records fall apart.
-    forgotten = resolve(sample[0], model, default_country="AU", only_new=ids[-20:])
-    assert not forgotten.clusters.equals(resolution.clusters)
+    every = compare(sample[0], model, default_country="AU").edges
+    with duckdb.connect() as con:
+        for start, end in ((0, 100), (100, 250), (250, sample[0].num_rows)):
+            compare_new(con, sample[0].slice(start, end - start), model, default_country="AU")
+        assert edges_of(con).equals(every)
+        touched = {row[0] for row in con.execute("select record_id from touched").fetchall()}
+    late = set(sample[0]["record_id"].to_pylist()[250:])
+    assert late <= touched and len(touched) < sample[0].num_rows
+    # The control: compared without those before them, the last records lack the edges to them.
+    with duckdb.connect() as con:
+        compare_new(con, sample[0].slice(250), model, default_country="AU")
+        assert 0 < edges_of(con).num_rows < every.num_rows
+
+
+def test_a_value_that_gets_a_person_too_many_ends_the_links_it_made_before() -> None:
+    names = ["Ann", "Bob", "Cara", "Dan", "Eve", "Finn"]
+    rows = [
+        {"record_id": str(n), "given_name": name, "phone": "020 7946 0958", "email": f"{name}@mail.test"} for n, name in enumerate(names)
+    ] + [{"record_id": f"{n}x", "given_name": name, "phone": "020 7946 0958", "email": None} for n, name in enumerate(names)]
+    at = [datetime(2026, 1, 1) + timedelta(days=day) for day in (0, 0, 0, 1, 2, 2, 0, 0, 0, 1, 2, 2)]
+    table = pa.Table.from_pylist(rows).append_column("known_at", pa.array(at, pa.timestamp("us")))
+    every = compare(table, None)
+    with duckdb.connect() as con:
+        for day in sorted(set(at)):
+            compare_new(con, table.filter(pc.equal(table["known_at"], pa.scalar(day, pa.timestamp("us")))), None)
+        assert edges_of(con).equals(every.edges)
+        assert con.execute("select * from identity.shared_identifiers").to_arrow_table().equals(every.shared)
+    assert every.shared.num_rows == 1 and set(every.edges["known_until"].to_pylist()) == {max(at)}
+
+
+def test_splink_gives_every_pair_the_weight_that_we_give_it(sample: tuple[pa.Table, dict[str, str]], model: str) -> None:
+    from splink import DuckDBAPI, Linker
+
+    stored = json.loads(model)
+    with duckdb.connect() as con:
+        normalise(con, sample[0], "AU")
+        weigh(con, model, keep_weight=None)
+        terms = "".join(f", sides.term_{column}" for column in stored["terms"])
+        con.execute(f"create table stated as select normalised.*{terms} from normalised inner join sides using (position)")
+        con.execute("create table blocked as select left_position as join_key_l, right_position as join_key_r, '0' as match_key from pairs")
+        api = DuckDBAPI(connection=con)
+        linker = Linker(api.register("stated"), {**stored["splink"], "blocking_rules_to_generate_predictions": ["l.position = r.position"]})
+        linker.table_management.register_blocked_pairs_for_predict(api.register("blocked"))
+        for column in stored["terms"]:
+            con.execute(
+                f"create table tf_{column} as select distinct {column}, pow(2, term_{column}) as tf_{column} from stated where {column} is not null"
+            )
+            linker.table_management.register_term_frequency_lookup(api.register(f"tf_{column}"), column)
+        theirs = linker.inference.predict(warning_mode="never")
+        ours = weighed_sql(stored["splink"], None)
+        rows = con.execute(
+            f"""
+            with ours as ({ours})
+            select ours.match_weight, theirs.match_weight
+            from ours inner join {theirs.physical_name} as theirs
+                on ours.left_position = least(theirs.position_l, theirs.position_r)
+                and ours.right_position = greatest(theirs.position_l, theirs.position_r)
+            """
+        ).fetchall()
+        pairs = con.execute("select count(*) from pairs").fetchone()
+        # Pairs dropped on the way are those that end below the weight asked for.
+        weigh(con, model, keep_weight=-2.0)
+        kept = con.execute("select count(*) from weighed").fetchone()
+    assert pairs is not None and len(rows) == pairs[0] > 1_000
+    assert [row[0] for row in rows] == pytest.approx([row[1] for row in rows], abs=1e-6)
+    assert kept is not None and kept[0] == sum(row[1] >= -2.0 for row in rows)
 
 
 def test_an_unlink_holds_and_a_link_brings_back(sample: tuple[pa.Table, dict[str, str]], model: str, resolution: Resolution) -> None:

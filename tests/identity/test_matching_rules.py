@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.identity.normalise import normalise
-from dagster_project.identity.rules import exact_edges, vendor_rule
+from dagster_project.identity.comparing import compare
+from dagster_project.identity.rules import vendor_rule
 
 
 def canonical(column: str, **fields: str) -> object:
@@ -27,7 +28,7 @@ def records(*rows: dict[str, str]) -> pa.Table:
 
 
 def links(table: pa.Table, **options: object) -> set[tuple[str, str, str]]:
-    edges, _ = exact_edges(table, **options)  # type: ignore[arg-type]
+    edges = compare(table, None, **options).edges  # type: ignore[arg-type]
     return {(row["record_a"], row["record_b"], row["rule"]) for row in edges.to_pylist()}
 
 
@@ -90,7 +91,7 @@ def test_names_in_swapped_order_share_a_key() -> None:
 
 def test_a_record_id_that_comes_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="2 rows, 1 ids"):
-        exact_edges(pa.table({"record_id": ["1", "1"], "email": ["a@b.test", "a@b.test"]}))
+        compare(pa.table({"record_id": ["1", "1"], "email": ["a@b.test", "a@b.test"]}), None)
 
 
 ANN = {"given_name": "Ann", "family_name": "Lee", "phone": "020 7946 0958"}
@@ -122,8 +123,9 @@ def test_a_nameless_record_does_not_join_a_household_by_its_phone() -> None:
 def test_a_mailbox_of_many_people_stops_linking_and_is_reported() -> None:
     names = ["Ann", "Bob", "Cara", "Dan", "Eve", "Ann"]
     table = records(*({"given_name": name, "email": "info@shop.test"} for name in names))
-    edges, shared = exact_edges(table)
-    assert edges.num_rows == 0
+    found = compare(table, None)
+    shared = found.shared
+    assert found.edges.num_rows == 0
     assert [(row["rule"], row["records"], row["people"]) for row in shared.to_pylist()] == [("email", 6, 5)]
     assert "info@shop.test" not in str(shared.to_pylist())
     assert links(table.take([0, 5])) == {("0", "5", "email")}
@@ -139,7 +141,7 @@ def test_an_edge_is_known_when_its_later_record_is() -> None:
 
     days = [datetime.datetime(2026, 3, 2), datetime.datetime(2026, 3, 1)]
     table = pa.table({"record_id": ["late", "early"], "email": ["a@b.test"] * 2, "known_at": days})
-    edges, _ = exact_edges(table)
+    edges = compare(table, None).edges
     assert edges.select(["record_a", "record_b", "known_at"]).to_pylist() == [
         {"record_a": "early", "record_b": "late", "known_at": days[0]}
     ]

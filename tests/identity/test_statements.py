@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pytest
 
-from dagster_project.identity.resolve import compare
+from dagster_project.identity.comparing import compare
 from dagster_project.identity.statements import BROWSER_ATTACHMENTS, SHOP_RULES, STATEMENTS, attachments_sql
 
 RULE = {rule.name: rule for rule in SHOP_RULES}
