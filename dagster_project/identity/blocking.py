@@ -197,7 +197,7 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
         f"inner join normalised as r on worth_it.right_position = r.position where {' and '.join(apart)}"
     )
     con.execute(
-        f"""
+        """
         create or replace temp table found as
         with met as (
             select r.position::bigint as left_position, l.position::bigint as right_position, l.is_wide

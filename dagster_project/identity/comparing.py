@@ -21,8 +21,6 @@ from dagster_project.identity.splink_model import weigh
 
 MODEL_RULE = "model"
 KEPT = ("normalised", "blocking_keys", "edges", "shared_identifiers")
-# Strongest first; the order in which exact links join.
-ORDERED = "order by match_probability desc, rule, {a}, {b}, known_at, known_until nulls last"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,8 @@ def compare_new(
 ) -> None:
     """Compare `records` with each other and with all that `con` keeps from earlier calls, which were known before them.
 
-    What the model says counts from `since` on. Adds to the tables KEPT of schema `identity`; temp table `touched` (record_id) names the records whose edges changed, the new ones included.
+    What the model says counts from `since` on. Adds to the tables KEPT of schema `identity`; temp table `touched` (record_id) names the records
+    whose edges changed, the new ones included.
     """
     start = kept_records(con)
     normalise(con, records, default_country, day_first, first_position=start, into="arriving")
@@ -96,7 +95,9 @@ def compare_new(
     con.execute(REWEIGHED if start else NOTHING_BEFORE)
     con.execute(CHANGED)
     if not start:
-        con.execute("create or replace table identity.edges as select * from changed order by match_probability desc, rule, record_a, record_b")
+        con.execute(
+            "create or replace table identity.edges as select * from changed order by match_probability desc, rule, record_a, record_b"
+        )
         con.execute("create or replace table identity.shared_identifiers as select * from shared_found")
         con.execute("create or replace temp table touched as select owner as record_id from new_owners")
     else:
@@ -113,17 +114,27 @@ def kept_records(con: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def edges_of(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    """All edges that `con` keeps, strongest rule first."""
-    order = ORDERED.format(a="l.position", b="r.position")
+def edges_of(con: duckdb.DuckDBPyConnection, among: str | None = None) -> pa.Table:
+    """The edges that `con` keeps (those between records in table `among` alone), strongest rule first."""
+    inside = (
+        ""
+        if among is None
+        else (f"semi join {among} as l on edges.record_a = l.record_id semi join {among} as r on edges.record_b = r.record_id")
+    )
     return con.execute(
         f"""
-        with firsts as (select owner, min(position) as position from identity.normalised group by owner)
-        select edges.*
-        from identity.edges as edges
-        inner join firsts as l on edges.record_a = l.owner
-        inner join firsts as r on edges.record_b = r.owner
-        {order}
+        with
+        inside as (select edges.* from identity.edges as edges {inside}),
+        firsts as (
+            select owner, min(position) as position from identity.normalised
+            {"" if among is None else f"semi join {among} on normalised.owner = {among}.record_id"}
+            group by owner
+        )
+        select inside.*
+        from inside
+        inner join firsts as l on inside.record_a = l.owner
+        inner join firsts as r on inside.record_b = r.owner
+        order by match_probability desc, rule, l.position, r.position, known_at, known_until nulls last
         """
     ).to_arrow_table()
 

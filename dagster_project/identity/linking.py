@@ -1,25 +1,39 @@
 """From the store's records to its links: the model trained when it is due, new records compared with all, people found at each close.
 
-    statements -> model (trained once) -> edges (kept from run to run) -> stays, merge log, review, shared values
+    statements -> model (trained once) -> edges -> stays, merge log, review, shared values
 
-Everything is a function of the records known by each moment, the code and the shop's decisions. What is kept from run to run (the model, the
-edges) only saves the work of finding it again; where its fingerprint is another, it is found again.
+Everything is a function of the records known by each moment, the code and the shop's decisions. What is kept from run to run (the model, what
+comparing keeps, where each record stood at the last close) only saves the work of finding it again: a run reads the records that came since, and
+touches the customers that these could change. `identity.linked_until` says what the kept tables are made of; where that is another, all is
+found again.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.identity.comparing import KEPT, compare_new, edges_of
 from dagster_project.identity.link_lists import Decision, check_whole, constraints_of, in_force
-from dagster_project.identity.resolve import compare, review_of
+from dagster_project.identity.resolve import review_of
 from dagster_project.identity.splink_model import train
-from dagster_project.identity.statements import BROWSER_ATTACHMENTS, PERSONS, SHOP_CUT, SHOP_RULES, STATEMENTS, attachments_sql
+from dagster_project.identity.statements import (
+    BROWSER_ATTACHMENTS,
+    DIGEST,
+    NEWEST,
+    PERSONS,
+    SHOP_CUT,
+    SHOP_RULES,
+    STATEMENTS,
+    STATEMENTS_AFTER,
+    attachments_sql,
+)
 from dagster_project.identity.stays import attach, history
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
@@ -50,8 +64,23 @@ DECISIONS = pa.schema(
         ("why", pa.string()),
     ]
 )
-# What a model and an edge depend on besides the records.
-MATCHING = ("normalise", "nicknames", "rules", "comparisons", "blocking", "estimation", "patterns", "splink_model", "resolve", "statements")
+# What a model, an edge and a stay depend on besides the records.
+MATCHING = (
+    "normalise",
+    "nicknames",
+    "rules",
+    "comparisons",
+    "weights",
+    "blocking",
+    "estimation",
+    "patterns",
+    "splink_model",
+    "comparing",
+    "resolve",
+    "clustering",
+    "stays",
+    "statements",
+)
 
 
 @dataclass(frozen=True)
@@ -77,6 +106,22 @@ class Linked:
     model: Model
 
 
+@dataclass(frozen=True)
+class Until:
+    """What the kept tables are made of (the row of `identity.linked_until`).
+
+    fingerprint: the SHA-256 of code, model and pseudonym key. until, records, digest: the newest record compared, and how many versions there are
+    until then with what content. closed: the last close at which people were found. decided: the SHA-256 of the decisions in force by then.
+    """
+
+    fingerprint: str
+    until: datetime
+    records: int
+    digest: str
+    closed: datetime
+    decided: str
+
+
 def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision], key: str, artifacts: Path, registry: Registry) -> Linked:
     """Link the store's records and keep what was found.
 
@@ -84,31 +129,195 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
         ValueError: the shop's decisions contradict each other.
     """
     check_whole(decisions)
-    statements = warehouse.read(STATEMENTS)
-    persons = warehouse.read(PERSONS)
-    closes = closes_of(shop, max(persons["known_at"].to_pylist(), default=None))
-    model = model_of(warehouse, shop, statements, closes, artifacts, registry)
+    newest = warehouse.rows(NEWEST)[0][0]
+    closes = closes_of(shop, newest)
+    before = kept(warehouse)
+    model = model_at_hand(warehouse, artifacts) if before else None
+    statements = None
+    if model is None:
+        statements = warehouse.read(STATEMENTS)
+        model = model_of(warehouse, shop, statements, closes, artifacts, registry)
+    fingerprint = fingerprint_of([model.text or "exact rules alone", hashlib.sha256(key.encode()).hexdigest()])
+    if before and before.fingerprint != fingerprint:
+        before = None
     tell("identity", "comparing")
-    edges, shared = edges_of(warehouse, shop, statements, model)
-    tell("identity", "links")
 
     def closing(day: date) -> datetime:
         return shop.moment(day).known_by
 
-    found = history(persons, edges, SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
-    attachments = [warehouse.read(attachments_sql(rule)) for rule in SHOP_RULES] + [warehouse.read(BROWSER_ATTACHMENTS)]
-    links = pa.concat_tables([found.stays, attach(found.stays, pa.concat_tables(attachments))])
-    present = edges.filter(pc.is_null(edges["known_until"]))
-    anchor = dict(zip(found.records, found.anchors.tolist(), strict=True))
-    ends = zip(present["record_a"].to_pylist(), present["record_b"].to_pylist(), strict=True)
-    constraints = constraints_of(in_force(decisions, closes[-1], closing)) if closes else constraints_of({})
-    is_apart = np.array([anchor[one] != anchor[other] for one, other in ends], dtype=bool)
-    review = review_of(present, is_apart, constraints)
-    rows = [asdict(decision) for decision in decisions]
-    linked = Linked(edges, links, found.merge_log, review, shared, model.log, pa.Table.from_pylist(rows, schema=DECISIONS), model)
-    for table in ("customer_links", "merge_log", "clerical_review", "shared_identifiers", "model_log", "decisions"):
-        warehouse.replace(f"identity.{table}", getattr(linked, table))
+    with warehouse.transaction() as connection:
+        if before:
+            statements = said_since(connection, before.until)
+        else:
+            if statements is None:
+                statements = connection.execute(STATEMENTS).to_arrow_table()
+            for table in (*KEPT, "stood", "stays", "merge_log"):
+                connection.execute(f"drop table if exists identity.{table}")
+        # Birth dates are dates, so no record says which part of one comes first.
+        compare_new(connection, statements, model.text, SHOP_RULES, default_country=shop.country, day_first=True, since=model.since)
+        tell("identity", "links")
+        if before and not continues(before, statements, closes, decisions, closing):
+            for table in ("stood", "stays", "merge_log"):
+                connection.execute(f"drop table identity.{table}")
+        find_people(connection, before.closed if before else None, closes, decisions, closing, key)
+        attachments = [connection.execute(attachments_sql(rule)).to_arrow_table() for rule in SHOP_RULES]
+        attachments.append(connection.execute(BROWSER_ATTACHMENTS).to_arrow_table())
+        stays = connection.execute("select * from identity.stays order by source || ':' || source_customer_id, valid_from").to_arrow_table()
+        links = pa.concat_tables([stays, attach(stays, pa.concat_tables(attachments))])
+        constraints = constraints_of(in_force(decisions, closes[-1], closing)) if closes else constraints_of({})
+        apart = connection.execute(APART).to_arrow_table()
+        linked = Linked(
+            edges=connection.execute("select rule, match_probability, known_until from identity.edges").to_arrow_table(),
+            customer_links=links,
+            merge_log=connection.execute("select * from identity.merge_log").to_arrow_table(),
+            clerical_review=review_of(apart, np.ones(apart.num_rows, dtype=bool), constraints),
+            shared_identifiers=connection.execute(
+                "select * from identity.shared_identifiers order by rule, records desc, value_hash"
+            ).to_arrow_table(),
+            model_log=model.log,
+            decisions=pa.Table.from_pylist([asdict(decision) for decision in decisions], schema=DECISIONS),
+            model=model,
+        )
+        for table in ("customer_links", "clerical_review", "model_log", "decisions"):
+            connection.register("incoming", getattr(linked, table))
+            connection.execute(f"create or replace table identity.{table} as select * from incoming")
+        connection.execute("drop table if exists identity.linked_until")
+        if newest is not None:
+            records, digest = connection.execute(DIGEST, [newest]).fetchall()[0]
+            row = Until(fingerprint, newest, records, digest, closes[-1], decided_by(decisions, closes[-1], closing))
+            connection.register("incoming", pa.Table.from_pylist([asdict(row)]))
+            connection.execute("create table identity.linked_until as select * from incoming")
     return linked
+
+
+def said_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> pa.Table:
+    """What records state since a moment, and did not state before."""
+    statements = connection.execute(STATEMENTS_AFTER, [moment]).to_arrow_table()
+    connection.register("incoming", statements)
+    return connection.execute(
+        "select * from incoming anti join identity.normalised using (record_id) order by known_at, record_id"
+    ).to_arrow_table()
+
+
+# Pairs between which something says "one person", of records that are two customers now.
+APART = """
+select edges.*
+from identity.edges as edges
+inner join identity.stood as l on edges.record_a = l.record_id
+inner join identity.stood as r on edges.record_b = r.record_id
+where edges.known_until is null and l.anchor <> r.anchor
+"""
+
+
+def kept(warehouse: Warehouse) -> Until | None:
+    """What earlier runs left, where it is made of the records that the store has."""
+    if not warehouse.exists("identity.linked_until"):
+        return None
+    (row,) = warehouse.read("select * from identity.linked_until").to_pylist()
+    until = Until(**row)
+    return until if warehouse.rows(DIGEST, [until.until])[0] == (until.records, until.digest) else None
+
+
+def model_at_hand(warehouse: Warehouse, artifacts: Path) -> Model | None:
+    """The model that earlier runs trained; its records are those that they compared."""
+    log = warehouse.read("select * from identity.model_log")
+    line = log.to_pylist()[0]
+    folder = artifacts / "identity" / stamp(line["trained_as_of"]) if line["status"] == "trained" else None
+    if folder is None or not folder.is_dir():
+        return None
+    return Model(load(folder, line["artifact_sha256"]), line["trained_as_of"], log)
+
+
+def decided_by(decisions: Sequence[Decision], moment: datetime, closing: Callable[[date], datetime]) -> str:
+    """The SHA-256 of the decisions that are in force by a moment."""
+    lines = [repr(decision) for decision in decisions if closing(decision.day) <= moment]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def continues(
+    before: Until, fresh: pa.Table, closes: Sequence[datetime], decisions: Sequence[Decision], closing: Callable[[date], datetime]
+) -> bool:
+    """Whether people found at the closes so far stay as they are: what is new came after the last of them, and nobody decided otherwise."""
+    earliest = pc.min(fresh["known_at"]).as_py()
+    is_later = before.closed in closes and (earliest is None or earliest > before.closed)
+    return is_later and decided_by(decisions, before.closed, closing) == before.decided
+
+
+def find_people(
+    connection: duckdb.DuckDBPyConnection,
+    closed: datetime | None,
+    closes: Sequence[datetime],
+    decisions: Sequence[Decision],
+    closing: Callable[[date], datetime],
+    key: str,
+) -> None:
+    """Tables `stays`, `merge_log` and `stood` of schema `identity`, brought from the close `closed` to the last of `closes`.
+
+    Where the three are not there yet, from the first close on; else only for the records in temp table `touched`, those that newer decisions are
+    about, and all that hang together with them.
+    """
+    try:
+        connection.execute("from identity.stood limit 0")
+    except duckdb.CatalogException:
+        persons = connection.execute(PERSONS).to_arrow_table()
+        found = history(persons, edges_of(connection), SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
+        for table, rows in (("stays", found.stays), ("merge_log", found.merge_log), ("stood", found.stood)):
+            connection.register("incoming", rows)
+            connection.execute(f"create table identity.{table} as select * from incoming")
+        return
+    assert closed is not None
+    newer = sorted({record for decision in decisions if closing(decision.day) > closed for record in decision.pair})
+    pairs = sorted({decision.pair for decision in decisions})
+    connection.register("decided_records", pa.table({"record_id": pa.array(newer, pa.string())}))
+    connection.register(
+        "decided_pairs",
+        pa.table({"record_a": pa.array([a for a, _ in pairs], pa.string()), "record_b": pa.array([b for _, b in pairs], pa.string())}),
+    )
+    connection.execute(AROUND)
+    persons = connection.execute(
+        "select owner as record_id, min(known_at) as known_at from identity.normalised "
+        "semi join around on normalised.owner = around.record_id group by owner"
+    ).to_arrow_table()
+    stood = connection.execute("select stood.* from identity.stood as stood semi join around using (record_id)").to_arrow_table()
+    edges = edges_of(connection, "around")
+    ahead = [close for close in closes if close >= closed]
+    found = history(persons, edges, SHOP_RULES, ahead, decisions, closing, key, SHOP_CUT, stood)
+    connection.register("new_stays", found.stays)
+    connection.register("new_log", found.merge_log)
+    connection.register("new_stood", found.stood)
+    connection.execute(FOUND_ANEW)
+
+
+# The records whose customer the touched ones could change: all that hang together with them, by an edge, a decision or until now.
+AROUND = """
+create or replace temp table ties as
+with listed as (
+    select record_a as one, record_b as other from identity.edges
+    union all
+    select record_a, record_b from decided_pairs
+    union all
+    select record_id, anchor from identity.stood where record_id <> anchor
+)
+select one, other from listed
+union all
+select other, one from listed;
+
+create or replace temp table around as
+with recursive reached(record_id) as (
+    select record_id from (select record_id from touched union select record_id from decided_records)
+    union
+    select ties.other from reached inner join ties on reached.record_id = ties.one
+)
+select distinct record_id from reached semi join identity.normalised on reached.record_id = normalised.owner
+"""
+
+FOUND_ANEW = """
+delete from identity.stays where valid_to is null and source || ':' || source_customer_id in (select record_id from around);
+insert into identity.stays select * from new_stays;
+insert into identity.merge_log select * from new_log;
+delete from identity.stood where record_id in (select record_id from around);
+insert into identity.stood select * from new_stood
+"""
 
 
 def closes_of(shop: Shop, newest: datetime | None) -> list[datetime]:
@@ -156,42 +365,6 @@ def trained(warehouse: Warehouse, shop: Shop, known: pa.Table, records: int, clo
     reason = f"trained on {records:,} records with names"
     row = {"trained_as_of": close, "records": records, "status": "trained", "reason": reason, "artifact_sha256": digest}
     return Model(text, close, pa.Table.from_pylist([row | {"fingerprint": fingerprint}], schema=MODEL_LOG))
-
-
-def edges_of(warehouse: Warehouse, shop: Shop, statements: pa.Table, model: Model) -> tuple[pa.Table, pa.Table]:
-    """Edges and shared values (see `compare`): statements that an earlier run has not seen are weighed against all, the others' edges kept."""
-    fingerprint = fingerprint_of([model.text or "exact rules alone"])
-    fresh = unseen(warehouse, statements, fingerprint) if model.text else None
-    known = warehouse.read("select * from identity.edges") if fresh is not None else None
-    found = compare(statements, model.text, SHOP_RULES, only_new=fresh, known_edges=known, default_country=shop.country)
-    edges = found.edges
-    if model.since is not None:
-        # What the model says counts from its training on.
-        since = pa.scalar(model.since, pa.timestamp("us"))
-        counted = pc.if_else(pc.is_valid(edges["match_weight"]), pc.max_element_wise(edges["known_at"], since), edges["known_at"])
-        edges = edges.set_column(edges.schema.get_field_index("known_at"), "known_at", counted)
-    stamps = pa.array([fingerprint] * statements.num_rows, pa.string())
-    seen = statements.select(["record_id", "known_at"]).append_column("fingerprint", stamps)
-    with warehouse.transaction() as connection:
-        for table, rows in (("edges", edges), ("compared", seen)):
-            connection.register("incoming", rows)
-            connection.execute(f"create or replace table identity.{table} as select * from incoming")
-    return edges, found.shared
-
-
-def unseen(warehouse: Warehouse, statements: pa.Table, fingerprint: str) -> list[str] | None:
-    """The statements that came since the edges at hand were found; None where those must be found anew (other code, another model, statements
-    that are gone or came in between)."""
-    if not (warehouse.exists("identity.edges") and warehouse.exists("identity.compared")):
-        return None
-    seen = warehouse.rows("select record_id, known_at from identity.compared where fingerprint = ?", [fingerprint])
-    now = dict(zip(statements["record_id"].to_pylist(), statements["known_at"].to_pylist(), strict=True))
-    if not seen or any(now.get(record) != known_at for record, known_at in seen):
-        return None
-    old = {record for record, _ in seen}
-    fresh = [record for record in now if record not in old]
-    newest = max((known_at, record) for record, known_at in seen)
-    return fresh if all((now[record], record) > newest for record in fresh) else None
 
 
 def fingerprint_of(parts: Sequence[str]) -> str:

@@ -212,11 +212,7 @@ def normalise(
     columns.append("cast(source as varchar) as source" if "source" in names else "null::varchar as source")
     columns.append(f"cast({'owner' if 'owner' in names else 'record_id'} as varchar) as owner")
     for role in (*ROLES, *extra):
-        columns.append(
-            f"nullif({_plain(role)}, '') as \"{role}\""
-            if role in names
-            else f"null::varchar as {role}"
-        )
+        columns.append(f"nullif({_plain(role)}, '') as \"{role}\"" if role in names else f"null::varchar as {role}")
     con.execute(
         "create or replace temp table raw_records as "
         f"select *, {first_position} - 1 + row_number() over (order by known_at, record_id) as position "

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_project.identity.linking import Linked
 from dagster_project.identity.comparing import MODEL_RULE
+from dagster_project.identity.linking import Linked
 
 BIGGEST = 10
 

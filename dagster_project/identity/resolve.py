@@ -120,7 +120,11 @@ def review_of(edges: pa.Table, is_apart: np.ndarray, constraints: Constraints) -
     by = {"is_model": pc.invert(is_exact), "weight": rows["match_weight"]}
     order = pc.sort_indices(
         pa.table({**by, "record_a": rows["record_a"], "record_b": rows["record_b"], "rule": rows["rule"], "known_at": rows["known_at"]}),
-        sort_keys=[("is_model", "ascending"), ("weight", "descending"), *((name, "ascending") for name in ("record_a", "record_b", "rule", "known_at"))],
+        sort_keys=[
+            ("is_model", "ascending"),
+            ("weight", "descending"),
+            *((name, "ascending") for name in ("record_a", "record_b", "rule", "known_at")),
+        ],
     )
     reason = pc.if_else(is_exact, "kept apart by a constraint or by one record a file", "near, and no cluster")
     return rows.append_column("reason", reason).take(order)

@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
-import pyarrow as pa
-
-from dagster_project.identity.normalise import normalise
 
 
 @dataclass(frozen=True)

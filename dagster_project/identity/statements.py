@@ -42,7 +42,8 @@ left join identity.contact_points as phones
     on phones.kind = 'phone' and records.phone = phones.stated and coalesce(records.country, '') = coalesce(phones.country, '')
 """
 
-STATEMENTS = f"""
+# What the records say, whole or only what they said after a moment that is the statement's parameter.
+_STATEMENTS = f"""
 with stated as ({STATED})
 select
     owner || '#' || left(md5(to_json(columns_of)::varchar), 12) as record_id,
@@ -57,12 +58,26 @@ from (
         min(known_at) as known_at,
         struct_pack(given_name, family_name, birth_date, email, phone, street, city, postcode, country, login_id, loyalty_id) as columns_of
     from stated
-    where is_person
+    where is_person{{after}}
     group by owner, source, columns_of
 )
 order by known_at, record_id
 """
+STATEMENTS = _STATEMENTS.format(after="")
+STATEMENTS_AFTER = _STATEMENTS.format(after=" and known_at > ?")
 
+# One row: of what was known until a moment (the parameter) how many versions there are, and a digest of all that statements are made of.
+DIGEST = """
+select
+    count(*),
+    coalesce(sum(hash(
+        record_id, source, known_at, first_name, last_name, birth_date, email, phone, street, city, postal_code, country, login_id, loyalty_id
+    )::hugeint), 0)::varchar
+from identity.customer_records
+where is_person and known_at <= ?
+"""
+
+NEWEST = "select max(known_at) from identity.customer_records where is_person"
 PERSONS = """
 select record_id, min(known_at) as known_at from identity.customer_records where is_person group by record_id order by known_at, record_id
 """

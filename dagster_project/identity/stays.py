@@ -13,15 +13,26 @@ from datetime import date, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.clustering import CUT, Positions
-from dagster_project.identity.link_lists import Decision, in_force
 from dagster_project.identity.comparing import MODEL_RULE
-from dagster_project.identity.resolve import grouped
+from dagster_project.identity.link_lists import Decision, in_force
+from dagster_project.identity.resolve import grouped, places_of
 from dagster_project.identity.rules import Rule
 
+# Where persons' records stood at a close: each with its anchor (a record id) and what brought it there.
+STOOD = pa.schema(
+    [
+        ("record_id", pa.string()),
+        ("anchor", pa.string()),
+        ("rule", pa.string()),
+        ("match_probability", pa.float64()),
+        ("valid_from", pa.timestamp("us")),
+    ]
+)
 STAYS = pa.schema(
     [
         ("customer_id", pa.string()),
@@ -51,13 +62,12 @@ Stay = tuple[int, str, float, datetime]
 
 @dataclass(frozen=True)
 class History:
-    """Stays of persons' records (STAYS), the customers that became one or two (MERGE_LOG), and the clusters of the last close: for each record
-    (`records`, first known first) the position of its cluster's anchor."""
+    """Stays of persons' records (STAYS), the customers that became one or two (MERGE_LOG), and where the records stand at the last close (STOOD,
+    ordered like the records)."""
 
     stays: pa.Table
     merge_log: pa.Table
-    records: list[str]
-    anchors: Positions
+    stood: pa.Table
 
 
 def pseudonym(key: str, record_id: str) -> str:
@@ -74,8 +84,9 @@ def history(
     closing: Callable[[date], datetime],
     key: str,
     cut: float = CUT,
+    stood: pa.Table | None = None,
 ) -> History:
-    """The stays of every record.
+    """The stays of every record, in the order of the records' ids.
 
     Args:
         records: record_id (source:source_customer_id), known_at (first); one row per record.
@@ -85,13 +96,15 @@ def history(
         decisions: what people decided; `closing` says from which moment a day's decisions are in force.
         key: the shop's pseudonym key.
         cut: the mean weight that a merge of two groups needs.
+        stood: where records stood at the first of `closes` (STOOD), when only what changed since then is asked for; the records are then those
+            whose customer may have changed, with all that hang together with them.
     """
     ordered = sorted(zip(records["known_at"].to_pylist(), records["record_id"].to_pylist(), strict=True))
     names = [name for _, name in ordered]
     known = [at for at, _ in ordered]
     at = {name: place for place, name in enumerate(names)}
-    left = np.array([at[name] for name in edges["record_a"].to_pylist()], dtype=np.int64)
-    right = np.array([at[name] for name in edges["record_b"].to_pylist()], dtype=np.int64)
+    ids = pa.array(names, pa.string())
+    left, right = places_of(edges["record_a"], ids), places_of(edges["record_b"], ids)
     moments = np.array(closes, dtype="datetime64[us]")
     came = np.searchsorted(moments, np.array(known, dtype="datetime64[us]"))
     begins = np.searchsorted(moments, edges["known_at"].to_numpy().astype("datetime64[us]"))
@@ -102,7 +115,13 @@ def history(
     stays: list[list[Stay]] = [[] for _ in names]
     log: list[tuple[datetime, str, int, int, int, str]] = []
     decided: dict[tuple[str, str], Decision] = {}
-    for place, moment in enumerate(closes):
+    if stood is not None:
+        for row in stood.to_pylist():
+            record, anchor = at[row["record_id"]], at[row["anchor"]]
+            anchors[record] = anchor
+            stays[record].append((anchor, row["rule"], row["match_probability"], row["valid_from"]))
+        decided = {p: d for p, d in in_force(decisions, closes[0], closing).items() if p[0] in at and p[1] in at}
+    for place, moment in list(enumerate(closes))[0 if stood is None else 1 :]:
         active = (begins <= place) & (place < ends)
         before, decided = decided, {p: d for p, d in in_force(decisions, moment, closing).items() if p[0] in at and p[1] in at}
         changed = [pair for pair in {*before, *decided} if before.get(pair) != decided.get(pair)]
@@ -129,9 +148,10 @@ def history(
             stays[record].append((int(anchors[record]), rule, probability, start))
         grown = moved[came[moved] < place]
         log += [(moment, *row) for row in _changes(grown, old, anchors, came <= place, best, edges, hand, changed, at)]
-    ids = {anchor: pseudonym(key, names[anchor]) for row in stays for anchor, *_ in row}
-    merged = [(when, kind, ids[one], ids[other], count, because) for when, kind, one, other, count, because in log]
-    return History(_table(names, stays, ids), _columns(merged, MERGE_LOG), names, anchors)
+    customers = {anchor: pseudonym(key, names[anchor]) for row in stays for anchor, *_ in row}
+    merged = [(when, kind, customers[one], customers[other], count, because) for when, kind, one, other, count, because in log]
+    now = [(names[record], names[row[-1][0]], *row[-1][1:]) for record, row in enumerate(stays)]
+    return History(_table(names, stays, customers), _columns(merged, MERGE_LOG), _columns(now, STOOD))
 
 
 def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
@@ -267,6 +287,8 @@ def attach(found: pa.Table, attachments: pa.Table) -> pa.Table:
         people use is nobody's, until they turn out one. A visitor without ties has no row.
     """
     whole: dict[str, list[tuple[str, datetime, datetime | None]]] = {}
+    names = pc.binary_join_element_wise(found["source"], found["source_customer_id"], ":")
+    found = found.filter(pc.is_in(names, attachments["record_id"].combine_chunks()))
     for row in found.select(["customer_id", "source", "source_customer_id", "valid_from", "valid_to"]).to_pylist():
         whole.setdefault(f"{row['source']}:{row['source_customer_id']}", []).append(
             (row["customer_id"], row["valid_from"], row["valid_to"])

@@ -1,6 +1,7 @@
 """The store's links: what a run keeps from the run before changes nothing, and a shop too small to learn from says so."""
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -9,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 from dagster_project.identity import linking
+from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.linking import Linked, link_records
 from dagster_project.settings import SHOPS
 from dagster_project.shop import load_shop
@@ -61,14 +63,16 @@ def store(folder: Path) -> Warehouse:
     return warehouse
 
 
-def linked(warehouse: Warehouse, until: datetime) -> Linked:
+def linked(warehouse: Warehouse, until: datetime, decisions: Sequence[Decision] = ()) -> Linked:
     """Links of what was known by then."""
     with warehouse.transaction() as connection:
         connection.execute("delete from identity.customer_records")
         connection.execute("insert into identity.customer_records select * from identity.every_record where known_at <= ?", [until])
     folder = warehouse.path.parent
     shop = load_shop(SHOPS / "small")
-    return link_records(warehouse, shop, [], "a key", folder, Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlflow", "small"))
+    return link_records(
+        warehouse, shop, decisions, "a key", folder, Registry(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlflow", "small")
+    )
 
 
 def begun(stays: pa.Table, by: datetime) -> set[tuple[object, ...]]:
@@ -92,12 +96,49 @@ def test_night_by_night_or_all_at_once_the_links_are_the_same(tmp_path: Path, mo
     for night, then in zip(nights, believed, strict=True):
         assert begun(whole.customer_links, night) == then, "later records changed what was believed"
     assert "model" in whole.customer_links["rule"].to_pylist()
-    # The control: edges kept from another model, or from records that are gone, are not used.
-    seen = nightly.rows("select count(*), count(distinct fingerprint) from identity.compared")
-    assert seen[0][1] == 1
-    statements = nightly.read(linking.STATEMENTS)
-    assert linking.unseen(nightly, statements, "another") is None
-    assert linking.unseen(nightly, statements.slice(5), str(nightly.rows("select min(fingerprint) from identity.compared")[0][0])) is None
+    # The last nights touched few records, and found them again where what is kept was made of others.
+    assert linking.kept(nightly) is not None
+    with nightly.transaction() as connection:
+        connection.execute(
+            "update identity.customer_records set city = 'Elsewhere' where record_id = (select min(record_id) from identity.customer_records)"
+        )
+    assert linking.kept(nightly) is None
+
+
+def test_a_night_finds_people_only_around_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    seen: list[int] = []
+    whole = linking.history
+    monkeypatch.setattr(linking, "history", lambda persons, *rest: (seen.append(persons.num_rows), whole(persons, *rest))[1])
+    warehouse = store(tmp_path / "nightly")
+    linked(warehouse, datetime(2026, 3, 4))
+    linked(warehouse, datetime(2026, 3, 5))
+    every = warehouse.rows("select count(distinct record_id) from identity.customer_records")[0][0]
+    assert seen[0] > 200 and 0 < seen[1] < every / 4
+    # The control: a model that says something else starts from nothing.
+    monkeypatch.setattr(linking, "fingerprint_of", lambda parts: "another")
+    linked(warehouse, datetime(2026, 3, 5))
+    assert seen[2] == every
+
+
+def test_a_decision_about_an_old_day_is_found_anew_and_one_of_today_only_around_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    until = datetime(2026, 3, 8)
+    for day in (date(2026, 3, 2), date(2026, 3, 7)):
+        nightly, at_once = store(tmp_path / f"nightly {day}"), store(tmp_path / f"once {day}")
+        before = linked(nightly, datetime(2026, 3, 7))
+        joined = before.customer_links.filter(pc.equal(before.customer_links["rule"], "model")).to_pylist()[0]
+        anchor = next(
+            r for r in before.customer_links.to_pylist() if r["customer_id"] == joined["customer_id"] and r["rule"] == "first record"
+        )
+        decisions = [
+            Decision(day, "unlink", f"crm:{joined['source_customer_id']}", f"crm:{anchor['source_customer_id']}", "Ann", "two people")
+        ]
+        links = linked(nightly, until, decisions).customer_links
+        assert links.equals(linked(at_once, until, decisions).customer_links)
+        assert nightly.read("select * from identity.merge_log").equals(at_once.read("select * from identity.merge_log"))
+        present = {r["source_customer_id"]: r["customer_id"] for r in links.to_pylist() if r["valid_to"] is None}
+        assert present[joined["source_customer_id"]] != present[anchor["source_customer_id"]]
 
 
 def test_an_office_mailbox_links_nobody_and_is_reported(tmp_path: Path) -> None:

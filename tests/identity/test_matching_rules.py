@@ -7,8 +7,8 @@ import phonenumbers
 import pyarrow as pa
 import pytest
 
-from dagster_project.identity.normalise import normalise
 from dagster_project.identity.comparing import compare
+from dagster_project.identity.normalise import normalise
 from dagster_project.identity.rules import vendor_rule
 
 
