@@ -27,7 +27,6 @@ from dagster_project.identity.statements import (
     BROWSER_ATTACHMENTS,
     DIGEST,
     NEWEST,
-    PERSONS,
     SHOP_CUT,
     SHOP_RULES,
     STATEMENTS,
@@ -259,7 +258,7 @@ def find_people(
     try:
         connection.execute("from identity.stood limit 0")
     except duckdb.CatalogException:
-        persons = connection.execute(PERSONS).to_arrow_table()
+        persons = connection.execute(PERSONS.format(among="")).to_arrow_table()
         found = history(persons, edges_of(connection), SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
         for table, rows in (("stays", found.stays), ("merge_log", found.merge_log), ("stood", found.stood)):
             connection.register("incoming", rows)
@@ -274,10 +273,7 @@ def find_people(
         pa.table({"record_a": pa.array([a for a, _ in pairs], pa.string()), "record_b": pa.array([b for _, b in pairs], pa.string())}),
     )
     connection.execute(AROUND)
-    persons = connection.execute(
-        "select owner as record_id, min(known_at) as known_at from identity.normalised "
-        "semi join around on normalised.owner = around.record_id group by owner"
-    ).to_arrow_table()
+    persons = connection.execute(PERSONS.format(among="semi join around on normalised.owner = around.record_id")).to_arrow_table()
     stood = connection.execute("select stood.* from identity.stood as stood semi join around using (record_id)").to_arrow_table()
     edges = edges_of(connection, "around")
     ahead = [close for close in closes if close >= closed]
@@ -287,6 +283,8 @@ def find_people(
     connection.register("new_stood", found.stood)
     connection.execute(FOUND_ANEW)
 
+
+PERSONS = "select owner as record_id, min(known_at) as known_at from identity.normalised {among} group by owner"
 
 # The records whose customer the touched ones could change: all that hang together with them, by an edge, a decision or until now.
 AROUND = """

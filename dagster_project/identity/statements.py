@@ -78,9 +78,6 @@ where is_person and known_at <= ?
 """
 
 NEWEST = "select max(known_at) from identity.customer_records where is_person"
-PERSONS = """
-select record_id, min(known_at) as known_at from identity.customer_records where is_person group by record_id order by known_at, record_id
-"""
 
 
 def attachments_sql(rule: Rule) -> str:
