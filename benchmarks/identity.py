@@ -10,6 +10,8 @@ one. The truth is read after matching and only to score it.
     pair_*      of all pairs of records said to be one person, how many are (precision); of all true pairs, how many were said (recall)
     cluster_*   a cluster is right when it holds exactly the records of one person: right clusters among those found (precision)
                 and among the true ones (recall); people with one record count too
+    bcubed_*    B-cubed (Bagga and Baldwin 1998): for the mean record, how many of the records it was put with are its person's (precision),
+                and how many of its person's records it was put with (recall); a big cluster that misses one record is nearly right here
     seconds     training included (ours and Splink), from the table in memory to clusters; each contender in a process of its own
     peak_mb     the highest resident memory of that process, libraries included
 """
@@ -37,6 +39,7 @@ from dagster_project.identity.resolve import resolve
 from dagster_project.identity.splink_model import train
 
 JOINED = ("given_name", "family_name", "full_name", "street")
+KINDS = ("pair", "cluster", "bcubed")
 Clusters = dict[str, str]
 
 
@@ -72,6 +75,9 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
                 else:
                     selected.append(f"coalesce({', '.join(parts)}) as {role}")
             tables.append(con.execute(f"select {', '.join(selected)} from file order by row_number").to_arrow_table())
+            rows, ids = con.execute(f"select count(*), count(distinct {identifier}) from file").fetchone() or (0, 0)
+            if rows != ids:
+                raise ValueError(f"{path}: the column of role id must name each record once, and has {ids:,} names for {rows:,} records")
             people = con.execute(f"select '{number}:' || {identifier}, cast(\"{truth}\" as varchar) from file").fetchall()
             for record, person in people:
                 matched = re.search(pattern, person) if pattern and person else None
@@ -82,16 +88,19 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
     return pa.concat_tables(tables, promote_options="default"), true
 
 
+def ratios_of(precision: float, recall: float) -> tuple[float, float, float]:
+    """Both and their harmonic mean."""
+    return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
 def score(found: Clusters, true: Clusters) -> dict[str, float]:
-    """Pairwise and exact-cluster precision, recall and F1 (see the module); a ratio of nothing is 1."""
+    """Pairwise, exact-cluster and B-cubed precision, recall and F1 (see the module); a ratio of nothing is 1."""
 
     def pairs(counts: Counter[Any]) -> int:
         return sum(count * (count - 1) // 2 for count in counts.values())
 
     def ratios(right: int, said: int, there: int) -> tuple[float, float, float]:
-        precision = right / said if said else 1.0
-        recall = right / there if there else 1.0
-        return precision, recall, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+        return ratios_of(right / said if said else 1.0, right / there if there else 1.0)
 
     together = pairs(Counter((found[record], true[record]) for record in true))
     pair = ratios(together, pairs(Counter(found.values())), pairs(Counter(true.values())))
@@ -102,8 +111,13 @@ def score(found: Clusters, true: Clusters) -> dict[str, float]:
             members[name].append(record)
         groups.append({tuple(sorted(records)) for records in members.values()})
     cluster = ratios(len(groups[0] & groups[1]), len(groups[0]), len(groups[1]))
-    names = [f"{kind}_{measure}" for kind in ("pair", "cluster") for measure in ("precision", "recall", "f1")]
-    return {name: round(value, 5) for name, value in zip(names, (*pair, *cluster), strict=True)}
+    both = Counter((found[record], true[record]) for record in true)
+    said, there = Counter(found[record] for record in true), Counter(true.values())
+    # Each record's share summed: a group of n records that are together in both counts n times n / size.
+    shares = [sum(n * n / sizes[key[side]] for key, n in both.items()) for side, sizes in ((0, said), (1, there))]
+    bcubed = ratios_of(shares[0] / len(true), shares[1] / len(true)) if true else (1.0, 1.0, 1.0)
+    names = [f"{kind}_{measure}" for kind in KINDS for measure in ("precision", "recall", "f1")]
+    return {name: round(value, 5) for name, value in zip(names, (*pair, *cluster, *bcubed), strict=True)}
 
 
 def ours(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
@@ -261,7 +275,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"{chosen.map}: a mapping of column: role is needed")
         roles = {str(column): str(role) for column, role in mapped.items() if role is not None}
         records, true = read_records(paths, roles, chosen.truth, chosen.truth_pattern)
-    except (OSError, ValueError, yaml.YAMLError, duckdb.Error) as error:
+    except (OSError, ValueError, yaml.YAMLError, duckdb.Error, re.error) as error:
         print(f"benchmarks.identity: {error}", file=sys.stderr)
         return 2
     results: dict[str, dict[str, float | None]] = {}
@@ -277,14 +291,15 @@ def main(arguments: list[str] | None = None) -> int:
         print(json.dumps(results))
     else:
         print(f"{records.num_rows:,} records, {len(set(true.values())):,} people, {len(paths)} file(s)")
-        print(f"{'':8}{'pair P':>9}{'R':>9}{'F1':>9}{'cluster P':>11}{'R':>9}{'F1':>9}{'seconds':>9}{'peak MB':>9}")
+        print(
+            f"{'':8}{'pair P':>9}{'R':>9}{'F1':>9}{'cluster P':>11}{'R':>9}{'F1':>9}{'B-cubed P':>11}{'R':>9}{'F1':>9}{'seconds':>9}{'peak MB':>9}"
+        )
         for name, row in results.items():
-            values = [
-                "-" if value is None else f"{value:.4f}" if key.startswith(("pair", "cluster")) else f"{value:.1f}"
-                for key, value in row.items()
-            ]
-            print(f"{name:8}" + "".join(f"{value:>{width}}" for value, width in zip(values, (9, 9, 9, 11, 9, 9, 9, 9), strict=True)))
-        print("cluster: exactly the records of one person; truth is read only to score")
+            values = ["-" if value is None else f"{value:.4f}" if key.startswith(KINDS) else f"{value:.1f}" for key, value in row.items()]
+            print(
+                f"{name:8}" + "".join(f"{value:>{width}}" for value, width in zip(values, (9, 9, 9, 11, 9, 9, 11, 9, 9, 9, 9), strict=True))
+            )
+        print("cluster: exactly the records of one person; B-cubed: the mean over records; truth is read only to score")
     return int(failed)
 
 

@@ -121,9 +121,9 @@ BIG_FILE = 20_000
 
 
 def pair_budget(key: BlockingKey, records: int) -> int:
-    """How many pairs a key may cost: three a record, a wide one half a pair a record; in smaller files more."""
-    wide = 200_000 if records <= BIG_FILE else max(100_000, records // 2)
-    return wide if key.is_wide else max(200_000, 3 * records)
+    """How many pairs a key may cost: two a record, a wide one a pair for four records; in smaller files more."""
+    wide = 200_000 if records <= BIG_FILE else max(50_000, records // 4)
+    return wide if key.is_wide else max(200_000, 2 * records)
 
 
 LIKELY = (

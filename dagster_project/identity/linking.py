@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from dagster_project.identity.comparing import KEPT, compare_new, edges_of
 from dagster_project.identity.link_lists import Decision, check_whole, constraints_of, in_force
-from dagster_project.identity.resolve import review_of
+from dagster_project.identity.resolve import places_of, review_of
 from dagster_project.identity.splink_model import train
 from dagster_project.identity.statements import (
     BROWSER_ATTACHMENTS,
@@ -33,7 +33,7 @@ from dagster_project.identity.statements import (
     STATEMENTS_AFTER,
     attachments_sql,
 )
-from dagster_project.identity.stays import attach, history
+from dagster_project.identity.stays import around, attach, history
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
@@ -265,14 +265,10 @@ def find_people(
             connection.execute(f"create table identity.{table} as select * from incoming")
         return
     assert closed is not None
-    newer = sorted({record for decision in decisions if closing(decision.day) > closed for record in decision.pair})
-    pairs = sorted({decision.pair for decision in decisions})
-    connection.register("decided_records", pa.table({"record_id": pa.array(newer, pa.string())}))
-    connection.register(
-        "decided_pairs",
-        pa.table({"record_a": pa.array([a for a, _ in pairs], pa.string()), "record_b": pa.array([b for _, b in pairs], pa.string())}),
-    )
-    connection.execute(AROUND)
+    newer = [record for decision in decisions if closing(decision.day) > closed for record in decision.pair]
+    reached = hanging_together(connection, newer, [decision.pair for decision in decisions])
+    connection.register("around_records", pa.table({"record_id": reached}))
+    connection.execute("create or replace temp table around as select * from around_records")
     persons = connection.execute(PERSONS.format(among="semi join around on normalised.owner = around.record_id")).to_arrow_table()
     stood = connection.execute("select stood.* from identity.stood as stood semi join around using (record_id)").to_arrow_table()
     edges = edges_of(connection, "around")
@@ -286,28 +282,28 @@ def find_people(
 
 PERSONS = "select owner as record_id, min(known_at) as known_at from identity.normalised {among} group by owner"
 
-# The records whose customer the touched ones could change: all that hang together with them, by an edge, a decision or until now.
-AROUND = """
-create or replace temp table ties as
-with listed as (
-    select record_a as one, record_b as other from identity.edges
-    union all
-    select record_a, record_b from decided_pairs
-    union all
-    select record_id, anchor from identity.stood where record_id <> anchor
-)
-select one, other from listed
-union all
-select other, one from listed;
 
-create or replace temp table around as
-with recursive reached(record_id) as (
-    select record_id from (select record_id from touched union select record_id from decided_records)
-    union
-    select ties.other from reached inner join ties on reached.record_id = ties.one
-)
-select distinct record_id from reached semi join identity.normalised on reached.record_id = normalised.owner
-"""
+def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str], decided: Sequence[tuple[str, str]]) -> pa.Array:
+    """The records whose customer could change with the edges of those in temp table `touched` or with decisions about those in `newer`: all that
+    hang together with them, by an edge, one of the pairs `decided`, or until now."""
+    stood = connection.execute("select record_id, anchor from identity.stood").to_arrow_table()
+    came = connection.execute("select record_id from touched anti join identity.stood as stood using (record_id)").to_arrow_table()
+    edges = connection.execute("select record_a, record_b from identity.edges").to_arrow_table()
+    every = pa.concat_arrays([column.combine_chunks() for column in (stood["record_id"], came["record_id"])])
+    pairs = pa.table(
+        {"record_a": pa.array([a for a, _ in decided], pa.string()), "record_b": pa.array([b for _, b in decided], pa.string())}
+    )
+    ends = [("record_id", "anchor", stood), ("record_a", "record_b", edges), ("record_a", "record_b", pairs)]
+    one, other = (np.concatenate([places_of(table[names[side]], every) for *names, table in ends]) for side in (0, 1))
+    is_here = (one >= 0) & (other >= 0)
+    seeds = pa.concat_arrays(
+        [connection.execute("select record_id from touched").to_arrow_table()["record_id"].combine_chunks(), pa.array(newer, pa.string())]
+    )
+    touched = np.zeros(len(every), dtype=bool)
+    places = places_of(pa.chunked_array([seeds]), every)
+    touched[places[places >= 0]] = True
+    return every.take(pa.array(around(touched, one[is_here], other[is_here])))
+
 
 FOUND_ANEW = """
 delete from identity.stays where valid_to is null and source || ':' || source_customer_id in (select record_id from around);

@@ -134,7 +134,10 @@ def history(
             continue
         must = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "link"]
         cannot = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "unlink"]
-        inside = _around(touched & (came <= place), left[active], right[active], must, anchors)
+        # What could change: all that hang together with what is touched, by an edge, a decision or until now.
+        hand_made = np.array(must, dtype=np.int64).reshape(-1, 2)
+        ties = [(left[active], right[active]), (hand_made[:, 0], hand_made[:, 1]), (np.arange(len(names)), anchors)]
+        inside = around(touched & (came <= place), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
         found = _found(inside, edges, left, right, active, rules, must, cannot, cut)
         moved = inside[found != anchors[inside]]
         old = anchors.copy()
@@ -165,15 +168,11 @@ def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
     return places
 
 
-def _around(touched: np.ndarray, left: Positions, right: Positions, must: list[tuple[int, int]], anchors: Positions) -> Positions:
-    """The records whose customer what is touched could change: all that hang together with it, by an edge, a decision or until now."""
-    size = len(touched)
-    hand = np.array(must, dtype=np.int64).reshape(-1, 2)
-    one = np.concatenate([left, hand[:, 0], np.arange(size)])
-    other = np.concatenate([right, hand[:, 1], anchors])
-    graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(size, size))
+def around(touched: np.ndarray, left: Positions, right: Positions) -> Positions:
+    """The records that hang together with a touched one by the ties between `left` and `right`."""
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(len(touched),) * 2)
     label = connected_components(graph, directed=False)[1]
-    stirred = np.zeros(size, dtype=bool)
+    stirred = np.zeros(len(touched), dtype=bool)
     stirred[label[touched]] = True
     return np.flatnonzero(stirred[label])
 

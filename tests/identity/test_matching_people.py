@@ -227,7 +227,7 @@ def test_the_command_prints_the_three_contenders_as_json(tmp_path: Path, capsys:
     assert main([str(data), "--truth", "rec_id", "--truth-pattern", r"rec-(\d+)", "--map", str(mapped), "--country", "AU", "--json"]) == 0
     results = json.loads(capsys.readouterr().out)
     assert list(results) == ["ours", "splink", "exact"]
-    keys = {f"{kind}_{name}" for kind in ("pair", "cluster") for name in ("precision", "recall", "f1")} | {"seconds", "peak_mb"}
+    keys = {f"{kind}_{name}" for kind in ("pair", "cluster", "bcubed") for name in ("precision", "recall", "f1")} | {"seconds", "peak_mb"}
     assert all(set(row) == keys for row in results.values())
     assert all(value is not None for value in results["ours"].values())
 
@@ -242,12 +242,12 @@ def test_an_unknown_role_is_refused_with_the_roles_there_are(tmp_path: Path, cap
 @pytest.mark.parametrize(
     ("found", "true", "expected"),
     [
-        ({"a": "1", "b": "1", "c": "2"}, {"a": "x", "b": "x", "c": "y"}, (1.0, 1.0, 1.0, 1.0)),
-        ({"a": "1", "b": "1", "c": "1"}, {"a": "x", "b": "x", "c": "y"}, (1 / 3, 1.0, 0.0, 0.0)),
-        ({"a": "1", "b": "2", "c": "3"}, {"a": "x", "b": "x", "c": "y"}, (1.0, 0.0, 1 / 3, 0.5)),
+        ({"a": "1", "b": "1", "c": "2"}, {"a": "x", "b": "x", "c": "y"}, (1.0, 1.0, 1.0, 1.0, 1.0, 1.0)),
+        ({"a": "1", "b": "1", "c": "1"}, {"a": "x", "b": "x", "c": "y"}, (1 / 3, 1.0, 0.0, 0.0, 5 / 9, 1.0)),
+        ({"a": "1", "b": "2", "c": "3"}, {"a": "x", "b": "x", "c": "y"}, (1.0, 0.0, 1 / 3, 0.5, 1.0, 2 / 3)),
     ],
 )
-def test_pairs_and_exact_clusters_are_counted(found: dict[str, str], true: dict[str, str], expected: tuple[float, ...]) -> None:
+def test_pairs_exact_clusters_and_b_cubed_are_counted(found: dict[str, str], true: dict[str, str], expected: tuple[float, ...]) -> None:
     measured = score(found, true)
-    names = ("pair_precision", "pair_recall", "cluster_precision", "cluster_recall")
+    names = [f"{kind}_{measure}" for kind in ("pair", "cluster", "bcubed") for measure in ("precision", "recall")]
     assert [measured[name] for name in names] == pytest.approx(expected, abs=1e-5)
