@@ -112,5 +112,7 @@ def test_an_unlink_of_what_the_data_link_survives_every_run(
     assert (kind, because) == ("split", "unlinked by Ann: mother and son")
     # The control: linking that forgets the decisions has them in one customer again, and the check above is red.
     monkeypatch.setattr(stays, "in_force", lambda *_: {})
+    with store_of(settings).transaction() as connection:
+        connection.execute("drop table identity.linked_until")
     forgotten = relinked(settings, tmp_path)
     assert forgotten[one] == forgotten[other]
