@@ -293,8 +293,9 @@ def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str]
     pairs = pa.table(
         {"record_a": pa.array([a for a, _ in decided], pa.string()), "record_b": pa.array([b for _, b in decided], pa.string())}
     )
-    ends = [("record_id", "anchor", stood), ("record_a", "record_b", edges), ("record_a", "record_b", pairs)]
-    one, other = (np.concatenate([places_of(table[names[side]], every) for *names, table in ends]) for side in (0, 1))
+    ends = ((stood["record_id"], stood["anchor"]), (edges["record_a"], edges["record_b"]), (pairs["record_a"], pairs["record_b"]))
+    one = np.concatenate([places_of(left, every) for left, _ in ends])
+    other = np.concatenate([places_of(right, every) for _, right in ends])
     is_here = (one >= 0) & (other >= 0)
     seeds = pa.concat_arrays(
         [connection.execute("select record_id from touched").to_arrow_table()["record_id"].combine_chunks(), pa.array(newer, pa.string())]

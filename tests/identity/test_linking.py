@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pytest
 from dagster_project.identity import linking
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.linking import Linked, link_records
+from dagster_project.identity.stays import History
 from dagster_project.settings import SHOPS
 from dagster_project.shop import load_shop
 from dagster_project.warehouse import Warehouse
@@ -109,7 +111,12 @@ def test_a_night_finds_people_only_around_what_came(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(linking, "MIN_RECORDS", 100)
     seen: list[int] = []
     whole = linking.history
-    monkeypatch.setattr(linking, "history", lambda persons, *rest: (seen.append(persons.num_rows), whole(persons, *rest))[1])
+
+    def counted(persons: pa.Table, *rest: Any) -> History:
+        seen.append(persons.num_rows)
+        return whole(persons, *rest)
+
+    monkeypatch.setattr(linking, "history", counted)
     warehouse = store(tmp_path / "nightly")
     linked(warehouse, datetime(2026, 3, 4))
     linked(warehouse, datetime(2026, 3, 5))
