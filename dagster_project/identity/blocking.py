@@ -192,9 +192,14 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
     con.execute(_arrived(keys, limits, start))
     is_owned = con.execute("select 1 from normalised where owner <> record_id limit 1").fetchone() is not None
     apart = [*(["l.owner <> r.owner"] if is_owned else []), *(["l.source <> r.source"] if across_sources else [])]
-    only_apart = (
-        "inner join normalised as l on worth_it.left_position = l.position "
-        f"inner join normalised as r on worth_it.right_position = r.position where {' and '.join(apart)}"
+    # Judged in steps of their own: as filters, DuckDB may join all records with all others first.
+    is_apart = " and ".join(apart) or "true"
+    sides = (
+        ""
+        if not apart
+        else (
+            "left join normalised as l on worth_it.left_position = l.position left join normalised as r on worth_it.right_position = r.position"
+        )
     )
     con.execute(
         """
@@ -210,7 +215,6 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
         insert into identity.blocking_keys select position, value, is_wide from arrived_keys;
         """
     )
-    # Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
     con.execute(
         f"""
         create or replace temp table pairs as
@@ -226,9 +230,11 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
             select left_position, right_position from found where not is_wide or {not limits.is_big}
             union all
             select left_position, right_position from judged where is_likely and {limits.is_big}
+        ),
+        told as materialized (
+            select worth_it.left_position, worth_it.right_position, {is_apart} as is_apart from worth_it {sides}
         )
-        select worth_it.* from worth_it
-        {only_apart if apart else ""};
+        select left_position, right_position from told where is_apart;
         drop table found;
         drop table arrived;
         drop table arrived_keys
