@@ -1,4 +1,4 @@
-"""Boosted trees as plain arrays: fitted by scikit-learn, stored as numbers, evaluated as tables (bit-equal to the estimator, and tested to be).
+"""Boosted trees as plain arrays: fitted by scikit-learn, stored as numbers, evaluated as tables (the estimator's numbers to 1e-12, one row like all).
 
 Fitting uses one thread: with several, scikit-learn sums gradients in an order that changes from run to run.
 """
