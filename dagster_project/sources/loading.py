@@ -189,7 +189,7 @@ class TableLoader:
             connection.execute(
                 f"""
                 insert into {self.raw} ({", ".join([columns, *STAMPS])})
-                select {columns}, ?, _row_number, _row_hash, ?, ? from fresh order by _row_number
+                select {columns}, ?, _row_number, _row_hash, ?, ? from ({judged.good_rows()}) inner join fresh using (_row_number) order by _row_number
                 """,
                 [batch_id, known_at, is_history],
             )
@@ -228,18 +228,23 @@ class TableLoader:
         connection.execute(f"create table if not exists {self.raw} ({texts}, {stamps})")
 
     def choose_fresh(self, connection: duckdb.DuckDBPyConnection, judged: Judged, later: str | None) -> None:
-        """Of the good rows (`good`) those that say something new (`fresh`); `later` is what a later extract has said already."""
+        """The good rows' hashes and keys (`good`), and those that say something new (`fresh`); `later` is what a later extract has said already.
+
+        Rows stay where they are: copies of whole rows cost more than everything that is asked about them.
+        """
         columns = ", ".join(f'"{name}"' for name in self.table.columns)
+        names = dict.fromkeys([*self.table.key, *([self.table.cursor] if self.table.cursor else [])])
+        kept = ", ".join(f'"{name}"' for name in names)
         connection.execute(
-            f"create or replace temp table good as select *, md5(json_array({columns})::varchar) as _row_hash from ({judged.good_rows()})"
+            f"create or replace temp table good as "
+            f"select {kept}, _row_number, md5(json_array({columns})::varchar) as _row_hash from ({judged.good_rows()})"
         )
         seen = f"_row_hash in (select _row_hash from {self.raw})" if self.table.cursor else self.unchanged()
         connection.execute(
             f"""
             create or replace temp table fresh as
-            select * from good
+            select _row_number, _row_hash from good
             where not ({seen}) {f"and not ({later})" if later else ""}
-                -- Rows alike are told apart by their hashes alone: a window would hold whole rows in memory.
                 and _row_number in (select min(_row_number) from good group by _row_hash)
             """
         )
