@@ -1,7 +1,7 @@
 """Rows of extracts with the contract's verdict, in temporary tables of the store's connection: however large an extract, a chunk is in memory.
 
 stated_rows      extract, columns as text, _row_number, _broken (the first rule that costs the row, as its place)
-broken_rows      extract, row_number, place, value: every rule that a row broke, warnings too
+broken_rows      extract, row_number, place, value, spot (where in a JSON value): every rule that a row broke, warnings too
 unreadable_rows  extract, row_number, column_name, reason, text
 """
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # So many stated values, none of them of the declared type, are a change of type and not some bad rows.
 TYPE_CHANGE_FROM = 5
 SHOWN = 10
+# A hundred items of lists with the same mistake are one mistake: $.items[3].price and $.items[7].price are $.items[].price.
+ANY_ITEM = r"regexp_replace(spot, '\[\d+\]', '[]', 'g')"
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Judged:
             insert into sources.quarantine
             select ?, ?, ?, row_number, reason, column_name, value, row_json, null
             from (
-                select stated._row_number as row_number, rules.reason, rules.column_name, broken.value,
+                select stated._row_number as row_number, concat_ws(': ', rules.reason, broken.spot) as reason, rules.column_name, broken.value,
                     to_json(struct_pack({packed}))::varchar as row_json
                 from stated_rows as stated
                 inner join rules on stated._broken = rules.place
@@ -141,7 +143,8 @@ class Judged:
             select ?, ?, ?, column_name, reason, warns, count(*), list(row_number order by row_number)[:{SHOWN}],
                 list_distinct(list(shape order by row_number)[:{SHOWN}])
             from (
-                select rules.column_name, rules.reason, rules.warns, row_number, {shape_of("value")} as shape
+                select rules.column_name, concat_ws(': ', rules.reason, {ANY_ITEM}) as reason, rules.warns, row_number,
+                    {shape_of("value")} as shape
                 from broken_rows inner join rules using (place) where extract = ?
                 union all
                 select column_name, reason, false, row_number, null from unreadable_rows where extract = ?
@@ -171,7 +174,7 @@ class Judging:
                 f"create or replace temp table stated_rows ({columns}, _row_number bigint, _extract integer, _broken integer)"
             )
             connection.execute(
-                "create or replace temp table broken_rows (extract integer, row_number bigint, place integer, value varchar)"
+                "create or replace temp table broken_rows (extract integer, row_number bigint, place integer, value varchar, spot varchar)"
             )
             connection.execute(
                 "create or replace temp table unreadable_rows (extract integer, row_number bigint, column_name varchar, reason varchar, text varchar)"
@@ -245,12 +248,14 @@ class Judging:
             mine = [n for n, (_, place) in enumerate(found) if self.rules[place].column == column]
             for n, value in zip(mine, pc.take(rows[column], positions.take(pa.array(mine))).to_pylist(), strict=True):
                 values[n] = value
+        spots = [self.spot(self.rules[place], value) for (_, place), value in zip(found, values, strict=True)]
         details = pa.table(
             {
                 "extract": pc.take(rows["_extract"], positions),
                 "row_number": pc.take(rows["_row_number"], positions),
                 "place": pa.array([place for _, place in found], pa.int32()),
                 "value": pa.array(values, pa.string()),
+                "spot": pa.array(spots, pa.string()),
             }
         )
         with self.warehouse.connect() as connection:
@@ -259,6 +264,15 @@ class Judging:
             connection.register("incoming", details)
             connection.execute("insert into broken_rows by name select * from incoming")
             connection.unregister("incoming")
+
+    @staticmethod
+    def spot(rule: Rule, value: str | None) -> str | None:
+        """Where in a JSON value its schema is broken; other rules speak of the whole value."""
+        if rule.kind != "schema" or value is None:
+            return None
+        from dagster_project.sources.suites import departure
+
+        return departure(rule.argument, value)
 
     def done(self) -> list[Judged]:
         """Everything taken, judged."""
@@ -289,7 +303,7 @@ class Judging:
                 connection.execute(
                     f"""
                     insert into broken_rows
-                    select _extract, _row_number, {place}, "{rule.column}" from stated_rows where _extract = ? and list_contains(?, _row_number)
+                    select _extract, _row_number, {place}, "{rule.column}", null from stated_rows where _extract = ? and list_contains(?, _row_number)
                     """,
                     [judged.place, numbers],
                 )

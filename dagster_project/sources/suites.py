@@ -27,6 +27,7 @@ from great_expectations.expectations.metrics.map_metric_provider.column_map_metr
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_condition_partial import multicolumn_condition_partial
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map_metric_provider import MulticolumnMapMetricProvider
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 from dagster_project.identity.contact_points import email_point, phone_point
 from dagster_project.sources.extracts import engine
@@ -96,6 +97,18 @@ def keeps_schema(schema: dict[str, Any], values: pa.Array) -> list[bool]:
             known[key] = is_valid and validator.is_valid(json.loads(text, strict=False))
         verdicts.append(known[key])
     return verdicts
+
+
+def departure(schema: dict[str, Any], text: str) -> str:
+    """Where a JSON text departs from a JSON Schema, and from which keyword: `$.items[0].price (required)`. No value of it is said."""
+    try:
+        error = best_match(Draft202012Validator(schema).iter_errors(json.loads(text, strict=False)))
+    except ValueError:
+        return "$"
+    if error is None:
+        return "$"
+    missing = [name for name in error.validator_value if name not in error.instance] if error.validator == "required" else []
+    return f"{error.json_path}{''.join(f'.{name}' for name in missing[:1])} ({error.validator})"
 
 
 def is_of_shape(schema: dict[str, Any]) -> bool:

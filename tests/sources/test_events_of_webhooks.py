@@ -21,6 +21,8 @@ CARTS = [
     {"user_id": "u2", "cart_value": -1, "items": [ITEM], "received_at": "2026-03-05T10:05:00Z"},
     {"user_id": "u3", "cart_value": 5, "items": {"product_id": "P1"}, "received_at": "2026-03-05T10:06:00Z"},
     {"user_id": "u3", "cart_value": 5, "items": ["P1"], "received_at": "2026-03-05T10:06:30Z"},
+    {"user_id": "u3", "cart_value": 5, "items": [ITEM, {"quantity": 1}], "received_at": "2026-03-05T10:06:40Z"},
+    {"user_id": "u3", "cart_value": 5, "items": [ITEM, ITEM, {**ITEM, "quantity": "two"}], "received_at": "2026-03-05T10:06:50Z"},
     {"cart_value": 5, "items": [], "received_at": "2026-03-05T10:07:00Z"},
 ]
 VIEWS = [
@@ -51,12 +53,14 @@ def test_what_is_no_event_waits_with_its_reason(events, rows) -> None:
     refused = rows(events, "select table_name, row_number, column_name, reason from sources.quarantine order by 1, 2")
     assert refused == [
         ("cart_abandons", 3, "cart_value", "is below 0"),
-        ("cart_abandons", 4, "items", "is not a list"),
-        ("cart_abandons", 5, "items", "holds something other than an object with product_id, quantity and price"),
-        ("cart_abandons", 6, "user_id", "is missing"),
+        ("cart_abandons", 4, "items", "does not keep its JSON Schema: $ (type)"),
+        ("cart_abandons", 5, "items", "does not keep its JSON Schema: $[0] (type)"),
+        ("cart_abandons", 6, "items", "does not keep its JSON Schema: $[1].product_id (required)"),
+        ("cart_abandons", 7, "items", "does not keep its JSON Schema: $[2].quantity (type)"),
+        ("cart_abandons", 8, "user_id", "is missing"),
         ("product_views", 2, "received_at", "is not a timestamp"),
     ]
-    assert rows(events, "select sum(rows_in), sum(rows_loaded), sum(rows_duplicate) from sources.load_ledger") == [(8, 2, 1)]
+    assert rows(events, "select sum(rows_in), sum(rows_loaded), sum(rows_duplicate) from sources.load_ledger") == [(10, 2, 1)]
 
 
 @pytest.mark.whole
