@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SHOP ?= demo
 
-.PHONY: demo test fast dev lint mlflow bench clean
+.PHONY: demo test fast torture dev lint mlflow bench clean
 
 demo: .venv/installed
 	@$(BIN)/dearly demo
@@ -17,6 +17,10 @@ test: .venv/installed
 # For every save: no store is built.
 fast: .venv/installed
 	$(BIN)/pytest tests -m "not whole"
+
+# Everything that breaks readers, in every table of every system, and 200 orders of arrival; CI takes a sample.
+torture: .venv/installed
+	DEARLY_TORTURE=whole OMP_NUM_THREADS=1 $(BIN)/pytest tests/sources -n 2
 
 dev: .venv/installed
 	@$(BIN)/dearly dev --shop $(SHOP)

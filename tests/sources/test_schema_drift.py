@@ -1,7 +1,7 @@
 """Schema drift: every case in every source system ends as its contract declares, says which file and column, and never fills a column with nothing."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.sources.contract import Drift, all_systems
-from tests.sources.samples import Store, content
+from tests.sources.samples import WHOLE, Store, content
 
-# One table of each system: its first.
-TABLES = sorted((name, next(iter(system.tables))) for name, system in all_systems().items())
+# One table of each system, its first; all of them in the whole torture.
+TABLES = [
+    (name, table) for name, system in sorted(all_systems().items()) for table in (system.tables if WHOLE else list(system.tables)[:1])
+]
 CSV = [one for one in TABLES if all_systems()[one[0]].tables[one[1]].format == "csv"]
 TEXT = [one for one in TABLES if all_systems()[one[0]].tables[one[1]].format != "parquet"]
 FIRST, SECOND = "20260102T050000Z", "20260103T050000Z"
@@ -42,9 +44,13 @@ def required(store: Store) -> str:
 
 
 def optional(store: Store) -> str:
-    return next(
+    return named(
         name for name, column in store.table.columns.items() if not column.required and not column.sparse and not column.number_within
     )
+
+
+def named(columns: Iterator[str]) -> str:
+    return next(columns, "") or pytest.skip("the table has no such column")
 
 
 def without(rows: list[dict[str, Any]], header: str) -> list[dict[str, Any]]:
@@ -87,7 +93,7 @@ def test_a_changed_type_stops_the_extract_and_one_bad_value_costs_only_its_row(t
     typed = [name for name, column in store.table.columns.items() if column.type not in ("text", "json")]
     if not typed:
         typed = [name for name, column in store.table.columns.items() if column.type == "json"]
-    header = store.table.headers[typed[0]]
+    header = store.table.headers[named(iter(typed))]
     rows = renumbered(store)
     path = store.write(SECOND, content(store.table, [{**row, header: "gid://x/one"} for row in rows]))
     assert store.load() == []
@@ -119,7 +125,7 @@ def test_a_new_value_costs_its_row(tmp_path: Path, system: str, table: str, colu
 def test_a_text_that_became_nested_and_a_nested_one_that_became_a_text_cost_their_rows(tmp_path: Path, system: str, table: str) -> None:
     store = store_of(tmp_path, system, table)
     rows = renumbered(store)
-    text = next(name for name, column in store.table.columns.items() if column.type == "text")
+    text = named(name for name, column in store.table.columns.items() if column.type == "text")
     nested = next((name for name, column in store.table.columns.items() if column.type == "json"), None)
     rows[0][store.table.headers[text]] = {"value": "stated"}
     if nested:
@@ -167,7 +173,7 @@ def test_a_byte_order_mark_says_how_to_read_the_text(tmp_path: Path, system: str
 @pytest.mark.parametrize(("system", "table"), TEXT)
 def test_latin_1_costs_the_rows_that_show_it_until_it_is_declared(tmp_path: Path, system: str, table: str, monkeypatch) -> None:
     store = store_of(tmp_path, system, table)
-    text = next(
+    text = named(
         name for name in reversed(store.table.columns) if store.table.columns[name].type == "text" and not store.table.columns[name].values
     )
     rows = renumbered(store)

@@ -4,7 +4,6 @@ DEARLY_TORTURE=whole takes every table of every system; without it a table of ea
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from dagster_project.sources.contract import Column, Table, all_systems
 from dagster_project.sources.drift import UnreadableExtract
 from dagster_project.sources.extracts import read_chunks
-from tests.sources.samples import Store, content, good_rows
+from tests.sources.samples import WHOLE, Store, content, good_rows
 
 DATA = Path(__file__).parents[1] / "data"
 NAUGHTY: list[str] = json.loads((DATA / "naughty_strings.json").read_text(encoding="utf-8"))
@@ -34,7 +33,7 @@ NAUGHTY += [
 ]
 # Each format, with and without rules on its texts.
 TABLES = [("hubspot", "contacts"), ("ga4", "events"), ("shopify", "customers"), ("shopify", "products"), ("articles", "articles")]
-if os.environ.get("DEARLY_TORTURE") == "whole":
+if WHOLE:
     TABLES = [(name, table) for name, system in all_systems().items() for table in system.tables]
 FIRST, SECOND = "20260102T050000Z", "20260103T050000Z"
 
