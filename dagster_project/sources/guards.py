@@ -6,6 +6,7 @@ A person looks, mends or accepts.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from statistics import median
 
 from dagster_project.moments import Moment
@@ -147,6 +148,24 @@ def write_guards(warehouse: Warehouse, rows: Sequence[tuple[datetime, str, bool,
             connection.execute("delete from sources.guards where as_of = ? and guard = ?", [as_of, guard])
             connection.execute(
                 "insert into sources.guards values (?, ?, ?, ?, ?)", [as_of, guard, is_red, message, known[0] if known else None]
+            )
+
+
+def refuse_unknown(shop: Shop, guards: Sequence[str]) -> None:
+    """A misspelt guard would let nothing go, and say so only after the whole run.
+
+    Raises:
+        ValueError: no guard of the shop can be called so.
+    """
+    tables = [f"{system}.{table}" for system, contract in contracts_of(shop).items() for table in contract.tables]
+    for guard in guards:
+        kind, _, name = guard.partition(" ")
+        if not name or kind not in ("extract", "pull", "audience") or (kind != "audience" and name not in tables):
+            like = get_close_matches(guard, [f"{one} {table}" for one in ("extract", "pull") for table in tables], 1)
+            meant = f" Did you mean {like[0]!r}?" if like else ""
+            raise ValueError(
+                f"--accept {guard!r}: there is no such guard.{meant} `dearly status` names those that hold delivery "
+                "(extract SYSTEM.TABLE, pull SYSTEM.TABLE, audience SEGMENT)."
             )
 
 
