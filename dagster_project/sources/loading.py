@@ -195,9 +195,13 @@ class TableLoader:
             )
             judged.quarantine(connection, batch_id)
             # Counted where they lie now, not where they came from: that is what the invariant is about.
-            quarantined = count(connection, "select count(*) from sources.quarantine where batch_id = ?", batch_id)
-            loaded = count(connection, f"select count(*) from {self.raw} where _batch_id = ?", batch_id)
-            good = count(connection, "select count(*) from good")
+            ((quarantined, loaded, duplicate),) = connection.execute(
+                f"""
+                select (select count(*) from sources.quarantine where batch_id = $1), (select count(*) from {self.raw} where _batch_id = $1),
+                    (select count(*) from good) - (select count(*) from fresh)
+                """,
+                [batch_id],
+            ).fetchall()
             batch = Batch(
                 extract.system,
                 extract.table,
@@ -207,7 +211,7 @@ class TableLoader:
                 judged.landed.relative_to(self.store).as_posix(),
                 judged.rows,
                 loaded,
-                good - count(connection, "select count(*) from fresh"),
+                duplicate,
                 quarantined,
                 0,
                 known_at,
@@ -300,9 +304,3 @@ class TableLoader:
                     "insert into sources.refused_extracts values (?, ?, ?, ?, ?)",
                     [extract.system, extract.table, extract.extracted_at, extract.path.name, reason],
                 )
-
-
-def count(connection: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
-    row = connection.execute(sql, list(parameters)).fetchone()
-    assert row is not None
-    return int(row[0])
