@@ -63,10 +63,35 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             layout.left_out.append((sample, "neither orders, order lines, customers, products nor events"))
     settle(connection, layout)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
-    if not any(known.table in sells for known in layout.known) and not any(r.kind in ("lines", "purchases", "orders") for r in layout.own):
-        tables = "; ".join(f"{sample.name}: {', '.join(sample.headers[:12])}" for sample in samples[:6])
-        raise NothingToSell(f"No table says who bought what and when (a customer, a date, and an amount or a product). There is {tables}.")
+    selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
+    names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
+    if not any(known.table in sells for known in layout.known) and not names_buyers:
+        tables = "; ".join(f"{sample.name}: {what_lacks(connection, sample, systems[ITS_OWN])}" for sample in samples[:8])
+        raise NothingToSell(
+            f"No table says who bought what and when (a customer, a date, and an amount or a product). What they have: {tables}. "
+            "Rename the headers so that they say it, or bring the table that does."
+        )
     return layout
+
+
+SAID = {
+    "customer": ("customer_id", "email"),
+    "date": ("ordered_at",),
+    "order number": ("order_id",),
+    "product": ("product_id", "product_name"),
+}
+SAID |= {"amount": ("line_amount", "unit_price", "total_amount")}
+
+
+def what_lacks(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) -> str:
+    """What a table says of a sale and what it does not, with its headers."""
+    columns = sorted({column for kind in ("lines", "orders") for column in own.tables[kind].columns})
+    parts = cast_parts(connection, sample, "lines", columns).parts
+    found = [f"{what} ({parts[column].header})" for what, names in SAID.items() for column in names[:] if column in parts]
+    lacks = [what for what, names in SAID.items() if not any(column in parts for column in names)]
+    if len(lacks) > 3:
+        return f"nothing of a sale ({', '.join(sample.headers[:6])})"
+    return f"{', '.join(found)}, but no {' and no '.join(lacks)}" if lacks else ", ".join(found)
 
 
 def known_as(sample: Sample, systems: dict[str, System]) -> Known | None:
@@ -119,8 +144,11 @@ def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own:
     )
     bought = described(connection, relation, f"{sample.name} (purchases)", sample.path)
     reading = cast_parts(connection, bought, "purchases", [column for column in own.tables["purchases"].columns if column != "order_id"])
-    needed = KINDS["purchases"][1]
-    return reading if bought.rows and all(any(column in reading.parts for column in group) for group in needed) else None
+    if not bought.rows or not {"customer_id", "ordered_at", "product_id"} <= set(reading.parts):
+        return None
+    if not {"unit_price", "line_amount"} & set(reading.parts):
+        reading.doubts.append(f"{sample.name} says what was bought and not for how much: orders count, and come to 0")
+    return reading
 
 
 def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
@@ -149,10 +177,20 @@ def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) 
         amount = None
     if amount and price and quantity:
         multiplied = share_multiplied(connection, sample, quantity, price, amount)
-        if multiplied < 0.5:
+        if multiplied < 0.5 and is_of_orders(connection, reading, amount):
+            del parts["line_amount"]
+            reading.doubts.append(
+                f"{amount.header} is the same on all lines of an order: its total, not a line's; a line comes to {quantity.header} times {price.header}"
+            )
+        elif multiplied < 0.5:
             reading.doubts.append(
                 f"{amount.header} is {quantity.header} times {price.header} on {multiplied:.0%} of the lines only; it counts as what the line comes to"
             )
+    elif price and quantity and not amount and grows_with_pieces(connection, sample, quantity, price):
+        parts["line_amount"] = parts.pop("unit_price")
+        reading.doubts.append(
+            f"{price.header} grows with {quantity.header}: it is read as what the line comes to, not as the price of one piece"
+        )
     elif price and quantity and not amount:
         reading.doubts.append(f"{price.header} is read as the price of one piece: a line comes to {quantity.header} times {price.header}")
 
@@ -163,6 +201,29 @@ def are_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, header: st
         f"select min(case when {number} % 1 = 0 then 1 else 0 end), median({number}) from {sample.relation}"
     ).fetchone()
     return bool(row and row[0] == 1 and row[1] <= 10)
+
+
+def is_of_orders(connection: duckdb.DuckDBPyConnection, reading: Reading, amount: Part) -> bool:
+    """Whether an amount is the same on all lines of an order, in orders of several lines, and not all over the table."""
+    if "order_id" not in reading.parts:
+        return False
+    order, said = values.quoted(reading.parts["order_id"].header), values.quoted(amount.header)
+    row = connection.execute(
+        f"select avg(case when amounts = 1 then 1.0 else 0.0 end) from (select count(distinct {said}) as amounts "
+        f"from {reading.sample.relation} group by {order} having count(*) > 1)"
+    ).fetchone()
+    return bool(row and row[0] is not None and row[0] >= 0.9)
+
+
+def grows_with_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part) -> bool:
+    """Whether dividing a price by the pieces leaves far fewer different ones: then it is what the pieces come to together."""
+    pieces, amount = (
+        f"try_cast({FORMATS.get(part.format or '', '{0}').format(values.quoted(part.header))} as double)" for part in (quantity, price)
+    )
+    row = connection.execute(
+        f"select count(distinct round({amount}, 2)), count(distinct round({amount} / nullif({pieces}, 0), 2)) from {sample.relation} where {pieces} > 0"
+    ).fetchone()
+    return bool(row and row[0] >= 4 and row[1] <= 0.6 * row[0])
 
 
 def share_multiplied(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part, amount: Part) -> float:

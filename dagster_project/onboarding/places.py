@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.onboarding import values
-from dagster_project.onboarding.roles import GERMAN, Reading
-from dagster_project.onboarding.samples import words_of
+from dagster_project.onboarding.headers import HEADERS, languages_of
+from dagster_project.onboarding.roles import Reading
 
 # Country → currency, zone, language, names.
 COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
@@ -34,8 +34,15 @@ COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "MX": ("MXN", "America/Mexico_City", "es", ("mexico", "méxico")),
     "RU": ("RUB", "Europe/Moscow", "ru", ("russia", "russian federation")),
 }
-# Headers that no Dutch, Scandinavian or English shop has too.
-ONLY_GERMAN = {word for word, english in GERMAN.items() if word != english} - {"datum", "land", "marke", "stad"}
+# Where most shops are that write their headers so.
+HOMES = {
+    "de": ("DE", "German"),
+    "fr": ("FR", "French"),
+    "es": ("ES", "Spanish"),
+    "it": ("IT", "Italian"),
+    "nl": ("NL", "Dutch"),
+    "pt": ("BR", "Portuguese"),
+}
 NOWHERE = ("US", "USD", "Etc/UTC", "en")
 
 
@@ -59,9 +66,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
     country = next((names[one.lower()] for one in countries if one.lower() in names), None)
     if country is None and currencies:
         country = next((code for code, facts in COUNTRIES.items() if facts[0] == currencies[0]), None)
-    said_in_german = {word for reading in readings for part in reading.parts.values() if (word := words_of(part.header)) in ONLY_GERMAN}
-    is_german = country is None and not currencies and len(said_in_german) >= 2
-    country = "DE" if is_german else country
+    spoken = None if country or currencies else language_of([part.header for reading in readings for part in reading.parts.values()])
+    country = HOMES[spoken][0] if spoken else country
     code, currency, zone, language = (country, *COUNTRIES[country][:3]) if country else NOWHERE
     stated = currencies[0] if currencies else currency
     said = (
@@ -69,12 +75,19 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
         if countries and country
         else f"the commonest currency is {stated}"
         if currencies
-        else "the headers are German"
-        if is_german
+        else f"the headers are {HOMES[spoken][1]}"
+        if spoken
         else "nothing says where"
     )
     # Mails are written in these two languages so far.
     return Place(code, stated, zone, language if language in ("de", "en") else "en", tuple(currencies[1:]), said)
+
+
+def language_of(headers: Sequence[str]) -> str | None:
+    """The language that knows most of the headers, where two or more are of it and no other knows as many."""
+    spoken = [languages_of(header) for header in headers]
+    counts = sorted(((sum(language in known for known in spoken), language) for language in HEADERS), reverse=True)
+    return counts[0][1] if counts[0][0] >= 2 and counts[0][0] > counts[1][0] else None
 
 
 def commonest(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], column: str) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from dagster_project.onboarding import values
+from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
 
 ID = "( ?(id|ids|no|nr|num|number|key|code|nbr|identifier))?"
@@ -36,8 +37,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "email": ("e ?mail( address)?", f"{WHO} e ?mail( address)?", "contact e ?mail", "(billing|shipping) e ?mail", ".*"),
     "phone": ("(mobile |cell |tele)?phone( ?(number|no))?", "mobile( number)?", f"{WHO} phone", "(billing|shipping) phone"),
     "full_name": (f"{WHO} ?(full )?name", "full name", "(billing|shipping) name", "contact name", "name"),
-    "first_name": (f"({WHO} )?(first|given|fore) ?name", "fname|firstname|first|given"),
-    "last_name": (f"({WHO} )?(last|family|sur) ?name", "lname|lastname|surname|last|family"),
+    "first_name": (f"({WHO} |billing )?(first|given|fore) ?name", "fname|firstname|first|given"),
+    "last_name": (f"({WHO} |billing )?(last|family|sur) ?name", "lname|lastname|surname|last|family"),
     "gender": (f"({WHO} )?(gender|sex)",),
     "birth_date": ("(date of birth|birth ?date|birthday|dob)", f"{WHO} (birth ?date|date of birth|dob)"),
     "street": (
@@ -80,15 +81,15 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "brand": ("brand( name)?|vendor|manufacturer|label|maker",),
     "quantity": (
-        "(order |lineitem |item |product )?(quantity|qty|units|pieces|pcs)( ordered| sold| purchased)?",
+        "(order |lineitem |item |product )?(quantity|qty|units|pieces|pcs)( ordered| sold| purchased| refund)?",
         "number of items|num items|no of items|count",
     ),
     "unit_price": (
-        "(unit|each|item|lineitem|selling|per unit) ?price|price ?(per unit|each|unit)|unit cost price",
+        "(unit|each|item|lineitem|selling|per unit) ?price|price ?(per unit|each|unit)|unit cost price|item cost",
         "price|sale price|selling price|retail price|item price|product price|variant price|original price|list price|mrp",
     ),
     "line_amount": (
-        "(line|item|row|ext|extended) ?(total|amount|price total|sales|value)|(total|sales|net|gross) ?(amount|price|sales|value|revenue|amt)",
+        "(line|item|row|ext|extended) ?(total|amount|price total|sales|value)|(total|sales|net|gross) ?(purchase )?(amount|price|sales|value|revenue|amt)",
         "sales|revenue|amount|total|turnover|amt|spend|payment( value| amount)?|value|sales ?price|grand total|dollars|subtotal",
         "transaction (amount|value)|(purchase|order) (amount|value|total)( usd| inr| eur| gbp)?",
     ),
@@ -136,75 +137,6 @@ AMOUNTS = {
     "price",
     "unit_cost",
     "stock",
-}
-# Headers of German shops, as the English ones that the patterns know.
-GERMAN = {
-    "bestellnummer": "order id",
-    "bestellnr": "order id",
-    "bestell nr": "order id",
-    "auftragsnummer": "order id",
-    "auftragsnr": "order id",
-    "rechnungsnummer": "invoice id",
-    "rechnungsnr": "invoice id",
-    "bestelldatum": "order date",
-    "auftragsdatum": "order date",
-    "rechnungsdatum": "invoice date",
-    "datum": "date",
-    "kundennummer": "customer id",
-    "kundennr": "customer id",
-    "kunden nr": "customer id",
-    "kunde": "customer id",
-    "kunden id": "customer id",
-    "e mail adresse": "email",
-    "telefon": "phone",
-    "vorname": "first name",
-    "nachname": "last name",
-    "geburtsdatum": "date of birth",
-    "geschlecht": "gender",
-    "strasse": "street",
-    "straße": "street",
-    "ort": "city",
-    "stadt": "city",
-    "bundesland": "state",
-    "postleitzahl": "zip",
-    "land": "country",
-    "sprache": "language",
-    "artikelnummer": "product id",
-    "artikelnr": "product id",
-    "artikel nr": "product id",
-    "artikelbezeichnung": "product name",
-    "artikel": "product name",
-    "bezeichnung": "product name",
-    "produkt": "product name",
-    "kategorie": "category",
-    "warengruppe": "category",
-    "marke": "brand",
-    "hersteller": "brand",
-    "menge": "quantity",
-    "anzahl": "quantity",
-    "stück": "quantity",
-    "einzelpreis": "unit price",
-    "stückpreis": "unit price",
-    "preis": "price",
-    "gesamtpreis": "line total",
-    "gesamtbetrag": "total",
-    "gesamtsumme": "total",
-    "rechnungsbetrag": "total",
-    "bruttobetrag": "gross amount",
-    "nettobetrag": "net amount",
-    "bestellwert": "total",
-    "umsatz": "revenue",
-    "betrag": "amount",
-    "summe": "total",
-    "rabatt": "discount amount",
-    "währung": "currency",
-    "status": "status",
-    "bestand": "stock",
-    "lagerbestand": "stock",
-    "newsletter": "newsletter",
-    "angelegt am": "created at",
-    "kunde seit": "customer since",
-    "beschreibung": "description",
 }
 # What a table of a kind is told by: the words of its name, and the columns that it needs, each one of several.
 KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
@@ -290,13 +222,13 @@ YES_OR_NO = {
 
 def is_called(sample: Sample, kind: str) -> bool:
     """Whether the table's name says that it is of a kind."""
-    return re.search(rf"\b({KINDS[kind][0]})\b", sample.words) is not None
+    return re.search(rf"\b({KINDS[kind][0]})\b", table_meaning(sample.words)) is not None
 
 
 def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str, columns: list[str]) -> Reading:
     """Find a header for each column of a kind of table; each header plays one part, the part that comes first."""
     reading = Reading(sample, kind)
-    words = {header: GERMAN.get(words_of(header), words_of(header)) for header in sample.headers}
+    words = {header: meaning_of(header) for header in sample.headers}
     taken: set[str] = set()
     own = OWN_ID.get(kind) if is_called(sample, kind) else None
     plain = next((header for header in sample.headers if words[header] == "id"), None)

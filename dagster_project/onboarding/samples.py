@@ -1,10 +1,15 @@
 """What a stranger has: each file or database table as text in one DuckDB, ready to be looked at."""
 
+import codecs
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
+
+from dagster_project.sources.extracts import open_bytes
 
 ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 READ_ROWS = 20_000
@@ -23,6 +28,7 @@ class Sample:
     headers: tuple[str, ...]
     rows: int
     path: Path | None = None
+    encoding: str = "utf-8"
 
     @property
     def words(self) -> str:
@@ -57,35 +63,60 @@ def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) ->
         CannotRead: whatever it is called, it is no table.
     """
     relation = f"sample_{number}"
-    ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
-    source = "'" + str(path).replace("'", "''") + "'"
-    whole = f"all_varchar = true, sample_size = {READ_ROWS}, max_line_size = 16777216"
-    # As it came, then in Windows' own letters; then without the rows that are no rows (the contract quarantines them).
-    attempts = {
-        "parquet": [f"read_parquet({source})"],
-        "json": [f"read_json({source}, maximum_depth = 1, sample_size = -1)"],
-    }.get(
-        ending.replace("jsonl", "json").replace("ndjson", "json"),
-        [
-            f"read_csv({source}, {whole})",
-            f"read_csv({source}, {whole}, encoding = 'latin-1')",
-            f"read_csv({source}, {whole}, ignore_errors = true)",
-        ],
-    )
-    trouble = ""
-    for attempt in attempts:
+    ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1].replace("jsonl", "json").replace("ndjson", "json")
+    is_text = ending not in ("parquet", "json")
+    encoding = encoding_of(path) if is_text else "utf-8"
+    with tempfile.TemporaryDirectory() as folder:
+        readable = path if encoding == "utf-8" else as_utf8(path, encoding, Path(folder) / "sample.csv")
+        source = "'" + str(readable).replace("'", "''") + "'"
+        whole = f"header = true, all_varchar = true, sample_size = {READ_ROWS}, max_line_size = 16777216"
+        # As it came; then without the rows that are no rows (the contract quarantines them).
+        attempts = {
+            "parquet": [f"read_parquet({source})"],
+            "json": [f"read_json({source}, maximum_depth = 1, sample_size = -1)"],
+        }.get(ending, [f"read_csv({source}, {whole})", f"read_csv({source}, {whole}, ignore_errors = true)"])
+        trouble = ""
+        for attempt in attempts:
+            try:
+                connection.execute(f"create or replace table {relation} as select cast(columns(*) as varchar) from {attempt}")
+                break
+            except duckdb.Error as error:
+                trouble = str(error).split("\n")[0]
+        else:
+            raise CannotRead(f"{path} cannot be read as a table: {trouble}")
+    name = re.sub(r"\.(gz|csv|tsv|txt|jsonl?|ndjson|parquet)$", "", path.name.removesuffix(".gz"))
+    return described(connection, relation, name, path, encoding)
+
+
+def encoding_of(path: Path) -> str:
+    """UTF-16 where a byte order mark says so, UTF-8 where the bytes are, else what Windows writes in the west."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with open_bytes(path) as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return "utf-16"
+        file.seek(0)
         try:
-            connection.execute(f"create or replace table {relation} as select cast(columns(*) as varchar) from {attempt}")
-            break
-        except duckdb.Error as error:
-            trouble = str(error).split("\n")[0]
-    else:
-        raise CannotRead(f"{path} cannot be read as a table: {trouble}")
-    return described(connection, relation, re.sub(r"\.(gz|csv|tsv|txt|jsonl?|ndjson|parquet)$", "", path.name.removesuffix(".gz")), path)
+            while block := file.read(1 << 20):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "cp1252"
+    return "utf-8"
 
 
-def described(connection: duckdb.DuckDBPyConnection, relation: str, name: str, path: Path | None = None) -> Sample:
+def as_utf8(path: Path, encoding: str, written: Path) -> Path:
+    """The text of a file, written anew in UTF-8, which is what DuckDB reads."""
+    with (
+        open_bytes(path) as file,
+        codecs.getreader(encoding)(file, errors="replace") as text,
+        written.open("w", encoding="utf-8", newline="") as out,
+    ):
+        shutil.copyfileobj(text, out, 1 << 20)
+    return written
+
+
+def described(connection: duckdb.DuckDBPyConnection, relation: str, name: str, path: Path | None = None, encoding: str = "utf-8") -> Sample:
     result = connection.execute(f"select * from {relation} limit 0")
     headers = tuple(column[0] for column in result.description or [])
     ((rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
-    return Sample(name, relation, headers, rows, path)
+    return Sample(name, relation, headers, rows, path, encoding)

@@ -53,7 +53,7 @@ def draft_shop(folder: Path, source: Path) -> Draft:
         raise ShopExists(f"{folder} is there already; name another shop, or delete it.")
     systems = all_systems()
     with duckdb.connect() as connection:
-        connection.execute("set TimeZone = 'UTC'")
+        connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         groups = grouped(files_in(source))
         samples, unread = read_samples(connection, groups)
         layout = lay_out(connection, samples, systems)
@@ -225,6 +225,11 @@ def write_shop(
             f"    path: extracts/{system}",
             f"    history_until: {until:%Y-%m-%dT%H:%M:%S}  # known when they happened",
         ]
+        encodings = {
+            one.sample.encoding for one in [*layout.own, *layout.known] if (one.system if isinstance(one, Known) else ITS_OWN) == system
+        }
+        if encodings - {"utf-8", "utf-16"}:
+            lines.append("    encoding: cp1252  # REVIEW what the next extracts are written in: the files are not UTF-8")
         if system == ITS_OWN:
             lines += [f"    states_consent: {str(has_consent).lower()}", *columns_of(layout)]
     write_whole(folder / "shop.yaml", ("\n".join(lines) + "\n").encode())

@@ -21,6 +21,8 @@ def mapped(system: System, source: SourceSystem, where: str) -> System:
         name: with_headers(table, source.columns[name], f"{where}, table {name}") if name in source.columns else table
         for name, table in system.tables.items()
     }
+    if source.encoding:
+        tables = {name: table.model_copy(update={"encoding": source.encoding}) for name, table in tables.items()}
     if source.loader:
         pulls = load_loader(system.system, source.loader).tables | source.pulls
         tables = {name: table.model_copy(update={"pull": pulls.get(name)}) for name, table in tables.items()}
