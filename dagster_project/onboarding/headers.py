@@ -233,6 +233,7 @@ TABLES = {
 }
 # What a price holds, in which currency, of which address: said behind the header's own words.
 REMARKS = r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|iva incl|brutto|netto|eur|euro)\b"
+NUMBER = re.compile(r"^(n|no|nr|num|numero)( de| do| del| da)? ")
 SIDE = re.compile(r"^(.*) (billing|shipping)$")
 
 
@@ -259,14 +260,21 @@ def meaning_of(header: str) -> str:
     """The header's words in English; as they are where no language knows them."""
     words = plain_words(header)
     bare = " ".join(re.sub(REMARKS, " ", words).split())
-    found = meanings().get(words) or meanings().get(bare)
+    found = known_as(words) or known_as(bare)
     return found[0][1] if found else bare or words
+
+
+def known_as(words: str) -> list[tuple[str, str]]:
+    """The languages that know the words; a number may be written `N° client`, `no client`, `num client` or `numéro de client`."""
+    number = NUMBER.sub("", words)
+    spelt = (words, *(f"{ahead} {number}" for ahead in ("numero", "numero de", "numero do", "id")), number) if number != words else (words,)
+    return next((found for one in spelt if (found := meanings().get(one))), [])
 
 
 def languages_of(header: str) -> set[str]:
     """The languages in which a header says what it does, and English does not."""
     words = plain_words(header)
-    return {language for language, meaning in meanings().get(words, []) if meaning != words}
+    return {language for language, meaning in known_as(words) if meaning != words}
 
 
 def table_meaning(words: str) -> str:

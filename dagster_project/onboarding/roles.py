@@ -217,6 +217,15 @@ YES_OR_NO = {
     "opt_out",
     "ja",
     "nein",
+    "nee",
+    "oui",
+    "non",
+    "si",
+    "sí",
+    "sì",
+    "sim",
+    "não",
+    "nao",
 }
 
 
@@ -246,6 +255,9 @@ def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str,
                 reading.parts[column] = part
                 taken.add(part.header)
                 break
+    # Who is seen without anything else that names the browser is the visitor.
+    if kind == "events" and "visitor_id" not in reading.parts and "customer_id" in reading.parts:
+        reading.parts["visitor_id"] = reading.parts.pop("customer_id")
     return reading
 
 
@@ -253,7 +265,7 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     """The header in this part, when its values are of the kind that the part needs."""
     sample = reading.sample
     if column in MOMENTS or column == "birth_date":
-        written = values.moment(connection, sample, header)
+        written = values.moment(connection, sample, header, 1900 if column == "birth_date" else 1990)
     elif column in AMOUNTS:
         written = values.amount(connection, sample, header)
         if column == "discount_share" and values.share(connection, sample, header, "try_cast(value as double) between 0 and 1") < 1:

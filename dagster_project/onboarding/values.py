@@ -53,6 +53,16 @@ def share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, co
     return float(row[0]) if row and row[0] is not None else 0.0
 
 
+def share_of_few(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, condition: str) -> float:
+    sql = f"select avg(case when {condition} then 1.0 else 0.0 end) from {few(sample, header)}"
+    row = connection.execute(sql).fetchone()
+    return float(row[0]) if row and row[0] is not None else 0.0
+
+
+def few(sample: Sample, header: str) -> str:
+    return f"(select value from ({some(sample, header)}) where value is not null limit 50)"
+
+
 def said_share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> float:
     """The share of the rows that state a value."""
     row = connection.execute(f"select avg(case when {said(header)} is null then 0.0 else 1.0 end) from {sample.relation}").fetchone()
@@ -64,10 +74,12 @@ def some(sample: Sample, header: str) -> str:
     return f"select {said(header)} as value from {sample.relation} where rowid % {step} = 0 limit {READ_ROWS}"
 
 
-def moment(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written | None:
-    """How moments are written; None when the values are none."""
-    plausible = "between 1990 and 2100"
-    if share(connection, sample, header, f"year(try_cast(value as timestamptz)) {plausible} and length(value) >= 8") >= ALMOST_ALL:
+def moment(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, earliest: int = 1990) -> Written | None:
+    """How moments are written; None when the values are none. Nothing plausible lies before the year `earliest`."""
+    plausible = f"between {earliest} and 2100"
+    usual = f"year(try_cast(value as timestamptz)) {plausible} and length(value) >= 8"
+    # A cast that fails is dear, and a column of other words fails on every row: a few are asked first.
+    if share_of_few(connection, sample, header, usual) > 0.5 and share(connection, sample, header, usual) >= ALMOST_ALL:
         return Written()
     if share(connection, sample, header, "try_cast(value as bigint) between 631152000 and 4102444800") >= ALMOST_ALL:
         return Written("unix")
@@ -75,8 +87,7 @@ def moment(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
         return Written("unix_ms")
     formats = [day + time for day, time in itertools.product((*DATES, *SPELT), TIMES)]
     # Every format is asked about a few values, and those that fit them about all: sixty times all is seconds of a large file.
-    few = f"(select value from ({some(sample, header)}) where value is not null limit 50)"
-    fitting = fitting_formats(connection, formats, few, plausible)
+    fitting = fitting_formats(connection, formats, few(sample, header), plausible)
     fitting = fitting_formats(connection, fitting, f"({some(sample, header)})", plausible)
     if not fitting:
         return None

@@ -11,7 +11,7 @@ customers as (
         coalesce(
             {{ stated_moment('customers.consent_at', 'shop.zone') }}, {{ stated_moment('customers.created_at', 'shop.zone') }}, customers._known_at
         ) as occurred_at,
-        lower(trim(accepts_marketing)) in ('true', 't', 'yes', 'y', 'ja', '1', 'subscribed', 'opt_in', 'opted_in') as is_granted
+        lower(trim(accepts_marketing)) in ('true', 't', 'yes', 'y', 'ja', 'oui', 'si', 'sí', 'sì', 'sim', '1', 'subscribed', 'opt_in', 'opted_in') as is_granted
     from {{ source('sources', 'sales__customers') }} as customers
     cross join shop
     where {{ said('accepts_marketing') }} is not null
