@@ -2,12 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 
 import duckdb
+import yaml
 
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
+from dagster_project.settings import DBT_PROJECT
 
 ID = "( ?(id|ids|no|nr|num|number|key|code|nbr|identifier))?"
 WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor|person|consumer|guest|patron|contact)"
@@ -93,8 +96,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "sales|revenue|amount|total|turnover|amt|spend|payment( value| amount)?|value|sales ?price|grand total|dollars|subtotal",
         "transaction (amount|value)|(purchase|order) (amount|value|total)( usd| inr| eur| gbp)?",
     ),
-    "discount_share": ("(line |item |lineitem )?discount( rate| share| percent| pct)?",),
-    "discount_amount": ("(line |item |total |lineitem )?discount ?(amount|amt|value)|(total|lineitem) discount|discount amount",),
+    "discount_share": ("discount( rate| share| percent| pct)?",),
+    "discount_amount": (
+        "(line |item |total |lineitem )?discount ?(amount|amt|value)|(line|item|lineitem) discount|(total|lineitem) discount|discount amount",
+    ),
     "status": (f"({ORDER} )?(status|state|financial status)( name)?|is (returned|cancelled|canceled)|returned",),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
     "discount_code": ("(discount|coupon|promo|voucher)( code| name)?",),
@@ -261,13 +266,42 @@ def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str,
     return reading
 
 
+def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
+    """A status of few words, of which it is said which ones give an order back."""
+    found = values.distinct_words(connection, reading.sample, header)
+    is_answer = re.search("returned|cancell?ed|refunded", meaning_of(header))
+    if not found:
+        return None
+    if not is_answer and all(re.fullmatch(r"[0-9.]+", word) for word in found):
+        reading.doubts.append(f"{header} holds numbers, and nobody says which of them give an order back: every order counts as sold")
+        return None
+    pattern, except_for = given_back()
+    back = [word for word in found if re.search(pattern, word.lower()) and not re.search(except_for, word.lower())]
+    sold = [word for word in found if word not in back]
+    if len(found) > 1:
+        reading.doubts.append(
+            f"{header}: {', '.join(back) or 'nothing'} gives an order back; {', '.join(sold[:12]) or 'nothing'} counts as sold"
+        )
+    return Part(header)
+
+
+@cache
+def given_back() -> tuple[str, str]:
+    """What in a status gives an order back, and what says that it does not, as the staging models read it."""
+    stated = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
+    return stated["given_back"], stated["not_given_back"]
+
+
 def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str, header: str) -> Part | None:
     """The header in this part, when its values are of the kind that the part needs."""
     sample = reading.sample
     if column in MOMENTS or column == "birth_date":
         written = values.moment(connection, sample, header, 1900 if column == "birth_date" else 1990)
+        if written is None and column == "ordered_at" and re.search(r"\bday\b", words_of(header)):
+            written = values.day_number(connection, sample, header)
     elif column in AMOUNTS:
         written = values.amount(connection, sample, header)
+        # A share of money is between 0 and 1, and so is a column of no discounts: what is called a line's, is in money.
         if column == "discount_share" and values.share(connection, sample, header, "try_cast(value as double) between 0 and 1") < 1:
             return None
     elif (
@@ -281,6 +315,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     elif column == "order_id" and words_of(header) == "name":
         numbers = values.share(connection, sample, header, "regexp_matches(value, '^#?[A-Za-z]*-?[0-9]+$')")
         return Part(header) if numbers >= values.ALMOST_ALL else None
+    elif column == "status":
+        return as_status(connection, reading, header)
     elif column == "discount_code":
         return Part(header) if values.share(connection, sample, header, "try_cast(value as double) is null") > 0.5 else None
     elif column == "email":

@@ -23,7 +23,7 @@ from dagster_project.onboarding.roles import Reading
 from dagster_project.onboarding.samples import CannotRead, Sample, files_in, read_file
 from dagster_project.shop import ASSUMED, Shop, load_shop
 from dagster_project.sources.contract import System, all_systems
-from dagster_project.sources.extracts import STAMP
+from dagster_project.sources.extracts import DAY_NUMBER, STAMP, read_in
 
 CLOSE_AFTER, DAYS = 6, 14
 DATED = {"lines": "ordered_at", "purchases": "ordered_at", "orders": "ordered_at"}
@@ -121,6 +121,8 @@ def as_moment(header: str, format: str | None) -> str:
     value = values.said(header)
     if format in ("unix", "unix_ms"):
         return f"make_timestamp(try_cast({value} as bigint) * {1_000_000 if format == 'unix' else 1_000})"
+    if format and DAY_NUMBER.fullmatch(format):
+        return f"try_cast({read_in(format).format(value)} as timestamp)"
     return f"try_strptime({value}, '{format}')" if format else f"try_cast({value} as timestamp)"
 
 

@@ -25,6 +25,8 @@ DATES = (
     "%Y-%m-%d",
 )
 SPELT = ("%d-%b-%y", "%d-%b-%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%Y%m%d", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z")
+# Where a shop counts its days, and nothing says from when.
+DAY_ZERO = "2019-12-31"
 TIMES = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
 
 
@@ -96,6 +98,15 @@ def moment(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, e
     # Both day first and month first fit: the one under which the file is more in order, and which spreads over fewer days.
     ranked = sorted(fitting, key=lambda format: disorder(connection, sample, header, format))
     return Written(ranked[0], f"{header} also reads as {ranked[1]}: which comes first, the day or the month?")
+
+
+def day_number(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written | None:
+    """Days that are counted instead of dated, from 1 up to more than two months; the first is assumed."""
+    sql = f"select min(day), max(day), count(distinct day), count(*) - count(day) from (select try_cast({said(header)} as integer) as day from {sample.relation})"
+    lowest, highest, different, unread = connection.execute(sql).fetchone() or (None, None, 0, 0)
+    if lowest is None or unread or not 0 <= lowest <= 31 or not 62 <= highest <= 20_000 or different < 31:
+        return None
+    return Written(f"days since {DAY_ZERO}", f"{header} counts days and names no date: day 0 is assumed to be {DAY_ZERO}")
 
 
 def fitting_formats(connection: duckdb.DuckDBPyConnection, formats: list[str], relation: str, plausible: str) -> list[str]:

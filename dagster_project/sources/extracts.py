@@ -127,14 +127,23 @@ FORMATS = {
 }
 
 
+DAY_NUMBER = re.compile(r"days since (\d{4}-\d{2}-\d{2})")
+
+
+def read_in(format: str) -> str:
+    """SQL that reads the text `{0}` in a declared format; `days since 2019-12-31` counts days, 1 being the day after."""
+    if since := DAY_NUMBER.fullmatch(format):
+        return f"coalesce(cast(date '{since.group(1)}' + try_cast({{0}} as integer) as varchar), {{0}})"
+    return FORMATS.get(format, OFFSET if "%z" in format else MOMENT)
+
+
 def as_written(rows: pa.Table, table: Table) -> pa.Table:
     """The rows with what is written in a format of its own (`format`) as everybody writes it."""
     formats = {name: column.format for name, column in table.columns.items() if column.format}
     if not formats:
         return rows
     read = ", ".join(
-        f"""{FORMATS.get(format, OFFSET if "%z" in format else MOMENT).format(f'"{name}"', format.replace("'", "''"))} as "{name}" """
-        for name, format in formats.items()
+        f"""{read_in(format).format(f'"{name}"', format.replace("'", "''"))} as "{name}" """ for name, format in formats.items()
     )
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.execute("set TimeZone = 'UTC'")

@@ -9,6 +9,9 @@ import pytest
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of
 from dagster_project.onboarding.samples import read_file
+from dagster_project.onboarding.shops import draft_shop
+from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.warehouse import Warehouse
 
 
 @pytest.mark.parametrize(
@@ -33,3 +36,41 @@ def test_a_moment_with_an_offset_is_read_with_it(tmp_path: Path) -> None:
         sample = read_file(connection, tmp_path / "orders.csv", 0)
         assert values.moment(connection, sample, "at") == values.Written("%Y-%m-%d %H:%M:%S %z")
         assert values.moment(connection, sample, "word") is None
+
+
+def lines_with(status: list[str], folder: Path, header: str = "Statut") -> Path:
+    rows = [f"o{n};c{n % 9};{date(2024, 1, 1) + timedelta(days=n)};p{n % 5};1;9,50;{status[n % len(status)]}" for n in range(90)]
+    (folder / "lignes.csv").write_text(
+        f"N° commande;N° client;Date de commande;Référence article;Quantité;Prix unitaire;{header}\n" + "\n".join(rows) + "\n"
+    )
+    return folder / "lignes.csv"
+
+
+def test_it_is_said_which_statuses_give_an_order_back(tmp_path: Path) -> None:
+    draft = draft_shop(
+        tmp_path / "shop", lines_with(["Expédiée", "Annulée", "Partiellement remboursée", "Remboursée", "Retournée"], tmp_path)
+    )
+    (said,) = [line for line in draft.review if line.startswith("Statut")]
+    back, sold = said.split(" gives an order back; ")
+    assert set(back.removeprefix("Statut: ").split(", ")) == {"Annulée", "Remboursée", "Retournée"}
+    assert set(sold.removesuffix(" counts as sold").split(", ")) == {"Expédiée", "Partiellement remboursée"}
+
+
+def test_a_status_of_numbers_gives_nothing_back_and_says_so(tmp_path: Path) -> None:
+    draft = draft_shop(tmp_path / "shop", lines_with(["1", "2"], tmp_path))
+    assert "status" not in draft.shop.sources["sales"].columns["lines"]
+    assert any("nobody says which of them give an order back" in line for line in draft.review)
+
+
+def test_days_that_are_counted_come_after_an_assumed_one(tmp_path: Path) -> None:
+    rows = [f"{n % 40},{n},{1 + n % 300},p{n % 7},1,2.5" for n in range(600)]
+    (tmp_path / "till.csv").write_text("household_key,BASKET_ID,DAY,PRODUCT_ID,QUANTITY,SALES_VALUE\n" + "\n".join(rows) + "\n")
+    draft = draft_shop(tmp_path / "shop", tmp_path / "till.csv")
+    assert draft.shop.last_day == date(2019, 12, 31) + timedelta(days=300)
+    assert any("counts days and names no date" in line for line in draft.review)
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    load_shop_extracts(warehouse, draft.shop, tmp_path / "store")
+    assert warehouse.rows("select count(*), min(ordered_at), max(ordered_at) from sources.sales__lines") == [
+        (600, "2020-01-01", "2020-10-26")
+    ]

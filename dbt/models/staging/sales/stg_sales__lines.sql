@@ -1,7 +1,7 @@
 -- One row per order line and extract that changed its order, as the order stood then.
 {{ config(materialized='kept') }}
 {%- set person = ['email', 'phone', 'full_name', 'first_name', 'last_name', 'gender', 'birth_date', 'street', 'city', 'region', 'postal_code', 'country'] %}
-{%- set of_order = ['customer_id', 'status', 'channel', 'discount_code', 'currency'] + person %}
+{%- set of_order = ['customer_id', 'status', 'channel', 'discount_code', 'currency', 'accepts_marketing'] + person %}
 with
 
 shop as (
@@ -162,10 +162,12 @@ select
     cast(stated_amount * rate as decimal(18, 2)) as net_amount,
     case
         when quantity < 0 or stated_amount < 0 then 'return'
-        when regexp_matches(lower(status), 'cancel|refund|return|void|storno|chargeback') then 'cancellation'
+        when regexp_matches(lower(status), '{{ var("given_back") }}') and not regexp_matches(lower(status), '{{ var("not_given_back") }}')
+            then 'cancellation'
         else 'sale'
     end as kind,
     channel,
     discount_code,
+    accepts_marketing,
     {{ person | join(', ') }}
 from priced
