@@ -457,15 +457,22 @@ def source_new(
 @shop_app.command("new")
 def shop_new(
     name: Annotated[str, typer.Argument(help="the new shop: a name below shops/, or a path")],
-    source: Annotated[Path, typer.Option("--from", help="a folder of files (CSV, JSON lines, Parquet), or one file")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", help="a folder of files (CSV, JSON lines, Parquet), a file, or the environment variable with a database's address"
+        ),
+    ],
 ) -> None:
-    """Draft a whole shop from its files: which table is what, its days, its settings. Asks nothing; shop.yaml says what is uncertain."""
+    """Draft a whole shop from its files or its database: which table is what, its days, its settings. Asks nothing; shop.yaml says what is uncertain."""
+    from dagster_project.onboarding.lakes import lake_at
     from dagster_project.onboarding.shops import draft_shop
     from dagster_project.settings import SHOPS
+    from dagster_project.sources.pulling import clock
 
     folder = SHOPS / name if re.fullmatch(r"[\w-]+", name) else Path(name).expanduser().resolve()
     try:
-        draft = draft_shop(folder, source.expanduser().resolve())
+        draft = draft_shop(folder, lake_at(source) or Path(source).expanduser().resolve(), clock())
     except ValueError as error:
         raise Refused(str(error)) from None
     for known in draft.layout.known:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import duckdb
 
 from dagster_project.onboarding import values
+from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described, words_of
 from dagster_project.sources.contract import System, Table
@@ -25,6 +26,7 @@ class Known:
     sample: Sample
     system: str
     table: str
+    loader: str | None = None
 
 
 @dataclass
@@ -34,6 +36,15 @@ class Layout:
     known: list[Known] = field(default_factory=list)
     own: list[Reading] = field(default_factory=list)
     left_out: list[tuple[Sample, str]] = field(default_factory=list)
+
+    def said_by_known(self) -> list[Reading]:
+        """What tables of known systems say of the shop's place in columns that are called so."""
+        said = ("currency", "country", "country_code")
+        parts = [
+            (known, {header.removesuffix("_code"): Part(header) for header in known.sample.headers if header in said})
+            for known in self.known
+        ]
+        return [Reading(known.sample, known.table, stated) for known, stated in parts if stated]
 
     def own_of(self, kind: str) -> list[Reading]:
         return [reading for reading in self.own if reading.kind == kind]
@@ -49,8 +60,13 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
     Raises:
         NothingToSell: none says who bought and when.
     """
-    layout = Layout()
+    layout = Layout(known=[Known(*found) for found in landed(samples, systems)])
+    loaded = {known.sample.schema for known in layout.known}
+    one_schema_a_system(layout)
     for sample in samples:
+        # What else a loader lands beside them is its own business.
+        if loaded and sample.schema in loaded:
+            continue
         known = known_as(sample, systems)
         reading = None if known else read_as(connection, sample, systems[ITS_OWN])
         if known:
@@ -62,6 +78,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
         else:
             layout.left_out.append((sample, "neither orders, order lines, customers, products nor events"))
     settle(connection, layout)
+    in_one_schema(layout)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
@@ -72,6 +89,25 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             "Rename the headers so that they say it, or bring the table that does."
         )
     return layout
+
+
+def one_schema_a_system(layout: Layout) -> None:
+    """A loader may have landed a system twice, by its older API and by its newer: the schema that comes first counts."""
+    first: dict[str, str | None] = {}
+    for known in list(layout.known):
+        if first.setdefault(known.system, known.sample.schema) != known.sample.schema:
+            layout.known.remove(known)
+            layout.left_out.append(
+                (known.sample, f"{known.sample.schema}: {known.system}.{known.table} is taken from {first[known.system]}")
+            )
+
+
+def in_one_schema(layout: Layout) -> None:
+    """A system's tables are pulled from one schema of a database: for the shop's own, the one that has the sales."""
+    selling = next((reading for kind in ("lines", "purchases", "orders") for reading in layout.own_of(kind)), None)
+    for reading in [one for one in layout.own if selling and one.sample.schema != selling.sample.schema]:
+        layout.own.remove(reading)
+        layout.left_out.append((reading.sample, f"the sales are in another schema, {selling.sample.schema if selling else ''}"))
 
 
 SAID = {
@@ -100,7 +136,7 @@ def known_as(sample: Sample, systems: dict[str, System]) -> Known | None:
     best: tuple[float, Known] | None = None
     for name, system in systems.items():
         for table_name, table in system.tables.items():
-            fit = fits(table, headers) if name != ITS_OWN else 0.0
+            fit = fits(table, headers, sample.name) if name != ITS_OWN else 0.0
             # Of tables that fit alike, the one that bears its name.
             fit += 0.01 if fit and table_name.replace("_", " ") in sample.words else 0
             if fit and (best is None or fit > best[0]):
@@ -108,14 +144,17 @@ def known_as(sample: Sample, systems: dict[str, System]) -> Known | None:
     return best[1] if best else None
 
 
-def fits(table: Table, headers: set[str]) -> float:
-    """The share of a table's columns that are among the headers; 0 where it is another table."""
+def fits(table: Table, headers: set[str], name: str) -> float:
+    """The share of a table's columns that are among the headers, all where a database calls it so too; 0 where it is another table."""
     asked = {header.lower(): table.columns[name] for name, header in table.headers.items() if not table.columns[name].number_within}
     found = [header for header in asked if header in headers]
-    if len(found) < min(KNOWN_COLUMNS, len(asked)) or any(column.required and header not in headers for header, column in asked.items()):
+    is_called_so = table.pull is not None and table.pull.table == name
+    if len(found) < min(3 if is_called_so else KNOWN_COLUMNS, len(asked)) or any(
+        column.required and header not in headers for header, column in asked.items()
+    ):
         return 0.0
-    share = len(found) / len(asked)
-    return share if share >= KNOWN_SHARE and len(asked) >= 4 else 0.0
+    share = 1.0 if is_called_so else len(found) / len(asked)
+    return share if share >= KNOWN_SHARE and (is_called_so or len(asked) >= 4) else 0.0
 
 
 def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) -> Reading | None:
@@ -142,6 +181,9 @@ def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own:
         f"create or replace table {relation} as select * from {sample.relation} "
         f"where lower({event}) in ('purchase', 'transaction', 'buy', 'order') order by rowid"
     )
+    if sample.path is None:
+        events.doubts.append(f"what was bought is said among the events of {sample.name}: bring a table or view of the purchases alone")
+        return None
     bought = described(connection, relation, f"{sample.name} (purchases)", sample.path)
     reading = cast_parts(connection, bought, "purchases", [column for column in own.tables["purchases"].columns if column != "order_id"])
     if not bought.rows or not {"customer_id", "ordered_at", "product_id"} <= set(reading.parts):

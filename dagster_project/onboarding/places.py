@@ -34,6 +34,14 @@ COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "MX": ("MXN", "America/Mexico_City", "es", ("mexico", "méxico")),
     "RU": ("RUB", "Europe/Moscow", "ru", ("russia", "russian federation")),
 }
+# The letters of a country's states, where no other country's are all the same.
+STATES = {
+    "BR": "AC AL AP AM BA CE DF ES GO MA MT MS MG PA PB PR PE PI RJ RN RS RO RR SC SP SE TO",
+    "US": "AL AK AZ AR CA CO CT DE DC FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC ND OH OK OR PA PR RI SC SD TN TX UT "
+    "VT VA WA WV WI WY",
+    "AU": "ACT NSW NT QLD SA TAS VIC WA",
+    "CA": "AB BC MB NB NL NS NT NU ON PE QC SK YT",
+}
 # Where most shops are that write their headers so.
 HOMES = {
     "de": ("DE", "German"),
@@ -66,6 +74,9 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
     country = next((names[one.lower()] for one in countries if one.lower() in names), None)
     if country is None and currencies:
         country = next((code for code, facts in COUNTRIES.items() if facts[0] == currencies[0]), None)
+    regions = commonest(connection, readings, "region")
+    by_states = country_of_states(regions) if country is None and not currencies else None
+    country = country or by_states
     spoken = None if country or currencies else language_of([part.header for reading in readings for part in reading.parts.values()])
     country = HOMES[spoken][0] if spoken else country
     code, currency, zone, language = (country, *COUNTRIES[country][:3]) if country else NOWHERE
@@ -75,12 +86,22 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
         if countries and country
         else f"the commonest currency is {stated}"
         if currencies
+        else f"the states are {', '.join(regions[:4])}"
+        if by_states
         else f"the headers are {HOMES[spoken][1]}"
         if spoken
         else "nothing says where"
     )
     # Mails are written in these two languages so far.
     return Place(code, stated, zone, language if language in ("de", "en") else "en", tuple(currencies[1:]), said)
+
+
+def country_of_states(regions: Sequence[str]) -> str | None:
+    """The one country that almost all of the regions are states of; None where none or several are."""
+    if len(regions) < 3:
+        return None
+    fitting = [code for code, states in STATES.items() if sum(one in states.split() for one in regions) >= 0.95 * len(regions)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def language_of(headers: Sequence[str]) -> str | None:

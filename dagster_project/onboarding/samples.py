@@ -29,6 +29,7 @@ class Sample:
     rows: int
     path: Path | None = None
     encoding: str = "utf-8"
+    schema: str | None = None
 
     @property
     def words(self) -> str:
@@ -115,8 +116,15 @@ def as_utf8(path: Path, encoding: str, written: Path) -> Path:
     return written
 
 
-def described(connection: duckdb.DuckDBPyConnection, relation: str, name: str, path: Path | None = None, encoding: str = "utf-8") -> Sample:
+def described(
+    connection: duckdb.DuckDBPyConnection,
+    relation: str,
+    name: str,
+    path: Path | None = None,
+    encoding: str = "utf-8",
+    schema: str | None = None,
+) -> Sample:
     result = connection.execute(f"select * from {relation} limit 0")
     headers = tuple(column[0] for column in result.description or [])
     ((rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
-    return Sample(name, relation, headers, rows, path, encoding)
+    return Sample(name, relation, headers, rows, path, encoding, schema)

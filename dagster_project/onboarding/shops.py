@@ -17,14 +17,18 @@ from dagster_project.files import make_whole, write_whole
 from dagster_project.moments import end_of_day, parse_stamp, stamp
 from dagster_project.onboarding import values
 from dagster_project.onboarding.brands import brand_of
+from dagster_project.onboarding.lakes import Lake, read_lake
 from dagster_project.onboarding.layout import ITS_OWN, Known, Layout, lay_out
 from dagster_project.onboarding.places import Place, place_of
 from dagster_project.onboarding.roles import Reading
-from dagster_project.onboarding.samples import CannotRead, Sample, files_in, read_file
+from dagster_project.onboarding.samples import CannotRead, Sample, files_in, read_file, words_of
+from dagster_project.onboarding.systems import CURSOR
 from dagster_project.shop import ASSUMED, Shop, load_shop
-from dagster_project.sources.contract import System, all_systems
+from dagster_project.sources.contract import System, all_systems, load_system
 from dagster_project.sources.extracts import DAY_NUMBER, STAMP, read_in
 
+# A database's first pull is history, whenever within these days it happens.
+FIRST_PULL_WITHIN = timedelta(days=7)
 CLOSE_AFTER, DAYS = 6, 14
 DATED = {"lines": "ordered_at", "purchases": "ordered_at", "orders": "ordered_at"}
 
@@ -42,8 +46,8 @@ class Draft:
     review: list[str] = field(default_factory=list)
 
 
-def draft_shop(folder: Path, source: Path) -> Draft:
-    """Write a shop's folder from files.
+def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -> Draft:
+    """Write a shop's folder from files, or from a database (which is pulled from, from `now` on).
 
     Raises:
         ShopExists: the folder has a shop already.
@@ -54,18 +58,28 @@ def draft_shop(folder: Path, source: Path) -> Draft:
     systems = all_systems()
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
-        groups = grouped(files_in(source))
-        samples, unread = read_samples(connection, groups)
+        if isinstance(source, Lake):
+            groups: dict[Path, list[Path]] = {}
+            samples, unread = read_lake(connection, source), []
+        else:
+            groups = grouped(files_in(source))
+            samples, unread = read_samples(connection, groups)
         layout = lay_out(connection, samples, systems)
-        place = place_of(connection, layout.own)
+        place = place_of(connection, [*layout.own, *layout.said_by_known()])
         first, last = span(connection, layout, systems)
         local_last = (last.astimezone(ZoneInfo(place.zone)) if last.tzinfo else last).date()
         closed = end_of_day(local_last, place.zone, CLOSE_AFTER).known_by
         try:
-            history = write_extracts(connection, folder, layout, groups, closed, systems)
+            if isinstance(source, Lake):
+                until = (now or closed) + FIRST_PULL_WITHIN
+                history = dict.fromkeys([*(known.system for known in layout.known), *([ITS_OWN] if layout.own else [])], until)
+            else:
+                history = write_extracts(connection, folder, layout, groups, closed, systems)
             review = [*unread, *(f"{sample.name} is left out: {why}" for sample, why in layout.left_out)]
             review += [doubt for reading in layout.own for doubt in reading.doubts]
-            write_shop(folder, place, (first, local_last), history, closed, layout, review)
+            write_shop(
+                folder, place, (first, local_last), history, layout, review, (connection, source) if isinstance(source, Lake) else None
+            )
             return Draft(load_shop(folder), layout, review)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
@@ -104,6 +118,9 @@ def span(connection: duckdb.DuckDBPyConnection, layout: Layout, systems: dict[st
         if part:
             moments.append((reading.sample, as_moment(part.header, part.format)))
     for known in layout.known:
+        if known.loader:
+            moments += [(known.sample, as_moment(header, None)) for header in ("created_at",) if header in known.sample.headers]
+            continue
         table = systems[known.system].tables[known.table]
         for name, column in table.columns.items():
             if column.type == "timestamp" and column.required and name not in ("updated_at", "last_modified_date"):
@@ -161,9 +178,9 @@ def write_shop(
     place: Place,
     span: tuple[datetime, date],
     history: dict[str, datetime],
-    closed: datetime,
     layout: Layout,
     review: list[str],
+    lake: tuple[duckdb.DuckDBPyConnection, Lake] | None,
 ) -> None:
     first, last = span
     name = re.sub(r"\W+", "_", folder.name)
@@ -224,7 +241,7 @@ def write_shop(
     for system, until in sorted(history.items()):
         lines += [
             f"  {system}:",
-            f"    path: extracts/{system}",
+            *(pulled_from(lake, system, layout) if lake else [f"    path: extracts/{system}"]),
             f"    history_until: {until:%Y-%m-%dT%H:%M:%S}  # known when they happened",
         ]
         encodings = {
@@ -239,6 +256,45 @@ def write_shop(
     key = folder / "pseudonym.key"
     write_whole(key, (secrets.token_hex(32) + "\n").encode())
     key.chmod(0o600)
+
+
+def pulled_from(lake: tuple[duckdb.DuckDBPyConnection, Lake], system: str, layout: Layout) -> list[str]:
+    """Where a system's tables are in a database, what they are called there, and the column by which only what is new is pulled."""
+    connection, at = lake
+    known = [one for one in layout.known if one.system == system]
+    own = layout.own if system == ITS_OWN else []
+    schema = next(one.sample.schema for one in [*known, *own])
+    tables = {one.table: one.sample for one in known} | {one.kind: one.sample for one in own}
+    lines = ["    kind: tables", f"    file: {at.file}" if at.file else f"    connection: {at.connection}  # the environment variable"]
+    lines += [f"    schema: {schema}", f"    tables: [{', '.join(tables)}]"]
+    if loader := next((one.loader for one in known if one.loader), None):
+        return [*lines, f"    loader: {loader}"]
+    # What source.yaml says of a known table under its usual name holds here too.
+    stated = {table: pull for table, one in load_system(system).tables.items() if (pull := one.pull)}
+    tables = {table: sample for table, sample in tables.items() if table not in stated or stated[table].table != sample.name}
+    if not tables:
+        return lines
+    pulls = {
+        table: {"table": sample.name, **({"cursor": cursor, "overlap": 600} if (cursor := cursor_of(connection, sample)) else {})}
+        for table, sample in tables.items()
+    }
+    lines += [
+        "    pulls:",
+        *(
+            f"      {table}: {yaml.safe_dump(pull, default_flow_style=True, width=1000, sort_keys=False).strip()}"
+            for table, pull in pulls.items()
+        ),
+    ]
+    return lines
+
+
+def cursor_of(connection: duckdb.DuckDBPyConnection, sample: Sample) -> str | None:
+    """The column that says when a row was changed last, where every row says so."""
+    for header in sample.headers:
+        written = values.moment(connection, sample, header) if CURSOR.fullmatch(words_of(header)) else None
+        if written and not written.format and values.said_share(connection, sample, header) == 1:
+            return header
+    return None
 
 
 def columns_of(layout: Layout) -> list[str]:
