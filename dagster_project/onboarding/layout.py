@@ -1,12 +1,14 @@
 """What a stranger's tables are: tables of a system that we know by its columns, or a shop's own tables in the parts of the `sales` system."""
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
 
 from dagster_project.onboarding import values
+from dagster_project.onboarding.headers import meaning_of, plain_words
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described, words_of
@@ -39,9 +41,9 @@ class Layout:
 
     def said_by_known(self) -> list[Reading]:
         """What tables of known systems say of the shop's place in columns that are called so."""
-        said = ("currency", "country", "country_code")
+        said = {"currency": "currency", "country": "country", "country code": "country"}
         parts = [
-            (known, {header.removesuffix("_code"): Part(header) for header in known.sample.headers if header in said})
+            (known, {said[words]: Part(header) for header in known.sample.headers if (words := words_of(header)) in said})
             for known in self.known
         ]
         return [Reading(known.sample, known.table, stated) for known, stated in parts if stated]
@@ -86,7 +88,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
         tables = "; ".join(f"{sample.name}: {what_lacks(connection, sample, systems[ITS_OWN])}" for sample in samples[:8])
         raise NothingToSell(
             f"No table says who bought what and when (a customer, a date, and an amount or a product). What they have: {tables}. "
-            "Rename the headers so that they say it, or bring the table that does."
+            f"{since_before(samples)}Rename the headers so that they say it, or bring the table that does."
         )
     return layout
 
@@ -110,6 +112,8 @@ def in_one_schema(layout: Layout) -> None:
         layout.left_out.append((reading.sample, f"the sales are in another schema, {selling.sample.schema if selling else ''}"))
 
 
+SHIPPING = r"\b(shipping|freight|delivery|postage|versand\w*|porto|livraison|port|envio|frete|spedizione|verzend\w*)\b"
+COSTS = r"\b(amount|cost|costs|total|fee|charge|charges|handling|price|kosten|\w+kosten|frais|gastos|costo|valor)\b"
 SAID = {
     "customer": ("customer_id", "email"),
     "date": ("ordered_at",),
@@ -117,6 +121,12 @@ SAID = {
     "product": ("product_id", "product_name"),
 }
 SAID |= {"amount": ("line_amount", "unit_price", "total_amount")}
+
+
+def since_before(samples: Sequence[Sample]) -> str:
+    """A sentence on days that are counted from the order before, which date nothing."""
+    found = [header for sample in samples for header in sample.headers if re.search(r"days? since", words_of(header))]
+    return f"{found[0]} counts from the order before and dates none: add a column with the day of each order. " if found else ""
 
 
 def what_lacks(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) -> str:
@@ -170,7 +180,27 @@ def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) 
     best = next(iter(called or found), None)
     if best and best.kind in ("lines", "purchases"):
         tell_amounts_apart(connection, best)
+    if best and best.kind == "orders":
+        doubt_totals(best)
     return best
+
+
+def doubt_totals(orders: Reading) -> None:
+    """What an order's total may hold that is no revenue, and products that stand side by side, where a table of orders has no lines."""
+    total = orders.parts.get("total_amount")
+    shipping = [
+        header for header in orders.sample.headers if re.search(SHIPPING, plain_words(header)) and re.search(COSTS, plain_words(header))
+    ]
+    if total and shipping and not re.search(r"\b(sub ?total|net)\b", meaning_of(total.header)):
+        orders.doubts.append(
+            f"{total.header} may hold {shipping[0]}, and revenue is meant without shipping: name a column that is, if there is one"
+        )
+    unused = [header for header in orders.sample.headers if header not in {part.header for part in orders.parts.values()}]
+    numbered = [header for header in unused if re.search(r"\b(product|item|sku|article)\b.*\b1\b", words_of(header))]
+    if numbered:
+        orders.doubts.append(
+            f"{', '.join(numbered[:3])} and the like name products side by side: they are left out; export one row per order line to have products"
+        )
 
 
 def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own: System) -> Reading | None:

@@ -30,7 +30,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "t dat|event time|timestamp|datetime|date time|date|time|day|when|(create|creation) (date|time)|date ?added|working date",
     ),
     "customer_id": (
-        f"{WHO} (id|no|nr|num|number|key|code|nbr|identifier)",
+        f"({WHO} )?{WHO} (id|no|nr|num|number|key|code|nbr|identifier)",
         f"{WHO}id",
         f"{WHO} unique id|{WHO}",
         "card ?(id|no|number)|loyalty card.*",

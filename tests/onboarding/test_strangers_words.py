@@ -8,6 +8,7 @@ import pytest
 
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of
+from dagster_project.onboarding.layout import NothingToSell
 from dagster_project.onboarding.samples import read_file
 from dagster_project.onboarding.shops import draft_shop
 from dagster_project.sources.loading import load_shop_extracts
@@ -74,3 +75,28 @@ def test_days_that_are_counted_come_after_an_assumed_one(tmp_path: Path) -> None
     assert warehouse.rows("select count(*), min(ordered_at), max(ordered_at) from sources.sales__lines") == [
         (600, "2020-01-01", "2020-10-26")
     ]
+
+
+def test_totals_with_shipping_and_products_side_by_side_are_said(tmp_path: Path) -> None:
+    header = "Order ID,Order Date,Order Status,Customer User Id,Product 1 SKU,Product 1 Quantity,Order Shipping Amount,Order Total Amount"
+    rows = [f"{n},2024-01-{1 + n % 28:02d} 10:00,{'failed' if n % 9 else 'completed'},{n % 20},S{n % 5},1,4.99,24.99" for n in range(90)]
+    (tmp_path / "orders.csv").write_text("\n".join([header, *rows]) + "\n")
+    review = draft_shop(tmp_path / "shop", tmp_path / "orders.csv").review
+    assert any("Order Total Amount may hold Order Shipping Amount" in line for line in review)
+    assert any("side by side" in line for line in review)
+    assert any("failed gives an order back" in line for line in review)
+
+
+def test_days_since_the_order_before_are_no_dates_and_it_is_said(tmp_path: Path) -> None:
+    rows = [f"{n},{n % 20},{n // 20},{n % 30}.0" for n in range(90)]
+    (tmp_path / "orders.csv").write_text("order_id,user_id,order_number,days_since_prior_order\n" + "\n".join(rows) + "\n")
+    with pytest.raises(NothingToSell, match="add a column with the day of each order"):
+        draft_shop(tmp_path / "shop", tmp_path / "orders.csv")
+
+
+def test_a_country_is_told_by_its_states(tmp_path: Path) -> None:
+    states = ["SP", "RJ", "MG", "BA"]
+    rows = [f"o{n},c{n % 20},2024-01-{1 + n % 28:02d},{states[n % 20 % 4]},5" for n in range(90)]
+    (tmp_path / "orders.csv").write_text("order_id,customer_id,order_date,customer_state,total\n" + "\n".join(rows) + "\n")
+    shop = draft_shop(tmp_path / "shop", tmp_path / "orders.csv").shop
+    assert (shop.country, shop.currency, shop.zone) == ("BR", "BRL", "America/Sao_Paulo")
