@@ -81,7 +81,7 @@ def run(
         raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
-    days = [day for day in the_shop.days() if first <= day <= last]
+    days = [day for day in the_shop.days(last) if first <= day]
     if not days:
         raise Refused(f"--from {first} lies after {last}: name an earlier day.")
     try:

@@ -78,7 +78,7 @@ def weekly(job: UnresolvedAssetJobDefinition, shop: Shop) -> dg.ScheduleDefiniti
     )
     def retraining_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = context.scheduled_execution_time.date() - timedelta(days=1)
-        if not shop.first_day <= day <= shop.last_day:
+        if not shop.has(day):
             return dg.SkipReason(f"{shop.name} has no day {day}.")
         return dg.RunRequest(partition_key=day.isoformat())
 

@@ -43,7 +43,7 @@ def state_of(settings: Settings, days: list[date]) -> str:
 def generate_extracts(settings: Settings, shop: Shop) -> None:
     """Make the demo shop's extracts, whole or not at all: a folder half made by a killed run is made anew."""
     raw = settings.store / "raw"
-    if shop.generator is None or raw.exists():
+    if shop.generator is None or shop.last_day is None or raw.exists():
         return
     say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
     options = [word for name, value in shop.generator.items() for word in (f"--{name}", str(int(value)))]
@@ -71,6 +71,7 @@ def run_demo(settings: Settings, shop: Shop) -> Made:
     from dagster_project.measurement.report import write_report
     from dagster_project.runs import run_days
 
+    assert shop.last_day is not None, "the demo's shop has a last day"
     days = [shop.last_day - timedelta(days=n) for n in reversed(range(DAYS))]
     report = settings.store / "report" / "index.html"
     done = settings.store / "demo.json"

@@ -13,10 +13,10 @@ from dagster_project.shop import Shop
 
 
 def days_of_shop(shop: Shop) -> dg.DailyPartitionsDefinition:
-    """One partition a day of the shop's zone, from first_day to last_day."""
+    """One partition a day of the shop's zone, from first_day to last_day; without a last one, to the day that Dagster's clock has ended."""
     return dg.DailyPartitionsDefinition(
         start_date=shop.first_day.isoformat(),
-        end_date=(shop.last_day + timedelta(days=1)).isoformat(),
+        end_date=(shop.last_day + timedelta(days=1)).isoformat() if shop.last_day else None,
         timezone=shop.zone,
     )
 

@@ -63,11 +63,9 @@ def last_closed_day(settings: Settings, shop: Shop) -> date:
         NothingToRun: no day is.
     """
     newest = newest_extract(settings, shop)
-    closed = [day for day in shop.days() if newest is not None and shop.moment(day).known_by <= newest]
+    closed = [day for day in shop.days(newest.date()) if shop.moment(day).known_by <= newest] if newest else []
     if not closed:
-        raise NothingToRun(
-            f"No day of {shop.name} ({shop.first_day} to {shop.last_day}) is closed: the newest extract at hand is of {newest}."
-        )
+        raise NothingToRun(f"No day of {shop.name} ({shop.span}) is closed: the newest extract at hand is of {newest}.")
     return closed[-1]
 
 
@@ -140,8 +138,8 @@ def day_named(text: str, shop: Shop) -> date:
         except ValueError:
             raise ValueError(f"--as-of {text!r} is neither a date (2026-03-05) nor an instant (2026-03-05T23:00:00+00:00).") from None
         day = day_of(instant.replace(tzinfo=None) - (instant.utcoffset() or timedelta(0)), shop.zone)
-    if not shop.first_day <= day <= shop.last_day:
-        raise ValueError(f"--as-of {text}: {shop.name} has the days {shop.first_day} to {shop.last_day} (shop.yaml).")
+    if not shop.has(day):
+        raise ValueError(f"--as-of {text}: {shop.name} has the days {shop.span} (shop.yaml).")
     return day
 
 

@@ -104,7 +104,7 @@ class Shop(Strict):
     tax: Literal["included", "excluded"] = "included"
     fx_rates: dict[str, float] = Field({}, description="what one unit of another currency is worth in the shop's")
     first_day: date
-    last_day: date
+    last_day: date | None = Field(None, description="without it there is a day for each night that has come")
     close_after_hours: int = 6
     key: str | None = Field(None, description="published pseudonym key; bundled shops only, any other shop sets DEARLY_PSEUDONYM_KEY")
     sources: dict[str, SourceSystem]
@@ -149,8 +149,18 @@ class Shop(Strict):
     def moment(self, day: date) -> Moment:
         return end_of_day(day, self.zone, self.close_after_hours)
 
-    def days(self) -> list[date]:
-        return [self.first_day + timedelta(days=n) for n in range((self.last_day - self.first_day).days + 1)]
+    def has(self, day: date) -> bool:
+        """Whether a day is one of the shop's."""
+        return self.first_day <= day and (self.last_day is None or day <= self.last_day)
+
+    @property
+    def span(self) -> str:
+        """The shop's days, in words."""
+        return f"{self.first_day} to {self.last_day}" if self.last_day else f"from {self.first_day} on"
+
+    def days(self, until: date) -> list[date]:
+        """The shop's days that are not after another."""
+        return [day for n in range((until - self.first_day).days + 1) if self.has(day := self.first_day + timedelta(days=n))]
 
     def extracts(self, system: str, store: Path) -> Path:
         """The folder of a system's extracts."""

@@ -210,7 +210,7 @@ def write_shop(
     lines += [
         f"# The rows reach from {first:%Y-%m-%d} to {last}; these are the days that can be built.",
         f"first_day: {start}",
-        f"last_day: {last}",
+        f"last_day: {last}  # delete it once extracts come every night: then each night that has come is a day",
         "campaigns: [win_back]",
         "destinations: [generic]",
         "guards:",

@@ -10,8 +10,9 @@ import pytest
 from dagster_project.checks import findings
 from dagster_project.onboarding.layout import NothingToSell
 from dagster_project.onboarding.shops import ShopExists, draft_shop
+from dagster_project.runs import last_closed_day
 from dagster_project.settings import SHOPS, load
-from dagster_project.shop import ASSUMED, Header
+from dagster_project.shop import ASSUMED, Header, load_shop
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.warehouse import Warehouse
 
@@ -162,7 +163,7 @@ def test_a_folder_of_pulls_of_known_systems_is_known_by_its_columns(tmp_path: Pa
 
 def test_what_nobody_can_sell_with_is_refused_in_one_sentence(tmp_path: Path) -> None:
     write(tmp_path / "files" / "weather.csv", "day|degrees", [[1, 20]])
-    with pytest.raises(NothingToSell, match=r"No table says who bought what and when .* weather: day, degrees"):
+    with pytest.raises(NothingToSell, match=r"No table says who bought what and when .* weather: nothing of a sale \(day, degrees\)"):
         draft_shop(tmp_path / "shops" / "none", tmp_path / "files")
     assert not (tmp_path / "shops" / "none").exists()
 
@@ -269,3 +270,115 @@ def test_a_no_to_the_newsletter_is_one_to_profiling_too(tmp_path: Path, small_se
         assert {email for (email,) in permitted} == said_yes, purpose
 
     assert rows(settings, "select count(*) from features.customer_features") == [(len(said_yes),)]
+
+
+def french_shop(folder: Path) -> None:
+    """Semicolons, the euro sign as Windows writes it, accents, decimal commas, oui and non."""
+    lines = [
+        [f"CMD-{n // 2}", f"{n // 20 + 1:02d}/10/2025 08:30", f"CL{n % 30}", f"R{n % 9}", "Thé n° 7 « bio »", 2, "4,50", "9,00 €"]
+        for n in range(240)
+    ]
+    header = "Numéro de commande|Date de commande|Code client|Référence article|Désignation|Quantité|Prix unitaire TTC|Montant TTC"
+    write(folder / "commandes.csv", header, lines, delimiter=";", encoding="cp1252")
+    people = [[f"CL{n}", "Élodie", "Lefèvre", f"c{n}@exemple.fr", "oui" if n % 2 else "non", f"0{n % 9 + 1}/02/1961"] for n in range(30)]
+    write(
+        folder / "clients.csv",
+        "Code client|Prénom|Nom|Adresse e-mail|Newsletter|Date de naissance",
+        people,
+        delimiter=";",
+        encoding="cp1252",
+    )
+
+
+def test_a_french_shop_is_read_as_it_writes_and_its_next_extract_too(tmp_path: Path) -> None:
+    french_shop(tmp_path / "in")
+    shop = draft_shop(tmp_path / "shop", tmp_path / "in").shop
+    source = shop.sources["sales"]
+    assert (shop.zone, source.encoding) == ("Europe/Paris", "cp1252")
+    assert source.columns["lines"]["line_amount"] == Header(**{"from": "Montant TTC", "format": "1.234,56"})
+    assert source.columns["customers"]["accepts_marketing"] == "Newsletter"
+    assert source.columns["customers"]["birth_date"] == Header(**{"from": "Date de naissance", "format": "%d/%m/%Y"})
+    night = tmp_path / "shop" / "extracts" / "sales" / "lines" / "lines_20251014T050000Z.csv"
+    text = (tmp_path / "in" / "commandes.csv").read_bytes().decode("cp1252").splitlines()
+    night.write_bytes("\r\n".join([text[0], text[1].replace("CMD-0", "CMD-900"), ""]).encode("cp1252"))
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    loaded = load_shop_extracts(warehouse, shop, tmp_path / "store")
+    assert sorted((batch.table_name, batch.rows_loaded, batch.rows_quarantined) for batch in loaded) == [
+        ("customers", 30, 0),
+        ("lines", 1, 0),
+        ("lines", 240, 0),
+    ]
+    assert warehouse.rows("select distinct line_amount, product_name from sources.sales__lines") == [("9.00", "Thé n° 7 « bio »")]
+
+
+def test_an_export_with_the_side_of_each_address_behind_its_header(tmp_path: Path) -> None:
+    header = "Order Number|Order Date|First Name (Billing)|Last Name (Billing)|City (Billing)|Email (Billing)|SKU|Item Name|Quantity (- Refund)|Item Cost"
+    rows = [
+        [n // 2, f"2024-05-{n % 28 + 1:02d} 10:00", "Ann", "Lee", "Wien", f"a{n % 9}@example.org", f"S{n % 5}", "Bag", 1, 20]
+        for n in range(80)
+    ]
+    write(tmp_path / "in" / "orders-2024.csv", header, rows)
+    columns = draft_shop(tmp_path / "shop", tmp_path / "in").shop.sources["sales"].columns["lines"]
+    wanted = {
+        "email": "Email (Billing)",
+        "first_name": "First Name (Billing)",
+        "quantity": "Quantity (- Refund)",
+        "unit_price": "Item Cost",
+    }
+    assert {column: columns[column] for column in wanted} == wanted
+
+
+@pytest.mark.parametrize(
+    ("amount", "price", "kept", "gone"),
+    [
+        (lambda n: 100 + n // 3, lambda n: 5 + n % 3, "unit_price", "line_amount"),
+        (None, lambda n: (5 + n % 3) * (1 + n % 5), "line_amount", "unit_price"),
+    ],
+    ids=["an order's total on each line", "a price of all pieces together"],
+)
+def test_an_amount_is_of_an_order_of_a_line_or_of_a_piece(amount, price, kept: str, gone: str, tmp_path: Path) -> None:
+    rows = [
+        [f"o{n // 3}", f"2024-05-{n // 3 % 28 + 1:02d}", f"c{n % 20}", f"p{n % 3}", 1 + n % 5, price(n), *([amount(n)] if amount else [])]
+        for n in range(150)
+    ]
+    write(tmp_path / "in" / "sales.csv", "order id|order date|customer id|sku|qty|price" + ("|grand_total" if amount else ""), rows)
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    columns = draft.shop.sources["sales"].columns["lines"]
+    assert columns[kept] == "price" and gone not in columns
+    assert any("an order: its total" in line or "grows with" in line for line in draft.review)
+
+
+def test_events_without_prices_are_purchases_that_come_to_nothing(tmp_path: Path) -> None:
+    at = moments()
+    rows = [
+        [int(at[n].timestamp() * 1000), n % 50, ("view", "addtocart", "transaction")[n % 3], n % 9, n if n % 3 == 2 else ""]
+        for n in range(ORDERS)
+    ]
+    write(tmp_path / "in" / "events.csv", "timestamp|visitorid|event|itemid|transactionid", rows)
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    columns = draft.shop.sources["sales"].columns
+    assert (columns["events"]["visitor_id"], columns["purchases"]["customer_id"]) == ("visitorid", "visitorid")
+    assert any("not for how much" in line for line in draft.review)
+
+
+def test_a_refusal_says_what_each_table_lacks(tmp_path: Path) -> None:
+    write(tmp_path / "in" / "report.csv", "Order ID|Date|SKU|Qty|Amount", [[f"o{n}", f"04-{n + 1:02d}-22", "S", 1, 9] for n in range(28)])
+    with pytest.raises(NothingToSell, match=r"report: date \(Date\), order number \(Order ID\).* but no customer"):
+        draft_shop(tmp_path / "shop", tmp_path / "in")
+
+
+def test_a_shop_without_a_last_day_has_a_day_for_each_night_that_came(tmp_path: Path) -> None:
+    marketplace(tmp_path / "files")
+    shop = draft_shop(tmp_path / "shop", tmp_path / "files").shop
+    text = (shop.folder / "shop.yaml").read_text()
+    assert shop.last_day is not None
+    (shop.folder / "shop.yaml").write_text("".join(line for line in text.splitlines(keepends=True) if not line.startswith("last_day")))
+    settings = load({"DEARLY_HOME": str(tmp_path)}, shop=str(shop.folder))
+    opened = load_shop(shop.folder)
+    assert last_closed_day(settings, opened) == shop.last_day
+    folder = shop.folder / "extracts" / "sales" / "orders"
+    night = shop.moment(shop.last_day + timedelta(days=1)).known_by
+    (folder / f"orders_{night:%Y%m%dT%H%M%S}Z.csv").write_text("order_id,customer_id,order_status,order_purchase_timestamp\n")
+    assert last_closed_day(settings, opened) == shop.last_day + timedelta(days=1)
+    assert last_closed_day(settings, shop) == shop.last_day, "a last day that is stated stays the last"
