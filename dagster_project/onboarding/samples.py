@@ -1,6 +1,7 @@
 """What a stranger has: each file or database table as text in one DuckDB, ready to be looked at."""
 
 import codecs
+import io
 import re
 import shutil
 import tempfile
@@ -109,7 +110,7 @@ def as_utf8(path: Path, encoding: str, written: Path) -> Path:
     """The text of a file, written anew in UTF-8, which is what DuckDB reads."""
     with (
         open_bytes(path) as file,
-        codecs.getreader(encoding)(file, errors="replace") as text,
+        io.TextIOWrapper(file, encoding=encoding, errors="replace", newline="") as text,
         written.open("w", encoding="utf-8", newline="") as out,
     ):
         shutil.copyfileobj(text, out, 1 << 20)

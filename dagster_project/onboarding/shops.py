@@ -244,9 +244,8 @@ def write_shop(
             *(pulled_from(lake, system, layout) if lake else [f"    path: extracts/{system}"]),
             f"    history_until: {until:%Y-%m-%dT%H:%M:%S}  # known when they happened",
         ]
-        encodings = {
-            one.sample.encoding for one in [*layout.own, *layout.known] if (one.system if isinstance(one, Known) else ITS_OWN) == system
-        }
+        encodings = {one.sample.encoding for one in layout.known if one.system == system}
+        encodings |= {reading.sample.encoding for reading in layout.own if system == ITS_OWN}
         if encodings - {"utf-8", "utf-16"}:
             lines.append("    encoding: cp1252  # REVIEW what the next extracts are written in: the files are not UTF-8")
         if system == ITS_OWN:
