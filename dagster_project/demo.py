@@ -46,8 +46,9 @@ def generate_extracts(settings: Settings, shop: Shop) -> None:
     if shop.generator is None or shop.last_day is None or raw.exists():
         return
     say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
+    last_day = shop.last_day.isoformat()
     options = [word for name, value in shop.generator.items() for word in (f"--{name}", str(int(value)))]
-    make_folder_whole(raw, lambda unfinished: simulate(unfinished, [*options, "--last-day", shop.last_day.isoformat()]))
+    make_folder_whole(raw, lambda unfinished: simulate(unfinished, [*options, "--last-day", last_day]))
 
 
 def simulate(folder: Path, options: list[str]) -> None:

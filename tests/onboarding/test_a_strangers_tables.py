@@ -280,7 +280,9 @@ def french_shop(folder: Path) -> None:
     ]
     header = "Numéro de commande|Date de commande|Code client|Référence article|Désignation|Quantité|Prix unitaire TTC|Montant TTC"
     write(folder / "commandes.csv", header, lines, delimiter=";", encoding="cp1252")
-    people = [[f"CL{n}", "Élodie", "Lefèvre", f"c{n}@exemple.fr", "oui" if n % 2 else "non", f"{n % 27 + 1:02d}/02/1961"] for n in range(30)]
+    people = [
+        [f"CL{n}", "Élodie", "Lefèvre", f"c{n}@exemple.fr", "oui" if n % 2 else "non", f"{n % 27 + 1:02d}/02/1961"] for n in range(30)
+    ]
     write(
         folder / "clients.csv",
         "Code client|Prénom|Nom|Adresse e-mail|Newsletter|Date de naissance",
