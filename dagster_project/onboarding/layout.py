@@ -219,7 +219,10 @@ def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own:
     if not bought.rows or not {"customer_id", "ordered_at", "product_id"} <= set(reading.parts):
         return None
     if not {"unit_price", "line_amount"} & set(reading.parts):
-        reading.doubts.append(f"{sample.name} says what was bought and not for how much: orders count, and come to 0")
+        reading.doubts.append(
+            f"{sample.name} says what was bought and not for how much: orders come to 0, and an order of 0 is no soft opt-in, "
+            "so that nobody is profiled or in a segment until a price, or a source of consent, is there"
+        )
     return reading
 
 
