@@ -60,7 +60,7 @@ def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -
         connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
         if isinstance(source, Lake):
             groups: dict[Path, list[Path]] = {}
-            samples, unread = read_lake(connection, source), []
+            samples, unread = read_lake(connection, source), list[str]()
         else:
             groups = grouped(files_in(source))
             samples, unread = read_samples(connection, groups)
@@ -244,8 +244,10 @@ def write_shop(
             *(pulled_from(lake, system, layout) if lake else [f"    path: extracts/{system}"]),
             f"    history_until: {until:%Y-%m-%dT%H:%M:%S}  # known when they happened",
         ]
-        encodings = {one.sample.encoding for one in layout.known if one.system == system}
-        encodings |= {reading.sample.encoding for reading in layout.own if system == ITS_OWN}
+        encodings = {
+            *(known.sample.encoding for known in layout.known if known.system == system),
+            *(reading.sample.encoding for reading in layout.own if system == ITS_OWN),
+        }
         if encodings - {"utf-8", "utf-16"}:
             lines.append("    encoding: cp1252  # REVIEW what the next extracts are written in: the files are not UTF-8")
         if system == ITS_OWN:
@@ -262,10 +264,10 @@ def pulled_from(lake: tuple[duckdb.DuckDBPyConnection, Lake], system: str, layou
     connection, at = lake
     known = [one for one in layout.known if one.system == system]
     own = layout.own if system == ITS_OWN else []
-    schema = next(one.sample.schema for one in [*known, *own])
+    samples = [*(one.sample for one in known), *(one.sample for one in own)]
     tables = {one.table: one.sample for one in known} | {one.kind: one.sample for one in own}
     lines = ["    kind: tables", f"    file: {at.file}" if at.file else f"    connection: {at.connection}  # the environment variable"]
-    lines += [f"    schema: {schema}", f"    tables: [{', '.join(tables)}]"]
+    lines += [f"    schema: {samples[0].schema}", f"    tables: [{', '.join(tables)}]"]
     if loader := next((one.loader for one in known if one.loader), None):
         return [*lines, f"    loader: {loader}"]
     # What source.yaml says of a known table under its usual name holds here too.
