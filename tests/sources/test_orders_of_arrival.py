@@ -21,7 +21,11 @@ from dagster_project.sources.suites import Judge
 from tests.sources.samples import WHOLE, Store, good_rows
 
 ORDERS = 200 if WHOLE else 30
-MACROS = jinja2.Environment(autoescape=False, extensions=["jinja2.ext.do"]).from_string((DBT_PROJECT / "macros" / "facts.sql").read_text()).make_module()
+MACROS = (
+    jinja2.Environment(autoescape=False, extensions=["jinja2.ext.do"])
+    .from_string((DBT_PROJECT / "macros" / "facts.sql").read_text())
+    .make_module()
+)
 # The facts as the models have them: staging's columns, then the macro that every fact goes through.
 STATED = {
     "orders": "select id, updated_at::timestamp as version_at, _known_at as known_at, _row_number as version_number, total_price as said, "
