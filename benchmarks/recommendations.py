@@ -37,7 +37,7 @@ from ml.recommendations.candidates import prepare
 from ml.recommendations.history import Floats, History, Ints, days_of, read_history
 from ml.recommendations.moment import buyers_since, measure
 from ml.recommendations.neighbours import fit_ease
-from ml.recommendations.ranker import Settings, fit_ranker, in_chunks, top_products
+from ml.recommendations.ranker import Settings, fit_ranker, in_blocks, top_products
 
 METRICS = ("ndcg_at_10", "recall_at_10", "recall_at_20")
 TOP = 20
@@ -129,8 +129,7 @@ def ours(task: Task, settings: Settings | None = None) -> tuple[Ranked, dict[str
     ranker = fit_ranker(task.history, task.day, settings, task.new_only)
     sources = prepare(measure(task.history, task.day, task.window), settings.penalty, settings.max_products)
     ranked = np.full((len(task.users), TOP), -1, dtype=np.int64)
-    for every in in_chunks(sources, task.users, settings, task.new_only):
-        found = ranker.shorten(every, settings.shortlist)
+    for found in in_blocks(sources, task.users, settings, task.new_only):
         customer, rank, product, _ = top_products(found, ranker.score(found), TOP)
         ranked[np.searchsorted(task.users, customer), rank - 1] = product
     return ranked, {"model": "formula" if ranker.reason else "re-rank", "reason": ranker.reason, "check": ranker.check}

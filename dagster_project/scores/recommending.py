@@ -5,8 +5,6 @@ import pyarrow as pa
 from dagster_project.moments import Moment
 from dagster_project.progress import tell
 from dagster_project.warehouse import Warehouse
-from ml.recommendations.candidates import Breadth
-from ml.recommendations.ranker import Settings
 from ml.recommendations.recommend import Request, recommend
 
 RECOMMENDATIONS = pa.schema(
@@ -35,16 +33,6 @@ WISHES = """
 select customer_id, required_tags, forbidden_tags, excluded_categories from profile.product_wishes where as_of = ? order by customer_id
 """
 TOP = 8
-# A night ranks fewer candidates with one small forest: a quarter of the full setting's time for .003 of its NDCG (docs/recommendations.md).
-NIGHTLY = Settings(
-    seeds=(0,),
-    iterations=50,
-    max_training_rows=60_000,
-    snapshots=(1.0,),
-    shortlist=30,
-    breadth=Breadth(own=60, ease=30, cosine=15, popular=15),
-    new_breadth=Breadth(own=20, ease=80, cosine=30, popular=30),
-)
 
 
 def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
@@ -56,8 +44,6 @@ def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
         return RECOMMENDATIONS.empty_table()
     customers = warehouse.read(CUSTOMERS, [moment.as_of])
     wishes = warehouse.read(WISHES, [moment.as_of])
-    made = recommend(
-        interactions, products, moment.as_of, customers=customers, preferences=wishes, request=Request(top=TOP, settings=NIGHTLY)
-    )
+    made = recommend(interactions, products, moment.as_of, customers=customers, preferences=wishes, request=Request(top=TOP))
     as_of = pa.array([moment.as_of] * made.table.num_rows, pa.timestamp("us"))
     return made.table.add_column(0, "as_of", as_of).select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS)

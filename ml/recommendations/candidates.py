@@ -1,56 +1,37 @@
 """Which products are worth ranking for whom, and what the ranker may look at.
 
-Candidates of a customer: what they had (most recent habits first), the best of EASE, of the basket cosine, and what
-sells now. Customers are worked through in chunks, so memory does not grow with their number.
+A block of customers x all products is scored by one formula (own habits, EASE, the basket cosine, what sells now); the best of each customer
+are the candidates, and only they get features. Customers are worked through in blocks, so memory does not grow with their number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from ml.recommendations.history import Bools, Floats, Ints, distinct
+from ml.recommendations.history import Bools, Ints
 from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
-from ml.recommendations.neighbours import (
-    MAX_EASE_PRODUCTS,
-    Ease,
-    basket_matrix,
-    cosine_neighbours,
-    fill_with_content,
-    fit_ease,
-)
+from ml.recommendations.neighbours import MAX_EASE_PRODUCTS, Ease, basket_matrix, cosine_neighbours, fill_with_content, fit_ease
 
-SCORE_NAMES = (
-    "ease", "cosine", "ease_share", "cosine_share", "popular", "habit_rank", "ease_rank", "popular_rank", "ease_habit",
-    "count_rank",
-)  # fmt: skip
+SCORE_NAMES = ("formula", "ease", "cosine", "ease_share", "cosine_share", "popular", "formula_rank", "habit_rank", "ease_rank")
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
 COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
-
-
-DENSE_WIDTH = 20_000  # products up to which a chunk of cosines is cheaper as a full matrix
-
-
-@dataclass(frozen=True)
-class Breadth:
-    """How many candidates each source gives a customer."""
-
-    own: int = 150
-    ease: int = 60
-    cosine: int = 30
-    popular: int = 30
+# Cells of a block of customers x products, as many as a processor's cache holds well.
+BLOCK_CELLS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Sources:
     """A measured moment with its item models.
 
-    ``taste`` (ones), ``recent`` (decayed by the age of the last event) and ``habit`` (root of the long-run rate) are
-    customers x products, the inputs to EASE, the cosine, and EASE again; ``popular`` is one number per product.
+    ``taste`` (ones) and ``recent`` (decayed by the age of the last event) are customers x products, the inputs to EASE and the cosine;
+    ``popular`` is one number per product, 1 for the most bought of late.
     """
 
     moment: Moment
@@ -58,8 +39,24 @@ class Sources:
     cosine: sparse.csr_matrix
     taste: sparse.csr_matrix
     recent: sparse.csr_matrix
-    habit: sparse.csr_matrix
-    popular: Floats
+    popular: NDArray[np.float32]
+
+    @cached_property
+    def habit(self) -> NDArray[np.float32]:
+        """Per pair: the decayed rate of buying, and a little for views."""
+        pairs = self.moment.pairs
+        viewed = np.nan_to_num(pairs[:, PAIR_NAMES.index("view_rate")])
+        return np.asarray(np.nan_to_num(pairs[:, PAIR_NAMES.index("rate_long")]) + np.float32(0.3) * viewed, dtype=np.float32)
+
+    @cached_property
+    def near(self) -> sparse.csr_matrix | NDArray[np.float32]:
+        """The cosines, filled up where they are no larger than EASE's weights: half the time for a block of customers."""
+        return self.cosine.toarray() if self.cosine.shape[1] <= MAX_EASE_PRODUCTS else self.cosine
+
+    @property
+    def block(self) -> int:
+        """How many customers are worked on at once."""
+        return max(BLOCK_CELLS // max(self.moment.history.product_count, 1), 16)
 
 
 @dataclass(frozen=True)
@@ -92,12 +89,11 @@ def prepare(
     def by_pair(values: NDArray[np.float32]) -> sparse.csr_matrix:
         return sparse.csr_matrix((values, moment.pair_product, moment.starts), shape=shape)
 
-    _, pair = moment.find(history.customer, history.product)
-    newest = np.full(len(moment.pair_customer), np.inf)
-    np.minimum.at(newest, pair, moment.day - history.days)
+    ages = moment.pairs[:, [PAIR_NAMES.index("age_last"), PAIR_NAMES.index("view_age")]]
+    newest = np.fmin(ages[:, 0], ages[:, 1])
     taste = by_pair(np.ones(len(newest), dtype=np.float32))
-    habit = np.sqrt(np.nan_to_num(moment.pairs[:, PAIR_NAMES.index("rate_long")]) + 1e-9)
     popular = moment.products[:, :4].astype(float) @ np.array([0.0, 1.0, 0.1, 0.001])
+    popular = popular / max(float(popular.max(initial=0.0)), 1e-9)
     cosine = cosine_neighbours(basket_matrix(history))
     if content is not None:
         cosine = fill_with_content(cosine, content, moment.products[:, PRODUCT_NAMES.index("buyers_ever")])
@@ -107,74 +103,102 @@ def prepare(
         cosine=cosine,
         taste=taste,
         recent=by_pair(np.exp2(-newest / moment.horizon).astype(np.float32)),
-        habit=by_pair(habit.astype(np.float32)),
-        popular=popular,
+        popular=popular.astype(np.float32),
     )
 
 
-def gather(sources: Sources, customers: Ints, breadth: Breadth, new_only: bool = False, allowed: Bools | None = None) -> Candidates:
-    """Candidates and their features for some customers (ascending codes), among the ``allowed`` products alone.
+def gather(
+    sources: Sources,
+    customers: Ints,
+    count: int,
+    new_only: bool = False,
+    allowed: Bools | None = None,
+    hidden: Callable[[NDArray[np.float32]], Bools] | None = None,
+) -> Candidates:
+    """At most ``count`` candidates per customer (a block of ascending codes) and their features, among the ``allowed`` products alone.
 
-    ``new_only`` leaves out what the customer bought (viewed, where nothing is sold).
+    ``new_only`` leaves out what the customer bought (viewed, where nothing is sold); ``hidden`` says of the features of what the customer
+    had to do with, see ``facts``, which may not be shown now.
     """
     moment = sources.moment
     width = moment.history.product_count
-    allowed = np.ones(width, dtype=bool) if allowed is None else allowed
+    count = min(count, width)
+    at, row = _pairs_of(moment, customers)
+    product = moment.pair_product[at]
     taste = sources.taste[customers]
-    recent = sources.recent[customers]
-    ease = _ease_scores(sources.ease, taste)
-    by_habit = _ease_scores(sources.ease, sources.habit[customers])
-    cosine = (recent @ sources.cosine).tocsr()
-    dense_cosine = cosine.toarray() if width <= DENSE_WIDTH else None
-    if dense_cosine is None:
-        cosine.sort_indices()
-    top = np.lexsort((np.arange(width), -sources.popular))
-    top = top[allowed[top]][: breadth.popular]
-    keys = np.concatenate(
+    ease = _spread(_ease_scores(sources.ease, taste), sources.ease, width)
+    near = sources.recent[customers] @ sources.near
+    cosine = near.toarray() if sparse.issparse(near) else near
+    ease_most, cosine_most = (np.maximum(scores.max(axis=1, initial=0.0), np.float32(1e-9))[:, None] for scores in (ease, cosine))
+    # A product the customer has no habit of; a habit comes on top.
+    weights = (1.0, 0.3, 0.3) if new_only else (0.1, 0.05, 0.1)
+    total = ease * (np.float32(weights[0]) / ease_most)
+    total += cosine * (np.float32(weights[1]) / cosine_most)
+    total += sources.popular * np.float32(weights[2])
+    if not new_only:
+        total[row, product] += sources.habit[at]
+    if allowed is not None:
+        total[:, ~allowed] = -np.inf
+    gone = moment.bought[at] if new_only else np.zeros(len(at), dtype=bool)
+    if hidden is not None:
+        gone = gone | hidden(facts(moment, customers[row], product, at))
+    total[row[gone], product[gone]] = -np.inf
+    best = best_columns(total, count)
+    number = np.full(total.shape, -1, dtype=np.int32)
+    number[row, product] = np.arange(len(at))
+    across = np.arange(len(customers))[:, None]
+    own, formula = number[across, best], total[across, best]
+    ease_here, cosine_here = ease[across, best], cosine[across, best]
+    habit = np.where(own >= 0, sources.habit[at[own]], np.float32(0.0)) if len(at) else np.zeros(best.shape, dtype=np.float32)
+    scores = np.stack(
         [
-            _own(moment, customers, breadth.own),
-            _best_unseen(ease, taste, sources.ease, breadth.ease, width, allowed),
-            _best_sparse(cosine, breadth.cosine, width) if dense_cosine is None else _best_dense(dense_cosine, breadth.cosine, width),
-            (np.arange(len(customers))[:, None] * width + top[None, :]).ravel(),
-        ]
+            formula,
+            ease_here,
+            cosine_here,
+            ease_here / ease_most,
+            cosine_here / cosine_most,
+            sources.popular[best],
+            _ranks(formula),
+            _ranks(habit),
+            _ranks(ease_here),
+        ],
+        axis=-1,
     )
-    keys = distinct(keys)
-    keys = keys[allowed[keys % max(width, 1)]]
-    row, product = np.divmod(keys, max(width, 1))
-    seen, position = moment.find(customers[row], product)
-    if new_only:
-        keep = ~(seen & moment.bought[position]) if len(moment.bought) else ~seen
-        row, product, seen = row[keep], product[keep], seen[keep]
-    customer = customers[row]
-    features = facts(moment, customer, product)
-    third = len(FEATURE_NAMES) - len(SCORE_NAMES)
-    ease_score = _pick(ease, row, sources.ease.position[product])
-    cosine_score = _lookup(cosine, row, product, width) if dense_cosine is None else dense_cosine[row, product].astype(float)
-    popular = sources.popular[product]
-    habit = np.nan_to_num(features[:, 2].astype(float), nan=0.0)
-    features[:, third:] = np.column_stack(
-        [
-            ease_score,
-            cosine_score,
-            ease_score / _largest(row, ease_score),
-            cosine_score / _largest(row, cosine_score),
-            popular,
-            _ranks(row, habit),
-            _ranks(row, np.nan_to_num(ease_score, nan=-1.0)),
-            _ranks(row, popular),
-            _pick(by_habit, row, sources.ease.position[product]),
-            _ranks(row, np.nan_to_num(features[:, 0].astype(float)) + 1e-3 * habit),
-        ]
-    )
-    return Candidates(customer, product, seen, features)
+    shown = (formula > -np.inf).ravel()
+    customer, product, own = np.repeat(customers, best.shape[1])[shown], best.ravel()[shown], own.ravel()[shown]
+    features = facts(moment, customer, product, np.where(own >= 0, at[own], -1) if len(at) else own)
+    features[:, -len(SCORE_NAMES) :] = scores.reshape(-1, len(SCORE_NAMES))[shown]
+    return Candidates(customer, product, own >= 0, features)
 
 
-def facts(moment: Moment, customer: Ints, product: Ints) -> NDArray[np.float32]:
-    """What is known of each pair, one column per FEATURE_NAMES; the scores of the item models stay nan."""
-    seen, position = moment.find(customer, product)
+def best_columns(values: NDArray[np.float32], count: int) -> Ints:
+    """Ascending columns of the ``count`` largest values of each row; ties go to the smaller column."""
+    rows, width = values.shape
+    if count >= width:
+        return np.tile(np.arange(width), (rows, 1))
+    # Values alone are partitioned several times faster than positions.
+    least = np.partition(values, width - count, axis=1)[:, width - count, None]
+    chosen = values >= least
+    crowded = np.flatnonzero(np.count_nonzero(chosen, axis=1) > count)
+    if len(crowded):
+        order = np.argsort(-values[crowded], axis=1, kind="stable")[:, :count]
+        chosen[crowded] = False
+        chosen[crowded[:, None], order] = True
+    return np.nonzero(chosen)[1].reshape(rows, count)
+
+
+def facts(moment: Moment, customer: Ints, product: Ints, pair: Ints | None = None) -> NDArray[np.float32]:
+    """What is known of each pair, one column per FEATURE_NAMES; the scores of the item models stay nan.
+
+    ``pair`` is the position of each among the moment's pairs (-1: not among them), where it is known.
+    """
+    if pair is None:
+        found, place = moment.find(customer, product)
+        pair = np.where(found, place, -1)
     features = np.full((len(customer), len(FEATURE_NAMES)), np.nan, dtype=np.float32)
     first, second = len(PAIR_NAMES), len(PAIR_NAMES) + len(PRODUCT_NAMES)
-    features[seen, :first] = moment.pairs[position[seen]]
+    seen = np.flatnonzero(pair >= 0)
+    features[seen, :first] = moment.pairs[pair[seen]]
     features[:, first:second] = moment.products[product]
     features[:, second : second + len(CUSTOMER_NAMES)] = moment.customers[customer]
     return features
@@ -182,89 +206,30 @@ def facts(moment: Moment, customer: Ints, product: Ints) -> NDArray[np.float32]:
 
 def _ease_scores(ease: Ease, taste: sparse.csr_matrix) -> NDArray[np.float32]:
     with threadpool_limits(limits=1, user_api="blas"):
-        return np.asarray(taste[:, ease.kept] @ ease.weights, dtype=np.float32)
+        known = taste if len(ease.kept) == taste.shape[1] else taste[:, ease.kept]
+        return np.asarray(known @ ease.weights, dtype=np.float32)
 
 
-def _pick(scores: NDArray[np.float32], row: Ints, at: Ints) -> Floats:
-    if not scores.shape[1]:
-        return np.full(len(row), np.nan)
-    return np.where(at >= 0, scores[row, np.maximum(at, 0)], np.nan)
+def _spread(scores: NDArray[np.float32], ease: Ease, width: int) -> NDArray[np.float32]:
+    """The scores of the products that EASE knows among all; none (0) for the others."""
+    if scores.shape[1] == width:
+        return scores
+    every = np.zeros((len(scores), width), dtype=np.float32)
+    every[:, ease.kept] = scores
+    return every
 
 
-def _own(moment: Moment, customers: Ints, count: int) -> Ints:
-    """The pairs of each customer with the strongest long-run habit."""
+def _pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:
+    """Positions of the customers' pairs, and the row (place in ``customers``) of each."""
     lengths = moment.starts[customers + 1] - moment.starts[customers]
     row = np.repeat(np.arange(len(customers)), lengths)
     offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    at = np.repeat(moment.starts[customers], lengths) + offset
-    if (lengths > count).any():
-        strength = np.nan_to_num(moment.pairs[at, 3]) + np.nan_to_num(moment.pairs[at, 11])
-        order = np.lexsort((moment.pair_product[at], -strength, row))
-        keep = order[offset < count]
-        row, at = row[keep], at[keep]
-    return np.asarray(row * moment.history.product_count + moment.pair_product[at])
+    return np.repeat(moment.starts[customers], lengths) + offset, row
 
 
-def _best_unseen(scores: NDArray[np.float32], taste: sparse.csr_matrix, ease: Ease, count: int, width: int, allowed: Bools) -> Ints:
-    if scores.shape[1] == 0 or count == 0:
-        return np.empty(0, dtype=np.int64)
-    hidden = scores.copy()
-    hidden[:, ~allowed[ease.kept]] = -np.inf
-    part = taste[:, ease.kept].tocoo()
-    hidden[part.row, part.col] = -np.inf
-    count = min(count, hidden.shape[1])
-    best = np.argpartition(-hidden, count - 1, axis=1)[:, :count]
-    return (np.arange(len(scores))[:, None] * width + ease.kept[best]).ravel()
-
-
-def _best_dense(scores: NDArray[np.float32], count: int, width: int) -> Ints:
-    """Keys of the ``count`` largest positive values of each row."""
-    if not scores.size or count == 0:
-        return np.empty(0, dtype=np.int64)
-    count = min(count, scores.shape[1])
-    best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
-    row = np.arange(len(scores))[:, None]
-    keys = row * width + best
-    return np.asarray(keys[scores[row, best] > 0])
-
-
-def _best_sparse(scores: sparse.csr_matrix, count: int, width: int) -> Ints:
-    rows = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-    order = np.lexsort((scores.indices, -scores.data, rows))
-    rank = np.arange(len(order)) - scores.indptr[rows[order]]
-    keep = order[rank < count]
-    return np.asarray(rows[keep].astype(np.int64) * width + scores.indices[keep])
-
-
-def _lookup(scores: sparse.csr_matrix, row: Ints, product: Ints, width: int) -> Floats:
-    rows = np.repeat(np.arange(scores.shape[0], dtype=np.int64), np.diff(scores.indptr))
-    keys = rows * width + scores.indices
-    if not len(keys):
-        return np.zeros(len(row))
-    wanted = row * width + product
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[at] == wanted, scores.data[at], 0.0)
-
-
-def _largest(row: Ints, values: Floats) -> Floats:
-    """The largest value of each row's group, repeated; never below a tiny positive number."""
-    if not len(row):
-        return np.empty(0)
-    starts = np.flatnonzero(np.r_[True, np.diff(row) != 0])
-    largest = np.maximum.reduceat(np.nan_to_num(values, nan=0.0), starts)
-    return np.repeat(np.maximum(largest, 1e-9), np.diff(np.r_[starts, len(row)]))
-
-
-def _ranks(row: Ints, values: Floats) -> Floats:
-    """Rank from 0 within each group, largest first; ties in the order of the rows (product)."""
-    if not len(row):
-        return np.empty(0)
-    order = np.argsort(-values.astype(np.float32), kind="stable")
-    # Rows of a chunk fit into 16 bits, which numpy sorts by radix.
-    narrow = row.astype(np.int16) if row[-1] < 32_000 else row
-    order = order[np.argsort(narrow[order], kind="stable")]
-    starts = np.flatnonzero(np.r_[True, np.diff(row) != 0])
-    begin = np.repeat(starts, np.diff(np.r_[starts, len(row)]))
-    ranks = np.empty(len(row))
-    ranks[order] = np.arange(len(row)) - begin
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rank from 0 within each row, largest first; ties in the order of the columns (product)."""
+    order = np.argsort(-values, axis=1, kind="stable")
+    ranks = np.empty(values.shape, dtype=np.float32)
+    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape), axis=1)
     return ranks

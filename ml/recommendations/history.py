@@ -72,6 +72,8 @@ class History:
 
     def where(self, keep: Bools) -> History:
         """The events of a mask; the codes stay."""
+        if keep.all():
+            return self
         return replace(
             self,
             customer=self.customer[keep],
@@ -87,7 +89,8 @@ class History:
 
     def pair_keys(self) -> Ints:
         """Sorted distinct ``customer * product_count + product`` of the events."""
-        return distinct(self.customer * self.product_count + self.product)
+        keys = self.customer * self.product_count + self.product
+        return keys[np.r_[True, keys[1:] != keys[:-1]]] if len(keys) else keys
 
     def matrix(self, weights: Floats | None = None) -> sparse.csr_matrix:
         """Customers x products, float32; weights of the same pair add up, or ones without weights."""

@@ -83,30 +83,44 @@ def measure(history: History, day: float, horizon: float) -> Moment:
         due = np.where(gap > 0, last / gap, np.nan)
     since = _baskets_since(basket_of_event, of_event[is_target], basket_customer, pair_customer, count)
     viewed = _views(known, of_event, ~is_target, count, day, horizon)
-    pairs = np.column_stack(
-        [
-            bought, *rates, last, first, gap, due, bought / np.maximum(baskets[pair_customer], 1), since,
-            np.where(bought > 0, quantity / np.maximum(bought, 1), np.nan), *viewed,
-        ]
-    )  # fmt: skip
+    share = bought / np.maximum(baskets[pair_customer], 1)
+    usual = np.where(bought > 0, quantity / np.maximum(bought, 1), np.nan)
+    pairs = np.empty((count, len(PAIR_NAMES)), dtype=np.float32)
+    for number, column in enumerate((bought, *rates, last, first, gap, due, share, since, usual, *viewed)):
+        pairs[:, number] = column
     starts = np.searchsorted(pair_customer, np.arange(known.customer_count + 1))
-    products = _product_statistics(target, day, horizon, pair_product, bought, gap)
-    customers = _customer_statistics(known, target, day, horizon, basket_customer, basket_day, pair_customer, bought)
+    older, again = _rebought(target, day, horizon)
+    old_customer, old_product = np.divmod(older, product_count)
+    products = np.column_stack(
+        [
+            _product_statistics(target, day, horizon, pair_product, bought, gap),
+            _shrunken_share(old_product, again, known.product_count),
+        ]
+    )
+    customers = np.column_stack(
+        [
+            _customer_statistics(known, target, day, horizon, basket_customer, basket_day, pair_customer, bought),
+            _shrunken_share(old_customer, again, known.customer_count),
+        ]
+    )
     return Moment(
         known, day, horizon, pair_customer, pair_product, starts,
-        pairs.astype(np.float32), products.astype(np.float32), customers.astype(np.float32), bought > 0,
+        pairs, products.astype(np.float32), customers.astype(np.float32), bought > 0,
     )  # fmt: skip
 
 
 def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
-    """Basket (customer and moment) of each event, and each basket's customer and day, in order of both."""
-    order = np.lexsort((target.days, target.customer))
-    customer, days = target.customer[order], target.days[order]
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = (np.diff(customer) != 0) | (np.diff(days) != 0)
+    """Basket (customer and second) of each event, and each basket's customer and day, in order of both."""
+    seconds = np.round(target.days * 86_400).astype(np.int64)
+    begin, span = (seconds.min(), np.ptp(seconds) + 1) if len(seconds) else (0, 1)
+    key = target.customer * span + (seconds - begin)
+    order = np.argsort(key)
+    ordered = key[order]
+    first = np.r_[True, ordered[1:] != ordered[:-1]] if len(order) else np.empty(0, dtype=bool)
     basket = np.empty(len(order), dtype=np.int64)
     basket[order] = np.cumsum(first) - 1
-    return basket, customer[first], days[first]
+    customer, second = np.divmod(ordered[first], span)
+    return basket, customer, (second + begin) / 86_400
 
 
 def _recency(pair: Ints, days: Floats, count: int, day: float, horizon: float) -> tuple[Floats, ...]:
@@ -159,7 +173,6 @@ def _product_statistics(target: History, day: float, horizon: float, pair_produc
             np.where(repeats > 0, gaps / np.maximum(repeats, 1), np.nan),
             np.where(np.isfinite(first_day), day - first_day, np.nan),
             np.where(np.isfinite(last_day), day - last_day, np.nan),
-            _rebought(target, day, horizon, by="product"),
         ]
     )
 
@@ -171,17 +184,22 @@ def buyers_since(target: History, start: float) -> Floats:
     return np.asarray(np.bincount(keys % max(target.product_count, 1), minlength=target.product_count), dtype=float)
 
 
-def _rebought(target: History, day: float, horizon: float, by: str) -> Floats:
-    """Share of older pairs that came again in the newest horizon, per product or customer, shrunken to the mean."""
-    width = max(target.product_count, 1)
-    size = target.product_count if by == "product" else target.customer_count
+def _rebought(target: History, day: float, horizon: float) -> tuple[Ints, NDArray[np.bool_]]:
+    """Keys of the pairs older than the newest horizon, and which of them came again within it."""
     old = target.before(day - horizon).pair_keys()
     new = target.between(day - horizon, day).pair_keys()
-    again = np.isin(old, new, assume_unique=True)
-    group = old % width if by == "product" else old // width
+    again = np.zeros(len(old), dtype=bool)
+    if len(old):
+        at = np.minimum(np.searchsorted(old, new), len(old) - 1)
+        again[at[old[at] == new]] = True
+    return old, again
+
+
+def _shrunken_share(group: Ints, hit: NDArray[np.bool_], size: int) -> Floats:
+    """Share of hits per group, shrunken to the mean."""
     total = np.bincount(group, minlength=size)
-    hits = np.bincount(group[again], minlength=size)
-    overall = (again.sum() + 0.5) / (len(old) + 1.0)
+    hits = np.bincount(group[hit], minlength=size)
+    overall = (hit.sum() + 0.5) / (len(group) + 1.0)
     return np.asarray((hits + 10.0 * overall) / (total + 10.0))
 
 
@@ -205,6 +223,5 @@ def _customer_statistics(
     return np.column_stack(
         [
             baskets, recent, tenure, last, products, events / np.maximum(baskets, 1), gap,
-            _rebought(target, day, horizon, by="customer"),
         ]
     )  # fmt: skip

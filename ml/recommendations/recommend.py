@@ -92,8 +92,8 @@ def recommend(
     parts: dict[str, list[Rows]] = {strategy: [] for strategy in request.strategies}
     for group, wish in _groups(history, served, stated):
         allowed = allowed_products(shelf.catalogue, history.products, wish)
-        for start in range(0, len(group), request.settings.chunk):
-            chunk = group[start : start + request.settings.chunk]
+        for start in range(0, len(group), shelf.sources.block):
+            chunk = group[start : start + shelf.sources.block]
             for strategy, rows in _chunk(shelf, chunk, allowed, rankers, request).items():
                 parts[strategy].append(rows)
         if brought is not None and "for_you" in parts:

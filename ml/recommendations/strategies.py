@@ -51,11 +51,10 @@ class Shelf:
 
 def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, allowed: Bools) -> Rows:
     """``for_you`` and ``new_for_you``: candidates in the ranker's order, the just bought left out."""
-    found = gather(shelf.sources, customers, settings.breadth_of(ranker.new_only), ranker.new_only, allowed)
-    found = found.where(np.flatnonzero(~just_bought(found.features, shelf.rules)))
-    found = ranker.shorten(found, settings.shortlist)
+    count = settings.candidates_of(ranker.new_only)
+    found = gather(shelf.sources, customers, count, ranker.new_only, allowed, lambda features: just_bought(features, shelf.rules))
     score = ranker.score(found)
-    score = expit(score) if ranker.models else score
+    score = score if ranker.trees is None else expit(score)
     return Rows(found.customer, found.product, score, _why(found, shelf.rules))
 
 
