@@ -65,12 +65,12 @@ def read_interactions(path: Path, user: str, item: str, at: str) -> pa.Table:
     """Rows ``customer_id, product_id, at`` (UTC), read as `benchmarks.transactions` reads a file of transactions.
 
     Raises:
-        ValueError: the file cannot be read, or has no such column.
+        ValueError: the file cannot be read, has no such column, or no row with all three.
     """
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         types = register_lines(connection, path, [user, item, at])
-        return connection.execute(
+        table = connection.execute(
             f"""
             select * from (
                 select
@@ -80,6 +80,9 @@ def read_interactions(path: Path, user: str, item: str, at: str) -> pa.Table:
             ) where customer_id is not null and product_id is not null and "at" is not null
             """
         ).to_arrow_table()
+    if not table.num_rows:
+        raise ValueError(f"no row of {path.name} has something in {user} and {item} and a moment that can be read in {at}")
+    return table
 
 
 def split(table: pa.Table, window: float, new_only: bool) -> Task:
@@ -379,7 +382,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.synthetic:
         print(json.dumps(run_speed(*options.synthetic), indent=None if options.json else 2))
         return 0
-    if options.interactions is None or options.window <= 0:
+    if options.interactions is None or not 0 < options.window < np.inf:
         parser.error("give a file of interactions and a window above 0 days, or --synthetic USERS ITEMS")
     if importlib.util.find_spec("implicit") is None:
         print("Measured without ALS, BPR, BM25 and TF-IDF: they need the package implicit (make bench).", file=sys.stderr)

@@ -149,8 +149,7 @@ def goes_with(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     row, product = found.row.astype(np.int64), found.col.astype(np.int64)
     customer = customers[row]
     in_order = np.isin(customer * history.product_count + product, last.pair_keys())
-    features = facts(shelf.sources.moment, customer, product)
-    keep = allowed[product] & ~in_order & ~just_bought(features, shelf.rules)
+    keep = allowed[product] & ~in_order & ~_fresh(shelf, customer, product)
     return Rows(customer, product, found.data.astype(float), np.full(len(row), "goes_with_order")).where(keep)
 
 
@@ -186,8 +185,16 @@ def trending(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     customer = np.repeat(customers, len(pool))
     product = np.tile(pool, len(customers))
     reason = np.where(liked.ravel() >= 0.2, "trending_category", "trending")
-    keep = ~just_bought(facts(moment, customer, product), shelf.rules)
-    return Rows(customer, product, score.ravel(), reason).where(keep)
+    return Rows(customer, product, score.ravel(), reason).where(~_fresh(shelf, customer, product))
+
+
+def _fresh(shelf: Shelf, customer: Ints, product: Ints) -> Bools:
+    """Which were just bought; only what the customer had to do with needs looking at."""
+    moment = shelf.sources.moment
+    found, place = moment.find(customer, product)
+    fresh = np.zeros(len(customer), dtype=bool)
+    fresh[found] = just_bought(facts(moment, customer[found], product[found], place[found]), shelf.rules)
+    return fresh
 
 
 def category_shares(shelf: Shelf, customers: Ints) -> Floats:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from benchmarks.recommendations import judge, ours, split
+from benchmarks.recommendations import main as benchmark
 from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, recommend
 from ml.recommendations import strategies as strategies_module
 from ml.recommendations.candidates import FEATURE_NAMES, best_columns
@@ -238,6 +241,22 @@ def test_the_benchmark_shows_the_same_whatever_happens_in_its_test_window() -> N
             assert about["model"] == ("formula" if new_only else "re-rank")
     assert np.array_equal(shown[0], shown[2])
     assert np.array_equal(shown[1], shown[3])
+
+
+@pytest.mark.parametrize(("moment", "window"), [("no date", "30"), (None, "30"), ("2025-01-01", "nan")])
+def test_the_benchmark_says_what_it_cannot_read(
+    moment: str | None, window: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lines.parquet"
+    pq.write_table(pa.table({"who": ["a", "b"], "what": ["x", "y"], "when": pa.array([moment, moment], pa.string())}), file)
+    arguments = [str(file), "--user", "who", "--item", "what", "--at", "when", "--window", window]
+    if window == "nan":
+        with pytest.raises(SystemExit):
+            benchmark(arguments)
+        assert "a window above 0 days" in capsys.readouterr().err
+    else:
+        assert benchmark(arguments) == 1
+        assert "no row of lines.parquet has something in who and what and a moment that can be read in when" in capsys.readouterr().err
 
 
 def test_the_benchmark_counts_what_it_should() -> None:
