@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from benchmarks.recommendations import synthetic
-from dagster_project.scores.recommending import NIGHTLY, TOP
+from dagster_project.scores.recommending import TOP
 from dagster_project.scores.recording import in_force
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training import score_day
@@ -142,7 +142,7 @@ class Recommending:
         rows = synthetic(self.customers, self.products)
         as_of = (pc.max(rows["at"]).as_py() + timedelta(seconds=1)).replace(tzinfo=None)
         catalogue = pa.table({"product_id": np.arange(self.products)})
-        made = recommend(rows, catalogue, as_of, request=Request(top=TOP, settings=NIGHTLY))
+        made = recommend(rows, catalogue, as_of, request=Request(top=TOP))
         return {"customers": self.customers, "rows": made.table.num_rows}
 
 
