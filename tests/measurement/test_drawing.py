@@ -95,6 +95,7 @@ def test_metrics_are_read_part_by_part_and_a_line_only_where_it_is_one() -> None
 )
 def test_a_lift_is_called_an_effect_only_when_it_is_one(holdout: int | None, low: float | None, high: float | None, verdict: str) -> None:
     unknown = {
+        "measured": None,
         "delivered": None,
         "opens": None,
         "clicks": None,
