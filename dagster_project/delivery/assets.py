@@ -102,8 +102,20 @@ def refresh_consent(store: Store, moment: Moment) -> None:
     news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True, closed=moment.known_by)
     write_moments(store, [moment])
     if news:
-        for _ in build(store.settings, ["fct_consents", "fct_suppressions"], exclude_tests=True):
+        for _ in build(store.settings, consent_models(), exclude_tests=True):
             pass
+
+
+def consent_models() -> list[str]:
+    """The facts of consent and suppression, and the staging that they are made of: what is kept there does not know the newest batch yet."""
+    nodes = parse().nodes["nodes"]
+    found: set[str] = set()
+    ahead = ["model.dearly.fct_consents", "model.dearly.fct_suppressions"]
+    while ahead:
+        node = nodes[ahead.pop()]
+        found.add(node["name"])
+        ahead += [parent for parent in node["depends_on"]["nodes"] if nodes.get(parent, {}).get("schema") == "staging"]
+    return sorted(found)
 
 
 def deliver(store: Store, moment: Moment) -> list[ExportRun]:
