@@ -65,3 +65,8 @@ class OpenStorage(DagsterSqliteStorage):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(base_dir, inst_data)
         self._event_log_storage = OpenEventLog(_event_logs_directory(base_dir))
+
+    @classmethod
+    def from_config_value(cls, inst_data: Any, config_value: Any) -> "OpenStorage":
+        # Dagster's own names its class here, whichever class dagster.yaml names.
+        return cls.from_local(inst_data=inst_data, **config_value)
