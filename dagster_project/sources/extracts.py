@@ -6,12 +6,12 @@ import gzip
 import io
 import json
 import re
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -309,11 +309,15 @@ def jsonl_chunks(reading: Reading) -> Iterator[Chunk]:
         place_columns(reading.drifting, reading.headers, ordered=False)
 
 
-@cache
+ENGINES = threading.local()
+
+
 def engine() -> duckdb.DuckDBPyConnection:
-    """A database of its own, in memory, for questions about texts; opening one costs more than most chunks."""
-    connection = duckdb.connect(config={"threads": 1})
-    connection.execute("set TimeZone = 'UTC'")
+    """A thread's database of its own, in memory, for questions about texts; opening one costs more than most chunks."""
+    if not hasattr(ENGINES, "engine"):
+        ENGINES.engine = duckdb.connect(config={"threads": 1})
+        ENGINES.engine.execute("set TimeZone = 'UTC'")
+    connection: duckdb.DuckDBPyConnection = ENGINES.engine
     return connection
 
 

@@ -7,6 +7,7 @@ extracts of a table, oldest first ──→ chunks ──→ judged (suites) ─
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from dagster_project.faults import fault_point
 from dagster_project.files import make_whole, sha256_of
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
+from dagster_project.settings import memory_megabytes
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import STAMPS, System, Table
 from dagster_project.sources.drift import Drifting, UnreadableExtract
@@ -25,6 +27,10 @@ from dagster_project.sources.judging import Judged, Judging
 from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
+
+# While one table's rows are judged, in Python, another's are inserted, in DuckDB; each holds a chunk of rows, so where memory is short they take turns.
+TABLES_AT_ONCE = 2
+ROOM_FOR_TWO = 1_000
 
 
 @dataclass(frozen=True)
@@ -58,19 +64,32 @@ def load_shop_extracts(
     `only_consent`, just the tables that hold consent or suppression: delivery's last look. `closed` is the `known_by` of the day at hand.
     """
     contracts = contracts_of(shop)
-    batches: list[Batch] = []
-    # Judged rows wait in temporary tables of one connection. Each batch is its own transaction all the same.
-    with warehouse.session():
-        for name in shop.sources:
-            system = contracts[name]
-            known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [name])}
-            found = find_extracts(shop.extracts(name, store), system)
-            for table_name, table in system.tables.items():
-                if only_consent and not table.consent:
-                    continue
-                loader = TableLoader(warehouse, shop, store, system, table_name, known, closed)
-                batches += loader.load([extract for extract in found if extract.table == table_name])
-    return batches
+    due: list[tuple[System, str, list[Extract]]] = []
+    for name in shop.sources:
+        system = contracts[name]
+        found = find_extracts(shop.extracts(name, store), system)
+        for table_name, table in system.tables.items():
+            if table.consent or not only_consent:
+                due.append((system, table_name, [extract for extract in found if extract.table == table_name]))
+
+    def load_table(system: System, table_name: str, extracts: list[Extract]) -> list[Batch]:
+        own = Warehouse(warehouse.path, warehouse.threads)
+        # Judged rows wait in temporary tables of one connection. Each batch is its own transaction all the same.
+        with own.session():
+            known = {row[0] for row in own.rows("select batch_id from sources.load_ledger where source = ?", [system.system])}
+            return TableLoader(own, shop, store, system, table_name, known, closed).load(extracts)
+
+    # The longest first: what begins last should not be what everybody waits for.
+    places = sorted(range(len(due)), key=lambda place: (-sum(extract.path.stat().st_size for extract in due[place][2]), place))
+    in_order = [due[place] for place in places]
+    with warehouse.connect():
+        if memory_megabytes() < ROOM_FOR_TWO:
+            loaded = [load_table(*one) for one in in_order]
+        else:
+            with ThreadPoolExecutor(TABLES_AT_ONCE) as pool:
+                loaded = list(pool.map(lambda one: load_table(*one), in_order))
+    by_place = dict(zip(places, loaded, strict=True))
+    return [batch for place in range(len(due)) for batch in by_place[place]]
 
 
 class TableLoader:

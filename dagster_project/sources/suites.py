@@ -11,6 +11,7 @@ Importing this module imports Great Expectations, seconds of a process: only who
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any, cast
@@ -54,6 +55,10 @@ STEPS = (("present", "type", "one_of", "pattern", "email", "phone", "schema"), (
 # With these keywords alone, whether a document is valid depends on its shape: one of each shape is enough.
 SHAPE_KEYWORDS = {"type", "required", "properties", "description"}
 SHAPE_TYPES = {"object", "array", "string", "number", "boolean", "null"}
+
+
+# Great Expectations keeps its batches in one context and is of one thread.
+ONE_AT_A_TIME = threading.RLock()
 
 
 @cache
@@ -200,8 +205,9 @@ class Judge:
 
     def __init__(self, name: str, rules: list[Rule], columns: list[str]) -> None:
         self.rules = rules
-        landed = context().data_sources.add_or_update_pandas("landed")
-        self.batches = landed.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
+        with ONE_AT_A_TIME:
+            landed = context().data_sources.add_or_update_pandas(name)
+            self.batches = landed.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
         self.steps = []
         for step in STEPS:
             places = [place for place, rule in enumerate(rules) if rule.kind in step]
@@ -243,13 +249,15 @@ def validated(batches: Any, suite: gx.ExpectationSuite, frame: pd.DataFrame) -> 
     Raises:
         ValueError: a rule could not be judged at all, which is a mistake in the contract.
     """
-    batch = batches.get_batch(batch_parameters={"dataframe": frame})
-    # Most rules hold, and asking only whether they do costs half; which rows broke a rule is asked of the others.
-    broken = [one.expectation_config for one in batch.validate(suite, result_format="BOOLEAN_ONLY").results if not one.success]
-    if not broken:
-        return []
+    with ONE_AT_A_TIME:
+        batch = batches.get_batch(batch_parameters={"dataframe": frame})
+        # Most rules hold, and asking only whether they do costs half; which rows broke a rule is asked of the others.
+        broken = [one.expectation_config for one in batch.validate(suite, result_format="BOOLEAN_ONLY").results if not one.success]
+        if not broken:
+            return []
+        results = batch.validate(gx.ExpectationSuite(name=suite.name, expectations=broken), result_format="COMPLETE").results
     found = []
-    for one in batch.validate(gx.ExpectationSuite(name=suite.name, expectations=broken), result_format="COMPLETE").results:
+    for one in results:
         if "unexpected_index_list" not in one.result:
             raise ValueError(f"{suite.name}: {one.expectation_config.type} could not be judged: {one.exception_info}")
         found += [(int(position), one.expectation_config.meta["rule"]) for position in one.result["unexpected_index_list"]]

@@ -82,17 +82,17 @@ def write(shop: Shop, extracts: Extracts) -> None:
                             "timezone": real["timezone"],
                         },
                         "properties": {"$source": real["channel"], "accepts_sms": bool(sms[place])},
-                    },
-                    "subscriptions": {
-                        "email": {
-                            "marketing": {
-                                "can_receive_email_marketing": subscribed and not suppression,
-                                "consent": state,
-                                "timestamp": None if state == "NEVER_SUBSCRIBED" else str(texts["consent"][place]),
-                                "suppression": suppression,
-                            }
+                        "subscriptions": {
+                            "email": {
+                                "marketing": {
+                                    "can_receive_email_marketing": subscribed and not suppression,
+                                    "consent": state,
+                                    "timestamp": None if state == "NEVER_SUBSCRIBED" else str(texts["consent"][place]),
+                                    "suppression": suppression,
+                                }
+                            },
+                            "sms": {"marketing": {"consent": "SUBSCRIBED" if sms[place] else "NEVER_SUBSCRIBED"}},
                         },
-                        "sms": {"marketing": {"consent": "SUBSCRIBED" if sms[place] else "NEVER_SUBSCRIBED"}},
                     },
                 }
             )

@@ -89,7 +89,7 @@ COLUMNS = {
         "event_date,event_timestamp,event_name,event_params,user_id,user_pseudo_id,user_properties,device,geo,"
         "traffic_source,platform,ecommerce,items"
     ),
-    "klaviyo/profiles": "type,id,attributes,subscriptions",
+    "klaviyo/profiles": "type,id,attributes",
     "klaviyo/events": "type,id,attributes,relationships",
     "klaviyo/metrics": "type,id,attributes",
     "klaviyo/campaigns": "type,id,attributes,campaign_messages",

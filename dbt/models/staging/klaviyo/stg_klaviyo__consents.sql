@@ -5,8 +5,8 @@ with
 profiles as (
     select
         *,
-        {{ json_text('subscriptions', '$.email.marketing.consent') }} as consent_state,
-        {{ utc(json_text('subscriptions', '$.email.marketing.timestamp')) }} as occurred_at,
+        {{ json_text('attributes', '$.subscriptions.email.marketing.consent') }} as consent_state,
+        {{ utc(json_text('attributes', '$.subscriptions.email.marketing.timestamp')) }} as occurred_at,
         {{ utc("coalesce(" ~ json_text('attributes', '$.updated') ~ ", " ~ json_text('attributes', '$.created') ~ ")") }} as profile_updated_at
     from {{ part_of(source('sources', 'klaviyo__profiles')) }}
 ),

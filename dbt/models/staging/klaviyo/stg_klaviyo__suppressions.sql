@@ -6,7 +6,7 @@ profiles as (
     select
         *,
         {{ utc("coalesce(" ~ json_text('attributes', '$.updated') ~ ", " ~ json_text('attributes', '$.created') ~ ")") }} as profile_updated_at,
-        {{ json_text('subscriptions', '$.email.marketing.suppression') }} as suppression_list
+        {{ json_text('attributes', '$.subscriptions.email.marketing.suppression') }} as suppression_list
     from {{ part_of(source('sources', 'klaviyo__profiles')) }}
 ),
 
