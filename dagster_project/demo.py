@@ -16,8 +16,8 @@ from dagster_project.shop import Shop
 
 # How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
 DAYS = 4
-# What a run imports that takes seconds: the definitions with everything in them, and Great Expectations.
-SLOW_TO_LOAD = ("dagster_project.runs", "dagster_project.sources.suites")
+# What a run imports that takes seconds: Great Expectations; the definitions, with everything in them, are made at the same time.
+SLOW_TO_LOAD = "dagster_project.sources.suites"
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,23 @@ def generate_extracts(settings: Settings, shop: Shop) -> None:
     say(f"making {shop.generator.get('customers')} customers and {shop.generator.get('months')} months of their life")
     last_day = shop.last_day.isoformat()
     options = [word for name, value in shop.generator.items() for word in (f"--{name}", str(int(value)))]
-    make_folder_whole(raw, lambda unfinished: simulate(unfinished, [*options, "--last-day", last_day]))
+    make_folder_whole(raw, lambda unfinished: simulate(settings, unfinished, [*options, "--last-day", last_day]))
 
 
-def simulate(folder: Path, options: list[str]) -> None:
-    """Generate in a process of its own, while this one loads the libraries that a run needs.
+def simulate(settings: Settings, folder: Path, options: list[str]) -> None:
+    """Generate in a process of its own, while this one loads the libraries and the definitions that a run needs.
 
     Raises:
         RunFailed: the generator failed; it has said why.
     """
     command = [sys.executable, "-m", "simulator", str(folder), *options]
     with subprocess.Popen(command, cwd=REPOSITORY) as simulator:
-        for name in SLOW_TO_LOAD:
-            import_module(name)
-    if simulator.returncode:
+        from dagster_project.definitions import build_definitions
         from dagster_project.runs import RunFailed
 
+        build_definitions(settings)
+        import_module(SLOW_TO_LOAD)
+    if simulator.returncode:
         raise RunFailed(f"{' '.join(command[1:])} ended with {simulator.returncode}; what it said stands above.")
 
 

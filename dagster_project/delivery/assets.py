@@ -121,7 +121,9 @@ def consent_models() -> list[str]:
 def deliver(store: Store, moment: Moment) -> list[ExportRun]:
     """Write every feed of the day for every destination of the shop."""
     refresh_consent(store, moment)
-    return deliver_feeds(store, moment)
+    # Some hundred questions, a connection for all of them.
+    with store.warehouse.session():
+        return deliver_feeds(store, moment)
 
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:

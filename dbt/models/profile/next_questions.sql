@@ -1,5 +1,5 @@
 -- One row per as_of and customer whom there is something to ask.
-{{ config(materialized='view') }}
+{{ config(materialized='days', meta={'training_days': false}) }}
 with
 
 customers as (
