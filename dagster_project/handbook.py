@@ -6,11 +6,12 @@ from typing import Any
 
 import yaml
 
+from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.settings import DBT_PROJECT, REPOSITORY
 
 SEGMENTS = DBT_PROJECT / "models" / "segments"
 KEYS = ("as_of", "customer_id")
-HEAD = """# Segments
+SEGMENTS_HEAD = """# Segments
 
 A segment is a boolean column of `segments.segment_flags`. To add one:
 
@@ -25,10 +26,79 @@ A campaign takes it as its `audience`. Deleting both deletes the segment; the ne
 abstains, a customer without orders) the customer is not in the segment. Only customers who permit profiling have a row.
 """
 
+DELIVERY_HEAD = """# Delivery
+
+What was decided, as files that tools sync. Nothing here sends: the tool does.
+
+```
+exports/<destination>/<feed>/run=<as_of>_<hash8>/
+    <feed>__full__…      everybody                      take it the first time
+    <feed>__added__…     new since the run it builds on
+    <feed>__changed__…   in both, with other values
+    <feed>__removed__…   no longer in; keys alone
+    <feed>__content__…   the rendered mails, Parquet (campaigns only)
+    manifest.json        files with sha256, schema, totals by reason, delta_of, consent_as_of, who was held back or refused, who left
+    README.html          for the marketer: what, how many, who not and why, fields, how to import
+    _SUCCESS             last; without it, leave the folder alone
+exports/<destination>/<feed>/latest.json      moves only forward
+```
+
+A **feed** is a campaign, a segment list (`segment_<name>`), or the profile feed (`profiles`). `hash8` is the content's: the same rows are the same folder, and
+a second run writes nothing. A reader takes `added`, `changed` and `removed` when `delta_of` is the last run it took, else `full`.
+
+Right before writing, delivery takes in the newest consent and removes whoever has none by then; it never adds
+([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). A red guard holds the whole day back until `dearly run --accept <guard>`.
+A day before the newest built one is a **rebuild**: its files go to `rebuilds/`, no pointer moves.
+
+## What readers read
+
+`published/<as_of>_<hash8>/` holds the newest day as Parquet (`customers`, `scores`, `recommendations`, `segments`, `decisions`, `suppressions`);
+`published/current.json` is switched at once. `dearly query` reads there, also while a run holds the store. Addresses and names are in `customers.parquet`
+only.
+
+## Add a destination
+
+1. An entry in `DESTINATIONS` of `dagster_project/delivery/destinations.py`: the tool's names for our columns in its order (`columns`), by which of ours it
+   knows people (`identified_by`, each once; who has none is refused with a reason), what is done to texts (`text`), its limits. For example
+
+   ```python
+   Destination(
+       name="hubspot",
+       format="csv",
+       description="CSV as HubSpot imports contacts.",
+       how_to_import="In HubSpot: CRM, Contacts, Import, the CSV; match each column to the property of its name.",
+       columns={"email": "Email", "first_name": "First Name", "last_name": "Last Name", "city": "City", "postal_code": "Postal Code"},
+       identified_by="email",
+       text=harmless,
+       max_bytes=512_000_000,
+   )
+   ```
+2. Its unsubscribe tag in `UNSUBSCRIBE_TAGS` of `dagster_project/campaigns/campaign.py`, if rendered mails go there.
+3. Its name in `destinations` of `shops/<shop>/shop.yaml`, and of each `campaign.yaml` that should go there. `dearly check --write` brings this page up to date.
+"""
+
+
+def delivery_page() -> str:
+    """docs/delivery.md: what is written, how to add a destination, which there are."""
+    lines = [
+        DELIVERY_HEAD,
+        "## The destinations\n",
+        "| destination | what it gets | knows people by | its columns first |",
+        "|---|---|---|---|",
+    ]
+    for one in DESTINATIONS.values():
+        columns = ", ".join(f"`{name}`" for name in list(one.columns.values())[:6])
+        lines.append(f"| `{one.name}` | {one.description} | {one.identified_by or 'the key of the row'} | {columns or 'as we have them'} |")
+    return "\n".join(lines) + "\n"
+
 
 def segments_page() -> str:
     """docs/segments.md: how to add a segment, which there are, and what one may ask."""
-    lines = [HEAD, "## The segments\n", *table("segment", "who is in it", described(SEGMENTS / "_segments__models.yml", "segment_flags"))]
+    lines = [
+        SEGMENTS_HEAD,
+        "## The segments\n",
+        *table("segment", "who is in it", described(SEGMENTS / "_segments__models.yml", "segment_flags")),
+    ]
     lines += ["\n## What a segment may ask\n"]
     lines += [
         *table("column", "what it says", described(DBT_PROJECT / "models" / "features" / "_features__models.yml", "customer_features"))
@@ -62,4 +132,4 @@ def table(left: str, right: str, rows: Iterator[tuple[str, str]]) -> list[str]:
 
 
 def pages() -> dict[Path, str]:
-    return {REPOSITORY / "docs" / "segments.md": segments_page()}
+    return {REPOSITORY / "docs" / "segments.md": segments_page(), REPOSITORY / "docs" / "delivery.md": delivery_page()}

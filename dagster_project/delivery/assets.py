@@ -6,8 +6,9 @@ import pyarrow as pa
 from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.delivery.audiences import judge_audiences
 from dagster_project.delivery.destinations import destination_named
-from dagster_project.delivery.exports import ExportRun, Feed, write_export
+from dagster_project.delivery.exports import ExportRun, write_export
 from dagster_project.delivery.feeds import (
+    Feed,
     campaign_feed,
     codes_feed,
     ended_feed,

@@ -6,11 +6,8 @@ merge tags of at most ten capitals, texts of at most 255 bytes, only ASCII befor
 (mailchimp.com/help/format-guidelines-for-your-import-file).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,9 +24,7 @@ from dagster_project.delivery.dialects import (
     once,
     texts,
 )
-
-if TYPE_CHECKING:
-    from dagster_project.delivery.exports import Feed
+from dagster_project.delivery.feeds import Feed
 
 # Identifiers must come back as they went.
 EXACT = frozenset({"email", "external_id", "phone_e164", "content_id", "source_ids"})

@@ -9,14 +9,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from dagster_project.delivery.destinations import Destination, Shaped
+from dagster_project.delivery.feeds import Feed
 from dagster_project.delivery.formats import FORMATS, Format, Part, parts_of, text_of, to_parquet
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
@@ -24,29 +24,6 @@ from dagster_project.files import write_whole
 from dagster_project.moments import stamp
 
 CONTRACT_VERSION = "1"
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What is exported: rows by `key`, and what a person reading the export wants to know.
-
-    `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was
-    decided to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed.
-    A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
-    """
-
-    name: str
-    kind: str
-    description: str
-    as_of: datetime
-    rows: pa.Table
-    key: str
-    totals: Mapping[str, int] = field(default_factory=dict)
-    held_back: tuple[tuple[str, str], ...] = ()
-    consent_as_of: datetime | None = None
-    content: pa.Table | None = None
-    label: str | None = None
-    stands_alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry 
 """
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 
 from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.offers import offer_for
-from dagster_project.delivery.exports import Feed
 from dagster_project.moments import Moment, day_of, end_of_day, stamp
 from dagster_project.resources import Store
 
@@ -63,6 +62,29 @@ CODES = pa.schema(
         ("usage_limit", pa.int64()),
     ]
 )
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What is exported: rows by `key`, and what a person reading the export wants to know.
+
+    `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was
+    decided to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed.
+    A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
+    """
+
+    name: str
+    kind: str
+    description: str
+    as_of: datetime
+    rows: pa.Table
+    key: str
+    totals: Mapping[str, int] = field(default_factory=dict)
+    held_back: tuple[tuple[str, str], ...] = ()
+    consent_as_of: datetime | None = None
+    content: pa.Table | None = None
+    label: str | None = None
+    stands_alone: bool = False
 
 
 @dataclass(frozen=True)

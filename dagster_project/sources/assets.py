@@ -29,6 +29,10 @@ union all
 select source, table_name, concat('refused: ', reason) from sources.refused_extracts
 order by all
 """
+CHECKS = {
+    "contract": "Whether rows broke a rule of the contract, and how many wait in quarantine.",
+    "as_declared": "Whether extracts came as the contract declares them: columns, types, delimiter, encoding, the source's own counts.",
+}
 
 
 def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -43,7 +47,7 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
             dg.AssetSpec(key, group_name="sources", description=contracts[system].tables[table].description)
             for (system, table), key in keys.items()
         ],
-        check_specs=[dg.AssetCheckSpec(check, asset=key) for key in keys.values() for check in ("contract", "as_declared")],
+        check_specs=[dg.AssetCheckSpec(name, asset=key, description=told) for key in keys.values() for name, told in CHECKS.items()],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
     )

@@ -32,18 +32,9 @@ def mailed(store: Path) -> set[str]:
     return found
 
 
-def test_tonights_withdrawal_keeps_tonights_mail_back(nine_nights: Settings, copy_of, tenth_night, build, days, rows) -> None:
-    settings = copy_of(nine_nights)
-    tenth_night(settings)
-    build(settings, [days[9]])
-    assert not addresses(settings.store, "run=20260310T*") & set(WITHDRAWN)
-    assert set(KEPT) & mailed(settings.store), "the others of the same kind are mailed, so it is the withdrawal that counts"
-
-
-def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(
-    nine_nights, copy_of, tenth_night, build, days, rows, monkeypatch
-) -> None:
-    """The tenth night's contacts come while mails are being rendered: the decision says send, the files do not have them."""
+@pytest.fixture
+def withdrawn_while_rendering(nine_nights, copy_of, tenth_night, monkeypatch) -> Settings:
+    """A store whose tenth night's contacts, with the withdrawals, come while mails are being rendered."""
     from dagster_project.campaigns import assets
 
     settings = copy_of(nine_nights)
@@ -58,6 +49,20 @@ def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(
         return render(*arguments)
 
     monkeypatch.setattr(assets, "render_moment", render_then_withdraw)
+    return settings
+
+
+def test_tonights_withdrawal_keeps_tonights_mail_back(nine_nights: Settings, copy_of, tenth_night, build, days, rows) -> None:
+    settings = copy_of(nine_nights)
+    tenth_night(settings)
+    build(settings, [days[9]])
+    assert not addresses(settings.store, "run=20260310T*") & set(WITHDRAWN)
+    assert set(KEPT) & mailed(settings.store), "the others of the same kind are mailed, so it is the withdrawal that counts"
+
+
+def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(withdrawn_while_rendering, build, days, rows) -> None:
+    """The decision says send, the files do not have them."""
+    settings = withdrawn_while_rendering
     build(settings, [days[9]], accept=["extract hubspot.contacts"], accepted_by="a test")
     decided = rows(
         settings,
@@ -73,23 +78,11 @@ def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(
     assert len(manifest["held_back"]) >= len(held)
 
 
-def test_without_the_gate_at_delivery_the_withdrawn_would_be_mailed(nine_nights, copy_of, tenth_night, build, days, monkeypatch) -> None:
+def test_without_the_gate_at_delivery_the_withdrawn_would_be_mailed(withdrawn_while_rendering, build, days, monkeypatch) -> None:
     """The control: with the gate taken out, the same night mails somebody who withdrew."""
-    from dagster_project.campaigns import assets
     from dagster_project.delivery import feeds
 
-    settings = copy_of(nine_nights)
-    tenth_night(settings)
-    late = next(settings.shop_folder.glob("extracts/hubspot/contacts/*20260311T*"))
-    content = late.read_bytes()
-    late.unlink()
-    render = assets.render_moment
-
-    def render_then_withdraw(*arguments):
-        late.write_bytes(content)
-        return render(*arguments)
-
-    monkeypatch.setattr(assets, "render_moment", render_then_withdraw)
+    settings = withdrawn_while_rendering
     monkeypatch.setattr(feeds.Gate, "pass_through", lambda self, rows: (rows, ()))
     build(settings, [days[9]], accept=["extract hubspot.contacts"], accepted_by="a test")
     assert mailed(settings.store) & set(WITHDRAWN)

@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+import textwrap
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,10 @@ from dagster_project.campaigns.campaign import load_campaigns
 from dagster_project.campaigns.escaping import guard
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.delivery.destinations import DESTINATIONS, Destination, destination_named
-from dagster_project.delivery.dialects import harmless_within, merge_tags
-from dagster_project.delivery.exports import Feed, write_export
-from dagster_project.settings import TEMPLATES
+from dagster_project.delivery.dialects import harmless, harmless_within, merge_tags
+from dagster_project.delivery.exports import write_export
+from dagster_project.delivery.feeds import Feed
+from dagster_project.settings import REPOSITORY, TEMPLATES
 from dagster_project.shop import load_shop
 
 NAMES = ("external_id", "email", "phone_e164", "first_name", "last_name", "city", "segments", "clv_365d_amount")
@@ -246,3 +248,14 @@ def test_the_shop_gets_a_code_for_each_mail_that_shows_one_and_no_other(backfill
     assert len(codes) == len(expected)
     assert {(row["percent"], row["usage_limit"]) for row in codes} == {("15", "1")}
     assert all(row["starts_at"] < row["ends_at"] and row["ends_at"].endswith(("T22:00:00Z", "T23:00:00Z")) for row in codes)
+
+
+def test_the_destination_that_the_docs_add_works_as_they_say(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", (REPOSITORY / "docs" / "delivery.md").read_text(), re.DOTALL)
+    added = eval(textwrap.dedent(block), {"Destination": Destination, "harmless": harmless})
+    (content,) = files(written(tmp_path, added, feed()), "full")
+    rows = cells(content)
+    # The tool's names first, in its order; c4 has c1's address, and c3 has none.
+    assert list(rows[0])[:4] == ["Email", "First Name", "Last Name", "City"]
+    assert [row["Email"] for row in rows] == ["anna@example.org", "bert@example.org", "jürgen@example.org"]
+    assert not TAG.search(content.decode())
