@@ -26,20 +26,26 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Trait:
-    """What a marketer would sort customers by: words for far above and far below the shop's middle, how to say it, what one of it is."""
+    """What a marketer would sort customers by: words for far above and far below the shop's middle, how to say many and a single one of it, and what
+    one of it is."""
 
     above: str
     below: str
-    said: str
+    many: str
+    single: str
     one: float = 1.0
+
+    def said(self, value: float) -> str:
+        number = f"{value / self.one:.0f}"
+        return f"{number} {self.single if number == '1' else self.many}"
 
 
 TRAITS = {
-    "purchase_days_count": Trait("frequent", "occasional", "purchase days"),
-    "recency_days": Trait("quiet", "recent", "days since the last order"),
-    "tenure_days": Trait("longstanding", "new", "days since the first order"),
-    "order_value_mean_cents": Trait("big_baskets", "small_baskets", "in money a basket", 100.0),
-    "products_count": Trait("varied", "few_products", "different products"),
+    "purchase_days_count": Trait("frequent", "occasional", "purchase days", "purchase day"),
+    "recency_days": Trait("quiet", "recent", "days since the last order", "day since the last order"),
+    "tenure_days": Trait("longstanding", "new", "days since the first order", "day since the first order"),
+    "order_value_mean_cents": Trait("big_baskets", "small_baskets", "in money a basket", "in money a basket", 100.0),
+    "products_count": Trait("varied", "few_products", "different products", "different product"),
 }
 COLUMNS = tuple(TRAITS)
 SIZES = range(8, 2, -1)
@@ -183,7 +189,7 @@ def _told(
         told = []
         for column in order[place][:3]:
             trait = TRAITS[columns[column]]
-            told.append(f"{typical[column] / trait.one:.0f} {trait.said} (all buyers: {overall[column] / trait.one:.0f})")
+            told.append(f"{trait.said(typical[column])} (all buyers: {overall[column] / trait.one:.0f})")
         descriptions.append(f"{shares[place]:.0%} of the buyers; typically {', '.join(told)}.")
     return tuple(names), tuple(descriptions)
 

@@ -39,6 +39,9 @@ def test_planted_groups_are_found_and_named_apart(method: str) -> None:
     regulars = assigned[kinds == 0][0]
     assert "frequent" in regulars or "varied" in regulars
     assert all(" of the buyers; " in description for description in found.descriptions)
+    told = " ".join(found.descriptions)
+    assert "1 purchase day (all buyers:" in told
+    assert " 1 purchase days" not in told
 
 
 def test_one_even_cloud_has_no_groups() -> None:
