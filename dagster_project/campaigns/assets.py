@@ -97,7 +97,9 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
     tell("campaigns", f"{len(rows)} mails of {campaign.slug}, {step}")
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     day = day_of(moment.as_of, store.shop.zone)
-    products = recommended(store.warehouse, moment.as_of, campaign.slug, step, campaign.strategy_of(step), store.shop.currency)
+    # A mail whose button leads to the favourite category speaks of it.
+    to_category = (campaign.step(step).link or campaign.link) == "category"
+    products = recommended(store.warehouse, moment.as_of, campaign.slug, step, campaign.strategy_of(step), store.shop.currency, to_category)
     popular = trending(store.warehouse, moment.as_of, store.shop.currency)
     groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows:

@@ -12,7 +12,7 @@ RECOMMENDED = """
 select recommended.* from campaigns.recommended_products as recommended
 inner join campaigns.recipients as recipients using (as_of, customer_id)
 where as_of = ? and recipients.campaign = ? and recipients.step = ? and recommended.strategy in (?, 'trending')
-order by customer_id, strategy = 'trending', rank
+order by customer_id, strategy = 'trending', ? and recommended.category is distinct from recipients.favourite_category, rank
 """
 TRENDING = """
 select product_id, title, category, price, image_url, handle, count(*) as shown
@@ -53,11 +53,12 @@ def cart_row(row: Mapping[str, Any], currency: str) -> dict[str, Any] | None:
 
 
 def recommended(
-    warehouse: Warehouse, as_of: datetime, campaign: str, step: str, strategy: str, currency: str
+    warehouse: Warehouse, as_of: datetime, campaign: str, step: str, strategy: str, currency: str, favourite_first: bool
 ) -> dict[str, list[dict[str, Any]]]:
-    """Customer → products to show: their own of the strategy first, then what is trending for them."""
+    """Customer → products to show: their own of the strategy first, then what is trending for them; with `favourite_first` of either those of
+    the customer's favourite category first."""
     shown: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in warehouse.read(RECOMMENDED, [as_of, campaign, step, strategy]).to_pylist():
+    for row in warehouse.read(RECOMMENDED, [as_of, campaign, step, strategy, favourite_first]).to_pylist():
         shown[row["customer_id"]].append(product_row(row, currency))
     return shown
 
