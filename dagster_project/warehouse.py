@@ -68,6 +68,7 @@ class Warehouse:
         self.path = path
         self.threads = threads
         self._session: duckdb.DuckDBPyConnection | None = None
+        self._in_transaction = False
 
     def create(self) -> None:
         """Make the file with its bookkeeping tables, or complete an older one. A file is born under another name: killed during its creation
@@ -107,14 +108,20 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection whose statements all count or none."""
+        """A connection whose statements all count or none; within a session's transaction they are part of that one."""
         with self.connect() as connection:
+            if self._in_transaction:
+                yield connection
+                return
             connection.begin()
+            self._in_transaction = self._session is not None
             try:
                 yield connection
             except BaseException:
                 connection.rollback()
                 raise
+            finally:
+                self._in_transaction = False
             connection.commit()
 
     def read(self, sql: str, parameters: Sequence[Any] = ()) -> pa.Table:

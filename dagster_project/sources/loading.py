@@ -106,9 +106,12 @@ class TableLoader:
     def load(self, extracts: Sequence[Extract]) -> list[Batch]:
         """Land and load those whose content is not loaded yet, under whatever name it came; note those that are refused."""
         refused: list[tuple[Extract, str]] = []
-        batches = [
-            batch for group in self.groups(extracts, refused) for judged in group if (batch := self.insert_or_refuse(judged, refused))
-        ]
+        batches: list[Batch] = []
+        for group in self.groups(extracts, refused):
+            # A commit costs more than a small extract's rows: those judged together count together.
+            with self.warehouse.transaction():
+                batches += [batch for judged in group if (batch := self.insert_or_refuse(judged, refused))]
+            fault_point("loaded")
         self.note_refused(refused)
         return batches
 
@@ -130,7 +133,6 @@ class TableLoader:
         except UnreadableExtract as error:
             refused.append((judged.extract, str(error)))
             return None
-        fault_point("loaded")
         return batch
 
     def groups(self, extracts: Sequence[Extract], refused: list[tuple[Extract, str]]) -> Iterator[list[Judged]]:
