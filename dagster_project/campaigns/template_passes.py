@@ -18,8 +18,9 @@ from mjml import mjml2html
 _INLINER = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
 
 
+@lru_cache(maxsize=8)
 def before_customers(root: Path, autoescape: bool) -> ImmutableSandboxedEnvironment:
-    """The first pass: what is the same for everybody."""
+    """The first pass: what is the same for everybody. Its templates are compiled once a process, and again when their files change."""
     return ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(root),
         variable_start_string="[[",
