@@ -1,0 +1,21 @@
+"""dearly: build a day, see what is built and what holds, ask what was published, and learn why."""
+
+import sys
+
+from rich.console import Console
+
+# Each module hangs its commands on the app as it is loaded, in the order of the help page.
+from dagster_project.cli import days, explain, identity, models, replay, servers, writing
+from dagster_project.cli.common import Refused, app
+
+
+def main() -> None:
+    """The entry point: one clear sentence and an exit code (0 done, 1 failed, 2 wrong usage, 75 held) instead of a traceback."""
+    try:
+        app()
+    except Refused as refused:
+        Console(stderr=True).print(f"[bold red]dearly:[/] {refused}", highlight=False)
+        sys.exit(refused.code)
+
+
+__all__ = ["app", "days", "explain", "identity", "main", "models", "replay", "servers", "writing"]

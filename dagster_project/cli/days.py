@@ -1,0 +1,172 @@
+"""Build days and look at them: run, pull, demo, status, query, plan."""
+
+import getpass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
+from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.progress import shown
+from dagster_project.settings import Settings
+
+if TYPE_CHECKING:
+    from dagster_project.shop import Shop
+
+
+@app.command()
+def run(
+    shop: ShopOption = None,
+    as_of: Annotated[str | None, typer.Option(help="a day (2026-03-05) or the instant it ends; default: the last closed day")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="build every day from this one to --as-of")] = None,
+    accept: Annotated[list[str] | None, typer.Option(help="let delivery go although this guard is red; may be repeated")] = None,
+) -> None:
+    """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
+    from dagster_project import runs
+    from dagster_project.shop import load_shop
+    from dagster_project.sources.guards import refuse_unknown
+
+    settings = settings_of(shop)
+    try:
+        the_shop = load_shop(settings.shop_folder)
+        refuse_unknown(the_shop, accept or [])
+        if not as_of:
+            tell_pulls(settings, the_shop)
+        last = runs.day_named(as_of, the_shop) if as_of else runs.last_closed_day(settings, the_shop)
+        first = runs.day_named(start, the_shop) if start else last
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    days = [day for day in the_shop.days(last) if first <= day]
+    if not days:
+        raise Refused(f"--from {first} lies after {last}: name an earlier day.")
+    try:
+        with shown(console):
+            runs.run_days(settings, days, accept or [], getpass.getuser())
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except runs.RunFailed as error:
+        raise Refused(f"The run failed: {error}", FAILED) from None
+    status(shop)
+
+
+@app.command()
+def pull(shop: ShopOption = None) -> None:
+    """Ask databases and APIs for what is new, now; `dearly run` does so by itself once a night."""
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    try:
+        failed = tell_pulls(settings, load_shop(settings.shop_folder), again=True)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    if failed:
+        raise Refused(f"{failed} tables could not be pulled", FAILED)
+
+
+def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
+    """Pull and say what came; return how many tables could not be pulled."""
+    from dagster_project.sources.pulling import pull_shop
+    from dagster_project.warehouse import Warehouse
+
+    if all(source.kind == "files" for source in shop.sources.values()):
+        return 0
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    with hold(settings.store, "dearly pull"):
+        warehouse.create()
+        pulled = pull_shop(warehouse, shop, settings.store, again=again)
+    for one in pulled:
+        console.print(f"{one.system}.{one.table}: " + (f"[red]{one.failure}[/]" if one.failure else f"{one.rows} rows"), highlight=False)
+    return sum(one.failure is not None for one in pulled)
+
+
+@app.command()
+def demo(shop: ShopOption = None) -> None:
+    """Make the demo shop, build its last days, and write a report to look at."""
+    from dagster_project.demo import run_demo
+    from dagster_project.measurement.summary import summary_lines
+    from dagster_project.runs import RunFailed
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    the_shop = load_shop(settings.shop_folder)
+    try:
+        with shown(console), hold(settings.store, "dearly demo"):
+            made = run_demo(settings, the_shop)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except RunFailed as error:
+        raise Refused(f"The run failed: {error}", FAILED) from None
+    for line in summary_lines(settings):
+        console.print(line, highlight=False)
+    if not made.days:
+        console.print("Everything was built already: nothing was done twice.")
+    console.print(f"\nOpen the report: [bold]{made.report}[/]", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def status(shop: ShopOption = None) -> None:
+    """What is built, what is held and why, who left what out."""
+    from dagster_project.standing import standing_of
+
+    settings = settings_of(shop)
+    if not settings.warehouse.exists():
+        console.print(f"{settings.shop}: nothing is built yet; `dearly run --shop {settings.shop}` builds the last closed day.")
+        return
+    try:
+        standing = standing_of(settings)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    for title, header, rows in standing.tables:
+        if not rows:
+            continue
+        table = Table(*header, title=title, title_justify="left", title_style="bold")
+        for column in table.columns:
+            column.overflow = "fold"
+        for row in rows:
+            table.add_row(*(str(value) for value in row))
+        console.print(table)
+    for line in standing.held:
+        console.print(f"[bold red]held[/] {line}")
+
+
+@app.command()
+def query(sql: str, shop: ShopOption = None) -> None:
+    """Ask what was published: customers, segments, decisions, suppressions and what else the newest day has, in SQL."""
+    from dagster_project.published import NothingPublished, ask
+
+    try:
+        names, rows = ask(settings_of(shop), sql)
+    except NothingPublished as error:
+        raise Refused(str(error), FAILED) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    table = Table(*names)
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    console.print(table)
+
+
+@app.command("plan")
+def show_plan(shop: ShopOption = None) -> None:
+    """What building the newest day again would change: customers merged or split, segments, campaigns, exports. Nothing is touched."""
+    from dagster_project.plan import plan
+    from dagster_project.runs import RunFailed
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    try:
+        with hold(settings.store, "dearly plan"):
+            made = plan(settings, load_shop(settings.shop_folder))
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    except RunFailed as error:
+        raise Refused(f"The day cannot be built: {error}", FAILED) from None
+    for line in made.lines():
+        console.print(line, highlight=False, markup=False)

@@ -1,0 +1,53 @@
+"""Decisions who is who."""
+
+import getpass
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from dagster_project.cli.common import Refused, ShopOption, app, console, settings_of
+from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+
+identity_app = typer.Typer(no_args_is_help=True, help="Decide who is who: lines in the shop's identity/decisions.csv.")
+app.add_typer(identity_app, name="identity")
+
+
+RecordArgument = Annotated[str, typer.Argument(help="a record (hubspot:123) or a customer id")]
+WhyOption = Annotated[str, typer.Option(help="the reason, for whoever reviews it")]
+FromOption = Annotated[str | None, typer.Option("--from", help="the day it is in force from; default: the newest day built")]
+
+
+@identity_app.command("link")
+def identity_link(record: RecordArgument, other: RecordArgument, why: WhyOption, start: FromOption = None, shop: ShopOption = None) -> None:
+    """Two records are one customer, whatever the data say."""
+    decide_about("link", record, other, why, start, shop)
+
+
+@identity_app.command("unlink")
+def identity_unlink(
+    record: RecordArgument, other: RecordArgument, why: WhyOption, start: FromOption = None, shop: ShopOption = None
+) -> None:
+    """Two records are two customers, whatever the data say."""
+    decide_about("unlink", record, other, why, start, shop)
+
+
+def decide_about(verdict: str, record: str, other: str, why: str, start: str | None, shop: str | None) -> None:
+    from dagster_project.identity.questions import decide
+    from dagster_project.shop import load_shop
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    try:
+        day = date.fromisoformat(start) if start else None
+        with hold(settings.store, f"dearly identity {verdict}"):
+            warehouse = Warehouse(settings.warehouse, settings.threads)
+            decision, path = decide(warehouse, load_shop(settings.shop_folder), verdict, record, other, why, getpass.getuser(), day)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    console.print(
+        f"{path}: {decision.record_a} and {decision.record_b}, {verdict} from {decision.day} on.", highlight=False, soft_wrap=True
+    )
+    console.print(f"`dearly plan` shows what it changes; `dearly run --as-of {decision.day}` builds it.", highlight=False)

@@ -1,0 +1,67 @@
+"""Which model scores, and which one shall."""
+
+import getpass
+
+import typer
+from rich.table import Table
+
+from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
+from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+
+models = typer.Typer(no_args_is_help=True, help="The models behind the scores: which one scores, and which one shall.")
+app.add_typer(models, name="model")
+
+
+@models.command("list")
+def list_models(shop: ShopOption = None) -> None:
+    """Every model that was trained, chosen or refused, and from when it scores."""
+    from dagster_project.scores.recording import log_lines
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    try:
+        with hold(settings.store, "dearly model"):
+            lines = log_lines(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else []
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    table = Table("model", "candidate", "trained as of", "in force from", "promoted", "why")
+    for line in lines:
+        table.add_row(*line)
+    console.print(table)
+
+
+@models.command("rollback")
+def rollback_model(model: str, shop: ShopOption = None) -> None:
+    """Let the model that scored before the present one score again, from the next day on. Built days do not change."""
+    choose_model(model, None, shop)
+
+
+@models.command("use")
+def use_model(model: str, version: str, shop: ShopOption = None) -> None:
+    """Let a version of MLflow's registry score, from the next day on."""
+    choose_model(model, version, shop)
+
+
+def choose_model(model: str, version: str | None, shop: str | None) -> None:
+    from dagster_project.scores import choosing
+    from dagster_project.shop import load_shop
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    the_shop = load_shop(settings.shop_folder)
+    if not settings.warehouse.exists():
+        raise Refused(f"{settings.shop}: nothing is built yet, so there is no model.", FAILED)
+    warehouse, registry, by = Warehouse(settings.warehouse, settings.threads), choosing.registry_of(settings, the_shop), getpass.getuser()
+    artifacts = settings.store / "mlartifacts"
+    try:
+        with hold(settings.store, "dearly model"):
+            since = choosing.next_day(warehouse, the_shop)
+            if version is None:
+                chosen = choosing.roll_back(warehouse, the_shop, registry, artifacts, model, by)
+            else:
+                chosen = choosing.choose_version(warehouse, the_shop, registry, artifacts, model, version, by)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except choosing.NoSuchModel as error:
+        raise Refused(str(error)) from None
+    console.print(f"Version {chosen.version} of {model} scores from {since:%Y-%m-%d %H:%M} UTC on; its alias champion says so too.")

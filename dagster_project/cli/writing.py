@@ -1,0 +1,104 @@
+"""What a person writes by hand: contracts, shops, campaigns, and what is wrong with them."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
+
+shop_app = typer.Typer(no_args_is_help=True, help="Shops: a new one from a stranger's files.")
+app.add_typer(shop_app, name="shop")
+source_app = typer.Typer(no_args_is_help=True, help="Source systems: a new one from a sample file.")
+app.add_typer(source_app, name="source")
+
+
+@app.command()
+def check(
+    shop: ShopOption = None,
+    write: Annotated[bool, typer.Option(help="write the files that are made from others (dbt's source YAML)")] = False,
+) -> None:
+    """Check a shop's folder, the source contracts and the campaigns; each mistake is a sentence with file and line."""
+    from dagster_project.checks import findings, write_generated
+
+    settings = settings_of(shop)
+    if write:
+        for path in write_generated():
+            console.print(f"written {path}")
+    found = findings(settings)
+    for finding in found:
+        console.print(f"[red]✗[/] {finding}", highlight=False)
+    if found:
+        raise Refused(f"{len(found)} to mend", FAILED)
+    console.print("Shop, sources and campaigns are in order.")
+
+
+@source_app.command("new")
+def source_new(
+    name: Annotated[str, typer.Argument(help="the new system: small letters, digits, underscores")],
+    sample: Annotated[Path, typer.Option("--from", help="a file as the system gives it: CSV, JSON lines, Parquet, also .gz")],
+) -> None:
+    """Draft a source system from a sample: its contract, its staging models, its lines in dbt_project.yml."""
+    from dagster_project.onboarding.systems import draft_system
+
+    try:
+        written = draft_system(name, sample.expanduser().resolve())
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    for path in written:
+        console.print(f"written {path}", highlight=False, soft_wrap=True)
+    console.print(
+        f"\nLook at them; then name {name} in a shop's shop.yaml, with the folder of its extracts, and: [bold]dearly check[/]",
+        highlight=False,
+    )
+
+
+@shop_app.command("new")
+def shop_new(
+    name: Annotated[str, typer.Argument(help="the new shop: a name below shops/, or a path")],
+    source: Annotated[
+        str,
+        typer.Option(
+            "--from", help="a folder of files (CSV, JSON lines, Parquet), a file, or the environment variable with a database's address"
+        ),
+    ],
+) -> None:
+    """Draft a whole shop from its files or its database: which table is what, its days, its settings. Asks nothing; shop.yaml says what is uncertain."""
+    from dagster_project.onboarding.lakes import lake_at
+    from dagster_project.onboarding.shops import draft_shop
+    from dagster_project.settings import SHOPS
+    from dagster_project.sources.pulling import clock
+
+    folder = SHOPS / name if re.fullmatch(r"[\w-]+", name) else Path(name).expanduser().resolve()
+    try:
+        draft = draft_shop(folder, lake_at(source) or Path(source).expanduser().resolve(), clock())
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    for known in draft.layout.known:
+        console.print(f"{known.sample.name}: {known.sample.rows} rows, {known.system}.{known.table}", highlight=False)
+    for reading in draft.layout.own:
+        parts = ", ".join(f"{column} ← {part.header}" for column, part in reading.parts.items())
+        console.print(f"{reading.sample.name}: {reading.sample.rows} rows, {reading.kind} ({parts})", highlight=False)
+    for line in draft.review:
+        console.print(f"[yellow]?[/] {line}", highlight=False)
+    console.print(f"\nLook at {folder / 'shop.yaml'}, then: [bold]dearly run --shop {name}[/]", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def preview(
+    campaign: str,
+    customer: Annotated[str | None, typer.Option(help="customer id: the mail of the newest day that has one for them")] = None,
+    data: Annotated[Path | None, typer.Option(help="a JSON file with a row of merge fields (docs/content.md)")] = None,
+    step: Annotated[str | None, typer.Option(help="the step; default: the first")] = None,
+    shop: ShopOption = None,
+) -> None:
+    """Write a campaign's mail for a customer, or for a row of data, as files to open in a browser."""
+    from dagster_project.campaigns.located_yaml import ContentError
+    from dagster_project.campaigns.showing import NothingToShow, show_mail
+
+    try:
+        for path in show_mail(settings_of(shop), campaign, step, customer, data):
+            console.print(str(path), soft_wrap=True, highlight=False)
+    except (NothingToShow, ContentError) as error:
+        raise Refused(str(error)) from None
