@@ -9,6 +9,7 @@ from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.lint import lint_all
 from dagster_project.campaigns.located_yaml import ContentError
+from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.handbook import SEGMENTS, described, pages
 from dagster_project.settings import DBT_PROJECT, TEMPLATES, Settings
 from dagster_project.shop import load_shop
@@ -68,6 +69,11 @@ def findings(settings: Settings) -> list[str]:
         return [str(error)]
     unknown = [system for system in shop.sources if system not in declared]
     found += [f"{settings.shop_folder / 'shop.yaml'}: source {name} has no {SYSTEMS / name / 'source.yaml'}." for name in unknown]
+    absent = [name for name in shop.destinations if name not in DESTINATIONS]
+    if absent:
+        found.append(
+            f"{settings.shop_folder / 'shop.yaml'}: destinations: there is no {', '.join(absent)}; there are {', '.join(DESTINATIONS)}."
+        )
     try:
         for path, content in generated_files().items():
             if not path.exists() or path.read_text() != content:

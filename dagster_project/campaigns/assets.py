@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from dagster_project.campaigns.brand import Brand, load_brand
 from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
+from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.campaigns.personal import cart_row, recommended, trending
 from dagster_project.campaigns.plan import campaign_plan
@@ -28,8 +29,16 @@ RECIPIENTS = "select * from campaigns.recipients where as_of = ? order by campai
 
 
 def campaigns_of(shop: Shop) -> list[Campaign]:
-    """The campaigns that this shop runs: all, or those its shop.yaml names."""
-    return [campaign for campaign in load_campaigns(TEMPLATES / "campaigns") if shop.campaigns is None or campaign.slug in shop.campaigns]
+    """The campaigns that this shop runs: all, or those its shop.yaml names.
+
+    Raises:
+        ContentError: it names one that there is not.
+    """
+    there = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
+    unknown = [slug for slug in shop.campaigns or [] if slug not in there]
+    if unknown:
+        raise ContentError(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
+    return [campaign for slug, campaign in there.items() if shop.campaigns is None or slug in shop.campaigns]
 
 
 def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:

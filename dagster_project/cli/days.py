@@ -24,6 +24,7 @@ def run(
 ) -> None:
     """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
     from dagster_project import runs
+    from dagster_project.campaigns.assets import campaigns_of
     from dagster_project.shop import load_shop
     from dagster_project.sources.guards import refuse_unknown
 
@@ -31,6 +32,7 @@ def run(
     try:
         the_shop = load_shop(settings.shop_folder)
         refuse_unknown(the_shop, accept or [])
+        campaigns_of(the_shop)
         if not as_of:
             tell_pulls(settings, the_shop)
         last = runs.day_named(as_of, the_shop) if as_of else runs.last_closed_day(settings, the_shop)

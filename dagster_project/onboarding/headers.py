@@ -20,7 +20,7 @@ HEADERS: dict[str, dict[str, str]] = {
         "first name": "vorname",
         "last name": "nachname",
         "date of birth": "geburtsdatum",
-        "gender": "geschlecht",
+        "gender": "geschlecht|anrede",
         "street": "strasse|strasse",
         "city": "ort|stadt",
         "state": "bundesland",
@@ -48,6 +48,16 @@ HEADERS: dict[str, dict[str, str]] = {
         "created at": "angelegt am",
         "customer since": "kunde seit",
         "description": "beschreibung",
+        "return id": "retourennummer|retourennr|retouren nr|rucksendenummer",
+        "return date": "retourendatum|ruckgabedatum|rucksendedatum|erstattungsdatum|retourniert am",
+        "refund amount": "erstattungsbetrag|erstattung|ruckerstattung|gutschrift",
+        "signup date": "anmeldedatum|angemeldet am|einwilligungsdatum|eingewilligt am",
+        "unsubscribed at": "abmeldedatum|abgemeldet am|widerrufen am|widerrufsdatum",
+        "opt in": "einwilligung",
+        "channel": "kanal|vertriebskanal",
+        "line number": "pos|position|positionsnr",
+        "unit cost": "ek preis|einkaufspreis|ek",
+        "list price": "vk preis|verkaufspreis|vk",
     },
     "fr": {
         "order id": "numero de commande|no de commande|n commande|commande|id commande|reference commande|num commande",
@@ -84,6 +94,13 @@ HEADERS: dict[str, dict[str, str]] = {
         "stock": "stock",
         "newsletter": "newsletter|abonne newsletter|optin",
         "created at": "date d inscription|date inscription|date de creation|inscrit le|cree le",
+        "return id": "numero de retour|no retour",
+        "return date": "date de retour|date retour|date de remboursement|rembourse le",
+        "refund amount": "montant rembourse|remboursement|montant du remboursement",
+        "unsubscribed at": "date de desinscription|desinscrit le|desabonne le",
+        "opt in": "consentement",
+        "channel": "canal",
+        "unit cost": "prix d achat|prix achat",
     },
     "es": {
         "order id": "numero de pedido|no pedido|pedido|id pedido|n pedido",
@@ -119,6 +136,13 @@ HEADERS: dict[str, dict[str, str]] = {
         "currency": "moneda|divisa",
         "status": "estado",
         "created at": "fecha de alta|fecha alta|fecha de registro",
+        "return id": "numero de devolucion|id devolucion",
+        "return date": "fecha de devolucion|fecha devolucion|fecha de reembolso",
+        "refund amount": "importe reembolsado|reembolso|importe devuelto",
+        "unsubscribed at": "fecha de baja|fecha baja",
+        "opt in": "consentimiento",
+        "channel": "canal",
+        "unit cost": "precio de compra|coste",
     },
     "it": {
         "order id": "numero ordine|id ordine|ordine|n ordine",
@@ -154,6 +178,12 @@ HEADERS: dict[str, dict[str, str]] = {
         "currency": "valuta",
         "status": "stato",
         "created at": "data registrazione|registrato il",
+        "return id": "numero reso|id reso",
+        "return date": "data reso|data di reso|data rimborso",
+        "refund amount": "importo rimborsato|rimborso",
+        "unsubscribed at": "data cancellazione|disiscritto il",
+        "opt in": "consenso",
+        "channel": "canale",
     },
     "nl": {
         "order id": "bestelnummer|ordernummer",
@@ -189,6 +219,13 @@ HEADERS: dict[str, dict[str, str]] = {
         "stock": "voorraad",
         "newsletter": "nieuwsbrief",
         "created at": "aangemaakt op|klant sinds",
+        "return id": "retournummer",
+        "return date": "retourdatum",
+        "refund amount": "terugbetaald bedrag|terugbetaling",
+        "unsubscribed at": "afmelddatum|afgemeld op",
+        "signup date": "aanmelddatum|aangemeld op",
+        "opt in": "toestemming",
+        "channel": "kanaal",
     },
     "pt": {
         "order id": "numero do pedido|pedido|id pedido|numero pedido|encomenda|numero da encomenda",
@@ -223,16 +260,25 @@ HEADERS: dict[str, dict[str, str]] = {
         "status": "situacao",
         "stock": "estoque",
         "created at": "data de cadastro|data cadastro|data de registo",
+        "return id": "numero da devolucao|id devolucao",
+        "return date": "data da devolucao|data devolucao|data do reembolso",
+        "refund amount": "valor reembolsado|reembolso",
+        "unsubscribed at": "data de cancelamento|descadastrado em",
+        "opt in": "consentimento",
+        "channel": "canal",
     },
 }
 TABLES = {
     "orders": "bestellungen|auftrage|commandes|pedidos|ordini|encomendas",
     "order lines": "bestellpositionen|positionen|umsatze|verkaufe|lignes|ventes|lineas|ventas|righe|vendite|vendas|bestelregels|itens",
     "customers": "kunden|clients|clientes|clienti|klanten",
+    "returns": "retouren|rucksendungen|ruckgaben|erstattungen|gutschriften|retours|remboursements|avoirs|devoluciones|reembolsos|resi|rimborsi|devolucoes|retourzendingen|terugbetalingen",
+    "consents": "einwilligungen|abonnenten|abonnes|inscrits|consentements|suscriptores|consentimientos|iscritti|consensi|nieuwsbrief|inscritos",
+    "unsubscribed": "abmeldungen|desabonnes|bajas|disiscritti|afmeldingen",
     "products": "produkte|artikel|produits|articles|productos|articulos|prodotti|articoli|produtos|producten|artikelen",
 }
 # What a price holds, in which currency, of which address: said behind the header's own words.
-REMARKS = r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|iva incl|brutto|netto|eur|euro)\b"
+REMARKS = r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|iva incl|brutto|netto|(in )?(euros?|eur|usd|dollars?|gbp|brl|inr))\b"
 NUMBER = re.compile(r"^(n|no|nr|num|numero)( de| do| del| da)? ")
 SIDE = re.compile(r"^(.*) (billing|shipping)$")
 

@@ -19,6 +19,7 @@ from dagster_project.sources.extracts import FORMATS
 KNOWN_COLUMNS, KNOWN_SHARE = 5, 0.75
 UNIQUE = {"customers": "customer_id", "orders": "order_id"}
 ITS_OWN = "sales"
+BY_NAME = ("customers", "products", "returns", "consents")
 
 
 @dataclass(frozen=True)
@@ -173,13 +174,16 @@ def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) 
     for kind in KINDS:
         reading = cast_parts(connection, sample, kind, list(own.tables[kind].columns))
         needed = KINDS[kind][1]
+        # Products of orders, in a table that is called so, are bought without a number of pieces or a price too.
+        needed = needed[:2] if kind == "lines" and is_called(sample, kind) else needed
         if all(any(column in reading.parts for column in group) for group in needed) and plausible(connection, reading):
             found.append(reading)
-    # Kinds stand in the order in which one goes before the other; a table that is called customers or products and could be one, is.
-    called = [reading for reading in found if reading.kind in ("customers", "products") and is_called(sample, reading.kind)]
+    # Kinds stand in the order in which one goes before the other; a table that bears the name of one of these and could be one, is.
+    called = [reading for reading in found if reading.kind in BY_NAME and is_called(sample, reading.kind)]
     best = next(iter(called or found), None)
     if best and best.kind in ("lines", "purchases"):
         tell_amounts_apart(connection, best)
+        doubt_prices(best)
     if best and best.kind == "orders":
         doubt_totals(best)
     return best
@@ -218,12 +222,15 @@ def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own:
     reading = cast_parts(connection, bought, "purchases", [column for column in own.tables["purchases"].columns if column != "order_id"])
     if not bought.rows or not {"customer_id", "ordered_at", "product_id"} <= set(reading.parts):
         return None
+    doubt_prices(reading)
+    return reading
+
+
+def doubt_prices(reading: Reading) -> None:
     if not {"unit_price", "line_amount"} & set(reading.parts):
         reading.doubts.append(
-            f"{sample.name} says what was bought and not for how much: orders come to 0, and an order of 0 is no soft opt-in, "
-            "so that nobody is profiled or in a segment until a price, or a source of consent, is there"
+            f"{reading.sample.name} says what was bought and not for how much: every order comes to 0, and nothing is said of money until a price is there"
         )
-    return reading
 
 
 def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
@@ -232,6 +239,14 @@ def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
         return False
     if reading.kind == "products":
         return "order_id" not in cast_parts(connection, reading.sample, "lines", ["order_id"]).parts
+    if reading.kind == "purchases":
+        # A number on every row and no product: orders with what they come to.
+        order = reading.parts.get("order_id")
+        is_order = order is not None and not {"product_id", "product_name"} & set(reading.parts)
+        return not (is_order and order and values.is_unique(connection, reading.sample, order.header))
+    if reading.kind == "returns":
+        # An order that says what of it was refunded is an order.
+        return is_called(reading.sample, "returns") or "ordered_at" not in cast_parts(connection, reading.sample, "lines", ["ordered_at"]).parts
     return True
 
 

@@ -16,6 +16,8 @@ ID = "( ?(id|ids|no|nr|num|number|key|code|nbr|identifier))?"
 WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor|person|consumer|guest|patron|contact)"
 WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
 ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
+BACK = "(return(ed|s)?|refund(ed|s)?|credit(ed)?|rma|credit (note|memo))"
+WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirmed)? ?(at|on|date|time|timestamp|datetime|day)"
 # In order of preference; matched on the header's words as a whole.
 NAMES: dict[str, tuple[str, ...]] = {
     "order_id": (f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)", f"{ORDER}id", f"{ORDER}", "order name|increment id|name"),
@@ -79,13 +81,15 @@ NAMES: dict[str, tuple[str, ...]] = {
         "product|item|article|name",
     ),
     "category": (
-        f"({WHAT} )?(category|type|group|subclass|department|class|collection)( name| code)?",
+        f"({WHAT} )?category( name)?",
+        f"({WHAT} )?(type|group|subclass|class|collection)( name)?",
+        f"({WHAT} )?(category|department|type|group|class|aisle)( name| code)?",
         f"{WHAT} (category|type|group) .*|sub ?category|section name|category.*|product (type|group) name|product category name",
     ),
     "brand": ("brand( name)?|vendor|manufacturer|label|maker",),
     "quantity": (
         "(order |lineitem |item |product )?(quantity|qty|units|pieces|pcs)( ordered| sold| purchased| refund)?",
-        "number of items|num items|no of items|count",
+        "(number|num|no) of \\w+|num items|count",
     ),
     "unit_price": (
         "(unit|each|item|lineitem|selling|per unit) ?price|price ?(per unit|each|unit)|unit cost price|item cost",
@@ -118,19 +122,30 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "stock": ("(stock|inventory|units in stock|variant inventory qty|available|quantity in stock|stock quantity|inventory quantity)",),
     "visitor_id": (
-        f"{WHO} (id|no|number)",
-        f"{WHO}id|anonymous id|client id|device id|cookie id|user pseudo id",
+        "(visitor|anonymous|anon|browser|device|cookie) ?(id|no|number)?|(user )?pseudo id|fullvisitorid",
         "session id|user session|session",
+        f"{WHO} ?(id|no|number)?",
     ),
     "happened_at": ("event ?(time|timestamp|date|datetime|at)|timestamp|time ?stamp|created at|datetime|date time|date|time",),
     "event": ("event( ?(type|name))?|event ?type|action( type)?|behaviou?r( type)?|activity|type",),
     "session_id": ("(user |visit )?session( id)?|visit ?id",),
     "page": ("uri|url|page( url| path)?|path",),
     "device": ("device( type| category)?",),
+    "return_id": (f"{BACK} (id|no|nr|num|number|key|code)|rma",),
+    "returned_at": (f"{BACK} ?(at|on|date|time|timestamp|day)( time)?",),
+    "return_amount": (f"{BACK} ?(total|amount|value|sum|price)|(total|amount|value) {BACK}",),
+    "return_status": (f"{BACK} ?(status|state)|returned|refunded",),
+    "consent": (
+        "(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
+        "(is )?subscribed|accepts( e ?mail)? marketing|granted|agreed",
+    ),
+    "withdrawn_at": ("(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",),
+    "consent_at": ("(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",),
+    "purpose": ("(consent |processing )?purpose( name)?|(consent|permission|subscription) (type|name)|(mailing )?list( name)?|topic",),
 }
 # Whose addresses are not the customer's.
 OTHERS = r"\b(rep|agent|staff|employee|seller|vendor|supplier|merchant|manager|owner|from|sender|support|refer\w*|friend|recipient)\b"
-MOMENTS = {"ordered_at", "created_at", "happened_at", "consent_at"}
+MOMENTS = {"ordered_at", "created_at", "happened_at", "consent_at", "withdrawn_at", "returned_at"}
 AMOUNTS = {
     "discount_share",
     "quantity",
@@ -142,10 +157,15 @@ AMOUNTS = {
     "price",
     "unit_cost",
     "stock",
+    "return_amount",
 }
 # What a table of a kind is told by: the words of its name, and the columns that it needs, each one of several.
 KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "events": (r"events?|clicks?|views|behaviou?r|sessions?", (("visitor_id",), ("happened_at",), ("event",))),
+    "returns": (
+        r"returns?|returned|refunds?|refunded|credit (notes?|memos?)|rmas?",
+        (("order_id", "customer_id"), ("returned_at", "return_amount", "return_id", "return_status")),
+    ),
     "lines": (
         r"(order|line|transaction|invoice|sales?)? ?(items?|lines?|details?|products)|sales|transactions?|retail|invoices?",
         (("order_id",), ("product_id", "product_name", "category"), ("quantity", "unit_price", "line_amount")),
@@ -166,8 +186,21 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
         r"products?|items?|articles?|catalog(ue)?|inventory|skus?|goods|menu",
         (("product_id",), ("product_name", "category", "price", "brand")),
     ),
+    "consents": (
+        r"newsletters?|subscri\w+|consents?|opt ?ins?|opt ?outs?|unsubscri\w+|permissions?|suppress\w+|mailing list",
+        (("customer_id", "email"), ("consent", "consent_at", "withdrawn_at")),
+    ),
 }
-OWN_ID = {"orders": "order_id", "customers": "customer_id", "products": "product_id", "lines": "line_number"}
+# What plain headers mean in a table whose name says what it is: kind, words of the name where only some are meant, column → header.
+CALLED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("orders", "", {"order_id": "id"}),
+    ("customers", "", {"customer_id": "id"}),
+    ("products", "", {"product_id": "id"}),
+    ("lines", "", {"line_number": "id"}),
+    ("returns", "", {"return_id": "id", "returned_at": WHEN, "return_amount": "amount|total|value|price|line total", "return_status": "status"}),
+    ("consents", r"unsubscri\w+|opt ?outs?|suppress\w+", {"withdrawn_at": WHEN}),
+    ("consents", "", {"consent": "status|state|answer|value", "consent_at": WHEN}),
+)
 
 
 @dataclass(frozen=True)
@@ -192,8 +225,8 @@ class Reading:
 FIRST = (
     "order_id",
     "login_id",
-    "customer_id",
     "visitor_id",
+    "customer_id",
     "ordered_at",
     "happened_at",
     "event",
@@ -203,40 +236,24 @@ FIRST = (
     "unit_price",
     "price",
 )
-YES_OR_NO = {
-    "true",
-    "false",
-    "yes",
-    "no",
-    "t",
-    "f",
-    "y",
-    "n",
-    "1",
-    "0",
-    "subscribed",
-    "unsubscribed",
-    "not_subscribed",
-    "opt_in",
-    "opted_in",
-    "opt_out",
-    "ja",
-    "nein",
-    "nee",
-    "oui",
-    "non",
-    "si",
-    "sí",
-    "sì",
-    "sim",
-    "não",
-    "nao",
-}
+NO = {"false", "no", "f", "n", "0", "nein", "nee", "non", "não", "nao", "ei"}
+NO |= {"unsubscribed", "not_subscribed", "opt_out", "opted_out", "opt-out", "withdrawn", "revoked", "denied", "declined", "refused", "inactive", "cleaned"}
+NO |= {"pending", "bounced", "never", "never subscribed", "never_subscribed", "not subscribed"}
+CHANNELS = "mail|sms|text|phone|call|push|post|letter|whatsapp"
 
 
-def is_called(sample: Sample, kind: str) -> bool:
-    """Whether the table's name says that it is of a kind."""
-    return re.search(rf"\b({KINDS[kind][0]})\b", table_meaning(sample.words)) is not None
+def is_called(sample: Sample, kind: str, words: str = "") -> bool:
+    """Whether the table's name says that it is of a kind, or has some of its words."""
+    return re.search(rf"\b({words or KINDS[kind][0]})\b", table_meaning(sample.words)) is not None
+
+
+def plain_headers(sample: Sample, kind: str) -> dict[str, str]:
+    """Column → what a plain header of a table is called that bears its kind's name."""
+    plain: dict[str, str] = {}
+    for of, words, columns in CALLED:
+        if of == kind and is_called(sample, kind, words):
+            plain = {**columns, **plain}
+    return plain
 
 
 def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str, columns: list[str]) -> Reading:
@@ -244,15 +261,11 @@ def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str,
     reading = Reading(sample, kind)
     words = {header: meaning_of(header) for header in sample.headers}
     taken: set[str] = set()
-    own = OWN_ID.get(kind) if is_called(sample, kind) else None
-    plain = next((header for header in sample.headers if words[header] == "id"), None)
+    plain = plain_headers(sample, kind)
     for column in sorted(columns, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
         patterns = NAMES.get(column, ())
-        # A table's own number is called by the table's name, or plainly id.
-        if column == own and plain and not any(re.fullmatch(patterns[0], word) for word in words.values()):
-            reading.parts[column] = Part(plain)
-            taken.add(plain)
-            continue
+        # A table's own number is called by the table's name, or plainly id; so is its day.
+        patterns = (*patterns[:1], *([plain[column]] if column in plain else []), *patterns[1:])
         for pattern in patterns:
             candidates = [header for header in sample.headers if header not in taken and re.fullmatch(pattern, words[header])]
             part = next((part for header in candidates if (part := as_part(connection, reading, column, header))), None)
@@ -283,6 +296,12 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
             f"{header}: {', '.join(back) or 'nothing'} gives an order back; {', '.join(sold[:12]) or 'nothing'} counts as sold"
         )
     return Part(header)
+
+
+@cache
+def says_yes() -> str:
+    """What grants consent, as the staging models read it."""
+    return str(yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]["says_yes"])
 
 
 @cache
@@ -328,9 +347,14 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     elif column == "currency":
         codes = values.share(connection, sample, header, "regexp_matches(value, '^[A-Z]{3}$')")
         return Part(header) if codes >= values.ALMOST_ALL else None
-    elif column == "accepts_marketing":
+    elif column in ("accepts_marketing", "consent"):
         found = values.distinct_words(connection, sample, header)
-        return Part(header) if found and {word.lower() for word in found} <= YES_OR_NO else None
+        return Part(header) if found and all(word.lower() in NO or re.search(says_yes(), word.lower()) for word in found) else None
+    elif column == "channel" and reading.kind == "consents":
+        found = values.distinct_words(connection, sample, header)
+        return Part(header) if found and all(re.search(CHANNELS, word.lower()) for word in found) else None
+    elif column == "purpose":
+        return Part(header) if values.distinct_words(connection, sample, header) else None
     elif column == "event":
         found = values.distinct_words(connection, sample, header)
         return Part(header) if any(re.search("view|cart|click|page", word.lower()) for word in found) else None

@@ -86,8 +86,27 @@ def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) ->
                 trouble = str(error).split("\n")[0]
         else:
             raise CannotRead(f"{path} cannot be read as a table: {trouble}")
+        if is_text:
+            cut_at_blanks(connection, relation)
     name = re.sub(r"\.(gz|csv|tsv|txt|jsonl?|ndjson|parquet)$", "", path.name.removesuffix(".gz"))
     return described(connection, relation, name, path, encoding)
+
+
+def cut_at_blanks(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
+    """Columns that stand in blanks come as one: where every row has as many words as the header, each word is a column."""
+    headers = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description or []]
+    names = headers[0].split()
+    if len(headers) > 1 or len(names) < 2:
+        return
+    words = "regexp_split_to_array(trim(columns(*)), '\\s+')"
+    row = connection.execute(f"select min(len(words)), max(len(words)) from (select {words} as words from {relation})").fetchone()
+    if row == (len(names), len(names)):
+        columns = ", ".join(f"words[{place}] as {quoted(name)}" for place, name in enumerate(names, 1))
+        connection.execute(f"create or replace table {relation} as select {columns} from (select {words} as words from {relation})")
+
+
+def quoted(header: str) -> str:
+    return '"' + header.replace('"', '""') + '"'
 
 
 def encoding_of(path: Path) -> str:
@@ -127,5 +146,7 @@ def described(
 ) -> Sample:
     result = connection.execute(f"select * from {relation} limit 0")
     headers = tuple(column[0] for column in result.description or [])
+    if len(headers) > 1 and all(re.fullmatch(r"[\d.,:/ -]*", header) for header in headers):
+        raise CannotRead(f"{path or name} begins with values ({', '.join(headers[:4])}) and not with the names of its columns: add a first line of names.")
     ((rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
     return Sample(name, relation, headers, rows, path, encoding, schema)

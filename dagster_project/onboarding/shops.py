@@ -30,6 +30,8 @@ from dagster_project.sources.extracts import DAY_NUMBER, STAMP, read_in
 # A database's first pull is history, whenever within these days it happens.
 FIRST_PULL_WITHIN = timedelta(days=7)
 CLOSE_AFTER, DAYS = 6, 14
+# What stg_sales__consents reads as the purpose of profiling.
+PROFILING = re.compile("profil|personal|analy|segment")
 DATED = {"lines": "ordered_at", "purchases": "ordered_at", "orders": "ordered_at"}
 
 
@@ -78,7 +80,7 @@ def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -
             review = [*unread, *(f"{sample.name} is left out: {why}" for sample, why in layout.left_out)]
             review += [doubt for reading in layout.own for doubt in reading.doubts]
             write_shop(
-                folder, place, (first, local_last), history, layout, review, (connection, source) if isinstance(source, Lake) else None
+                connection, folder, place, (first, local_last), history, layout, review, source if isinstance(source, Lake) else None
             )
             return Draft(load_shop(folder), layout, review)
         except BaseException:
@@ -173,18 +175,26 @@ def write_rows(connection: duckdb.DuckDBPyConnection, relation: str, path: Path)
     connection.execute(f"copy (select * from {relation} order by rowid) to '{path}' (format parquet, compression zstd)")
 
 
+def says_of_profiling(connection: duckdb.DuckDBPyConnection, layout: Layout) -> bool:
+    """Whether a table of consents names profiling among its purposes."""
+    purposes = [(one.sample, one.parts["purpose"].header) for one in layout.own_of("consents") if "purpose" in one.parts]
+    return any(PROFILING.search(word.lower()) for sample, header in purposes for word in values.distinct_words(connection, sample, header))
+
+
 def write_shop(
+    connection: duckdb.DuckDBPyConnection,
     folder: Path,
     place: Place,
     span: tuple[datetime, date],
     history: dict[str, datetime],
     layout: Layout,
     review: list[str],
-    lake: tuple[duckdb.DuckDBPyConnection, Lake] | None,
+    lake: Lake | None,
 ) -> None:
     first, last = span
     name = re.sub(r"\W+", "_", folder.name)
-    has_consent = any("accepts_marketing" in reading.parts for reading in layout.own)
+    has_consent = any("accepts_marketing" in reading.parts or reading.kind == "consents" for reading in layout.own)
+    says_profiling = says_of_profiling(connection, layout)
     consenting = {"shopify", "hubspot", "klaviyo", "mailchimp", "consent", "cookiebot", "fivetran_shopify"} & set(history)
     lines = [
         f"# Drafted by `dearly shop new {folder.name}`. Lines with REVIEW are guesses: look at them, then delete the word.",
@@ -224,7 +234,7 @@ def write_shop(
             f"  notice: {ASSUMED}",
             "  purposes: [marketing, profiling]",
         ]
-    elif not consenting:
+    elif not consenting and not says_profiling:
         lines += [
             "# REVIEW No table says who may be profiled, and without that there are no segments and no scores. Buyers count as told at the checkout; a run",
             "# with DEARLY_ENV=production refuses to deliver until this says where they are told, or is deleted.",
@@ -241,7 +251,7 @@ def write_shop(
     for system, until in sorted(history.items()):
         lines += [
             f"  {system}:",
-            *(pulled_from(lake, system, layout) if lake else [f"    path: extracts/{system}"]),
+            *(pulled_from(connection, lake, system, layout) if lake else [f"    path: extracts/{system}"]),
             f"    history_until: {until:%Y-%m-%dT%H:%M:%S}  # known when they happened",
         ]
         encodings = {
@@ -259,9 +269,8 @@ def write_shop(
     key.chmod(0o600)
 
 
-def pulled_from(lake: tuple[duckdb.DuckDBPyConnection, Lake], system: str, layout: Layout) -> list[str]:
+def pulled_from(connection: duckdb.DuckDBPyConnection, at: Lake, system: str, layout: Layout) -> list[str]:
     """Where a system's tables are in a database, what they are called there, and the column by which only what is new is pulled."""
-    connection, at = lake
     known = [one for one in layout.known if one.system == system]
     own = layout.own if system == ITS_OWN else []
     samples = [*(one.sample for one in known), *(one.sample for one in own)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from dagster_project.onboarding.samples import READ_ROWS, Sample
+from dagster_project.onboarding.samples import READ_ROWS, Sample, quoted, words_of
 
 ALMOST_ALL = 0.995
 DATES = (
@@ -36,10 +36,6 @@ class Written:
 
     format: str | None = None
     doubt: str | None = None
-
-
-def quoted(header: str) -> str:
-    return '"' + header.replace('"', '""') + '"'
 
 
 def said(header: str) -> str:
@@ -167,7 +163,5 @@ def distinct_words(connection: duckdb.DuckDBPyConnection, sample: Sample, header
 
 def name_of(header: str) -> str:
     """A header as the name of a column."""
-    from dagster_project.onboarding.samples import words_of
-
     name = re.sub(r"\W+", "_", words_of(header)).strip("_") or "column"
     return f"column_{name}" if name[0].isdigit() else name

@@ -24,7 +24,8 @@ shop as (
         {% endfor %}
 ),
 
--- The first purchase that was known: it is the evidence, and no later one takes its place.
+-- The first purchase that was known: it is the evidence, and no later one takes its place. One without a known price is a purchase; one for
+-- nothing is none, nor is one that is cancelled when it is first heard of.
 purchases as (
     select
         *,
@@ -33,7 +34,7 @@ purchases as (
             order by known_at, occurred_at, order_id, version_at, version_number
         ) as purchase_number
     from {{ all_sources('orders') }}
-    where source_customer_id is not null and net_amount > 0
+    where source_customer_id is not null and (net_amount > 0 or is_unpriced) and not coalesce(is_given_back, false)
 )
 
 select

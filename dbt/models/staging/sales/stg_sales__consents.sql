@@ -1,4 +1,4 @@
--- One row per statement of a customer on e-mail marketing and profiling, in the customer table or with an order, as each change repeats it.
+-- One row per statement of a person on marketing and profiling: in the customer table, with an order, or in the table of consents; as each change repeats it.
 with
 
 shop as (
@@ -15,10 +15,50 @@ customers as (
     cross join shop
 ),
 
+-- Who is on a list agreed when they came to it, and no longer since they left it.
+listed as (
+    select
+        consents.* exclude (consent_at, withdrawn_at),
+        {{ sales_person('consents.customer_id', 'consents.email') }} as source_customer_id,
+        {{ stated_moment('consents.consent_at', 'shop.zone') }} as consent_at,
+        {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at
+    from {{ source('sources', 'sales__consents') }} as consents
+    cross join shop
+),
+
+listings as (
+    select
+        *,
+        coalesce({{ said('consent') }}, 'yes') as accepts_marketing,
+        coalesce(consent_at, _known_at) as occurred_at
+    from listed
+    where {{ said('consent') }} is not null or consent_at is not null or withdrawn_at is null
+    union all by name
+    select
+        *,
+        'no' as accepts_marketing,
+        withdrawn_at as occurred_at
+    from listed
+    where withdrawn_at is not null
+),
+
 stated as (
     select
+        source_customer_id,
+        'Table of consents: ' as place,
+        lower(trim(channel)) as channel,
+        {{ said('purpose') }} as purpose,
+        accepts_marketing,
+        occurred_at,
+        {{ known_at('occurred_at') }} as known_at,
+        _known_at as version_at,
+        _row_number as version_number
+    from listings
+    where source_customer_id is not null
+    union all by name
+    select
         customer_id as source_customer_id,
-        cast(null as varchar) as order_id,
+        'Customer table: ' as place,
         accepts_marketing,
         occurred_at,
         {{ known_at('occurred_at') }} as known_at,
@@ -28,7 +68,7 @@ stated as (
     union all by name
     select
         source_customer_id,
-        order_id,
+        concat('Order ', order_id, ': ') as place,
         min(accepts_marketing) as accepts_marketing,
         occurred_at,
         known_at,
@@ -41,29 +81,44 @@ stated as (
 
 answers as (
     select
-        *,
-        lower(trim(accepts_marketing)) in ('true', 't', 'yes', 'y', 'ja', 'oui', 'si', 'sí', 'sì', 'sim', '1', 'subscribed', 'opt_in', 'opted_in') as is_granted
+        * exclude (purpose),
+        case
+            when regexp_matches(channel, 'sms|text|whatsapp') then 'sms'
+            when regexp_matches(channel, 'push') then 'push'
+            when regexp_matches(channel, 'phone|call') then 'phone'
+            when regexp_matches(channel, 'e.?mail') or channel is null then 'email'
+            else channel
+        end as channel,
+        case
+            when regexp_matches(lower(purpose), 'profil|personal|analy|segment') then 'profiling'
+            when regexp_matches(lower(purpose), 'third|partner|shar') then 'third_party'
+            when purpose is not null then 'marketing'
+        end as stated_purpose,
+        regexp_matches(lower(trim(accepts_marketing)), '{{ var("says_yes") }}') as is_granted
     from stated
     where {{ said('accepts_marketing') }} is not null
 ),
 
--- A yes to the newsletter is none to profiling; a no is one to both, and goes before a soft opt-in.
+-- A yes to the newsletter is none to profiling; a no that names no purpose is one to both, and goes before a soft opt-in.
 purposes as (
-    select unnest(['marketing', 'profiling']) as purpose
+    select unnest(['marketing', 'profiling', 'third_party']) as purpose
 )
 
 select
     'sales' as source,
-    source_customer_id,
-    concat_ws('|', 'sales', source_customer_id, purpose, cast(occurred_at as varchar), order_id) as consent_id,
-    'email' as channel,
-    purpose,
-    case when is_granted then 'granted' else 'withdrawn' end as state,
-    occurred_at,
-    known_at,
-    version_at,
-    version_number,
-    concat(case when order_id is null then 'Customer table: ' else concat('Order ', order_id, ': ') end, accepts_marketing) as evidence
+    answers.source_customer_id,
+    concat_ws('|', 'sales', answers.source_customer_id, answers.channel, purposes.purpose, cast(answers.occurred_at as varchar), answers.place) as consent_id,
+    answers.channel,
+    purposes.purpose,
+    case when answers.is_granted then 'granted' else 'withdrawn' end as state,
+    answers.occurred_at,
+    answers.known_at,
+    answers.version_at,
+    answers.version_number,
+    concat(answers.place, answers.accepts_marketing) as evidence
 from answers
-cross join purposes
-where purpose = 'marketing' or not is_granted
+inner join purposes
+    on
+        purposes.purpose = answers.stated_purpose
+        or (answers.stated_purpose is null and purposes.purpose = 'marketing')
+        or (answers.stated_purpose is null and purposes.purpose = 'profiling' and not answers.is_granted)

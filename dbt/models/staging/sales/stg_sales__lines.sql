@@ -137,6 +137,7 @@ priced as (
     select
         standing.*,
         coalesce(rates.rate, 1) as rate,
+        line_amount is null and unit_price is null as is_unpriced,
         coalesce(line_amount, cast(quantity * unit_price * share_left as decimal(18, 4)) - discount_amount, 0) as stated_amount
     from standing
     left join rates on standing.currency = rates.currency
@@ -147,7 +148,7 @@ select
     order_id,
     line_id,
     concat(order_id, ':', line_id) as order_item_id,
-    coalesce(customer_id, 'guest:' || md5(lower(email))) as source_customer_id,
+    {{ sales_person('customer_id', 'email') }} as source_customer_id,
     case when customer_id is null then email end as guest_email,
     stated_at as occurred_at,
     case when is_history then least(stated_at, pulled_at) else pulled_at end as known_at,
@@ -160,6 +161,7 @@ select
     cast(coalesce(unit_price, stated_amount / nullif(quantity, 0), 0) * rate as decimal(18, 4)) as unit_price,
     cast(coalesce(unit_price * quantity, stated_amount) * rate as decimal(18, 2)) as gross_amount,
     cast(stated_amount * rate as decimal(18, 2)) as net_amount,
+    is_unpriced,
     case
         when quantity < 0 or stated_amount < 0 then 'return'
         when regexp_matches(lower(status), '{{ var("given_back") }}') and not regexp_matches(lower(status), '{{ var("not_given_back") }}')

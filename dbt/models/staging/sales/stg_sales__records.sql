@@ -54,6 +54,20 @@ on_orders as (
     group by source_customer_id, order_id, occurred_at
 ),
 
+-- Whom only the table of consents names, by an address.
+on_lists as (
+    select
+        {{ sales_person('consents.customer_id', 'consents.email') }} as source_customer_id,
+        min(consents.email) as email,
+        min(coalesce({{ stated_moment('coalesce(consents.consent_at, consents.withdrawn_at)', 'shop.zone') }}, consents._known_at)) as created_at,
+        min(consents._known_at) as version_at,
+        bool_or(consents._is_history) as is_history
+    from {{ source('sources', 'sales__consents') }} as consents
+    cross join shop
+    where {{ said('consents.email') }} is not null
+    group by all
+),
+
 compared as (
     select
         *,
@@ -74,6 +88,15 @@ records as (
         occurred_at as version_at
     from compared
     where version_number = 1 or said <> said_before
+    union all by name
+    select
+        * exclude (is_history),
+        case when is_history then least(created_at, version_at) else version_at end as known_at,
+        0 as version_number
+    from on_lists
+    where
+        source_customer_id not in (select source_customer_id from stated)
+        and source_customer_id not in (select source_customer_id from on_orders)
 )
 
 select
@@ -94,7 +117,7 @@ select
     {{ said('postal_code') }} as postal_code,
     {{ country_code('country') }} as country,
     try_cast(birth_date as date) as birth_date,
-    case lower(substr(trim(gender), 1, 1)) when 'f' then 'female' when 'w' then 'female' when 'm' then 'male' end as gender,
+    case lower(substr(trim(gender), 1, 1)) when 'f' then 'female' when 'w' then 'female' when 'm' then 'male' when 'h' then 'male' end as gender,
     {{ language_code('language') }} as language,
     cast(null as varchar) as timezone,
     {{ said('membership_tier') }} as membership_tier,

@@ -1,8 +1,12 @@
--- One row per returned or cancelled order line and extract that changed its order.
+-- One row per returned or cancelled order line and extract that changed its order or its return.
 with
 
 lines as (
     select * from {{ ref('stg_sales__lines') }} where kind <> 'sale'
+),
+
+given_back as (
+    select * from {{ ref('stg_sales__given_back') }}
 )
 
 select
@@ -20,3 +24,9 @@ select
     cast(abs(net_amount) as decimal(18, 2)) as net_amount,
     kind
 from lines
+union all by name
+select
+    'sales' as source,
+    *,
+    0 as version_number
+from given_back
