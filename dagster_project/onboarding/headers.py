@@ -272,7 +272,8 @@ TABLES = {
     "orders": "bestellungen|auftrage|commandes|pedidos|ordini|encomendas",
     "order lines": "bestellpositionen|positionen|umsatze|verkaufe|lignes|ventes|lineas|ventas|righe|vendite|vendas|bestelregels|itens",
     "customers": "kunden|clients|clientes|clienti|klanten",
-    "returns": "retouren|rucksendungen|ruckgaben|erstattungen|gutschriften|retours|remboursements|avoirs|devoluciones|reembolsos|resi|rimborsi|devolucoes|retourzendingen|terugbetalingen",
+    "returns": "retouren|rucksendungen|ruckgaben|erstattungen|gutschriften|retours|remboursements|avoirs|"
+    "devoluciones|reembolsos|resi|rimborsi|devolucoes|retourzendingen|terugbetalingen",
     "consents": "einwilligungen|abonnenten|abonnes|inscrits|consentements|suscriptores|consentimientos|iscritti|consensi|nieuwsbrief|inscritos",
     "unsubscribed": "abmeldungen|desabonnes|bajas|disiscritti|afmeldingen",
     "products": "produkte|artikel|produits|articles|productos|articulos|prodotti|articoli|produtos|producten|artikelen",

@@ -9,6 +9,7 @@ import duckdb
 
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of, plain_words
+from dagster_project.onboarding.keys import name_products
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described, words_of
@@ -19,6 +20,7 @@ from dagster_project.sources.extracts import FORMATS
 KNOWN_COLUMNS, KNOWN_SHARE = 5, 0.75
 UNIQUE = {"customers": "customer_id", "orders": "order_id"}
 ITS_OWN = "sales"
+NONE_OF_THESE = "neither orders, order lines, customers, products, returns, consents nor events"
 BY_NAME = ("customers", "products", "returns", "consents")
 
 
@@ -66,6 +68,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
     layout = Layout(known=[Known(*found) for found in landed(samples, systems)])
     loaded = {known.sample.schema for known in layout.known}
     one_schema_a_system(layout)
+    samples = name_products(connection, samples)
     for sample in samples:
         # What else a loader lands beside them is its own business.
         if loaded and sample.schema in loaded:
@@ -79,9 +82,11 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             bought = purchases_among(connection, reading, systems[ITS_OWN]) if reading.kind == "events" else None
             layout.own += [bought] if bought else []
         else:
-            layout.left_out.append((sample, "neither orders, order lines, customers, products nor events"))
+            layout.left_out.append((sample, NONE_OF_THESE))
     settle(connection, layout)
     in_one_schema(layout)
+    for orders in layout.own_of("orders") if not layout.own_of("lines") else []:
+        doubt_totals(orders)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
@@ -184,8 +189,6 @@ def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) 
     if best and best.kind in ("lines", "purchases"):
         tell_amounts_apart(connection, best)
         doubt_prices(best)
-    if best and best.kind == "orders":
-        doubt_totals(best)
     return best
 
 
@@ -246,7 +249,10 @@ def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
         return not (is_order and order and values.is_unique(connection, reading.sample, order.header))
     if reading.kind == "returns":
         # An order that says what of it was refunded is an order.
-        return is_called(reading.sample, "returns") or "ordered_at" not in cast_parts(connection, reading.sample, "lines", ["ordered_at"]).parts
+        return (
+            is_called(reading.sample, "returns")
+            or "ordered_at" not in cast_parts(connection, reading.sample, "lines", ["ordered_at"]).parts
+        )
     return True
 
 

@@ -22,7 +22,7 @@ WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirm
 NAMES: dict[str, tuple[str, ...]] = {
     "order_id": (f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)", f"{ORDER}id", f"{ORDER}", "order name|increment id|name"),
     "line_number": (
-        "(order|line) item ?(id|no|nr|num|number|seq|sequence)|(order )?(line|row) ?(id|no|nr|num|number|seq|sequence)",
+        f"({ORDER}|line) (item|line|detail)s? ?(id|no|nr|num|number|seq|sequence)|({ORDER} )?(line|row) ?(id|no|nr|num|number|seq|sequence)",
         "order line( id)?",
     ),
     "ordered_at": (
@@ -139,7 +139,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
         "(is )?subscribed|accepts( e ?mail)? marketing|granted|agreed",
     ),
-    "withdrawn_at": ("(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",),
+    "withdrawn_at": (
+        "(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",
+    ),
     "consent_at": ("(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",),
     "purpose": ("(consent |processing )?purpose( name)?|(consent|permission|subscription) (type|name)|(mailing )?list( name)?|topic",),
 }
@@ -197,7 +199,11 @@ CALLED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("customers", "", {"customer_id": "id"}),
     ("products", "", {"product_id": "id"}),
     ("lines", "", {"line_number": "id"}),
-    ("returns", "", {"return_id": "id", "returned_at": WHEN, "return_amount": "amount|total|value|price|line total", "return_status": "status"}),
+    (
+        "returns",
+        "",
+        {"return_id": "id", "returned_at": WHEN, "return_amount": "amount|total|value|price|line total", "return_status": "status"},
+    ),
     ("consents", r"unsubscri\w+|opt ?outs?|suppress\w+", {"withdrawn_at": WHEN}),
     ("consents", "", {"consent": "status|state|answer|value", "consent_at": WHEN}),
 )
@@ -237,7 +243,20 @@ FIRST = (
     "price",
 )
 NO = {"false", "no", "f", "n", "0", "nein", "nee", "non", "não", "nao", "ei"}
-NO |= {"unsubscribed", "not_subscribed", "opt_out", "opted_out", "opt-out", "withdrawn", "revoked", "denied", "declined", "refused", "inactive", "cleaned"}
+NO |= {
+    "unsubscribed",
+    "not_subscribed",
+    "opt_out",
+    "opted_out",
+    "opt-out",
+    "withdrawn",
+    "revoked",
+    "denied",
+    "declined",
+    "refused",
+    "inactive",
+    "cleaned",
+}
 NO |= {"pending", "bounced", "never", "never subscribed", "never_subscribed", "not subscribed"}
 CHANNELS = "mail|sms|text|phone|call|push|post|letter|whatsapp"
 
@@ -259,7 +278,7 @@ def plain_headers(sample: Sample, kind: str) -> dict[str, str]:
 def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str, columns: list[str]) -> Reading:
     """Find a header for each column of a kind of table; each header plays one part, the part that comes first."""
     reading = Reading(sample, kind)
-    words = {header: meaning_of(header) for header in sample.headers}
+    words = {header: sample.means.get(header) or meaning_of(header) for header in sample.headers}
     taken: set[str] = set()
     plain = plain_headers(sample, kind)
     for column in sorted(columns, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):

@@ -5,7 +5,8 @@ import io
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
@@ -31,6 +32,8 @@ class Sample:
     path: Path | None = None
     encoding: str = "utf-8"
     schema: str | None = None
+    # What a header means where its own words do not say it (keys.py).
+    means: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -147,6 +150,8 @@ def described(
     result = connection.execute(f"select * from {relation} limit 0")
     headers = tuple(column[0] for column in result.description or [])
     if len(headers) > 1 and all(re.fullmatch(r"[\d.,:/ -]*", header) for header in headers):
-        raise CannotRead(f"{path or name} begins with values ({', '.join(headers[:4])}) and not with the names of its columns: add a first line of names.")
+        raise CannotRead(
+            f"{path or name} begins with values ({', '.join(headers[:4])}) and not with the names of its columns: add a first line of names."
+        )
     ((rows,),) = connection.execute(f"select count(*) from {relation}").fetchall()
     return Sample(name, relation, headers, rows, path, encoding, schema)

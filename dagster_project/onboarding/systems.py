@@ -8,9 +8,11 @@ import duckdb
 import yaml
 
 from dagster_project.onboarding import values
-from dagster_project.onboarding.layout import ITS_OWN, read_as
+from dagster_project.onboarding.headers import meaning_of
+from dagster_project.onboarding.layout import ITS_OWN, NONE_OF_THESE, read_as
 from dagster_project.onboarding.roles import Reading
 from dagster_project.onboarding.samples import Sample, read_file, words_of
+from dagster_project.onboarding.staging import Drafted, lacks, models_of
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.sources.contract import SYSTEMS, System, all_systems, dbt_source
 
@@ -20,8 +22,6 @@ INDIRECT = re.compile(
 )
 THINGS = re.compile(r"\b(product|item|article|brand|category|campaign|file|event|sku)\b")
 CURSOR = re.compile(r"(updated|modified|changed|last ?(modified|updated|changed)|synced).*")
-# What a table of a kind gives: entity of dbt_project.yml → its model (below).
-PERSON = ("first_name", "last_name", "street", "city", "region", "postal_code")
 
 
 class SystemExists(ValueError):
@@ -40,19 +40,23 @@ def draft_system(name: str, source: Path, systems: Path = SYSTEMS, project: Path
     folder = systems / name
     if folder.exists():
         raise SystemExists(f"{folder} is there already; name another system, or delete it.")
+    own = all_systems(systems)[ITS_OWN]
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         sample = read_file(connection, source, 0)
-        reading = read_as(connection, sample, all_systems(systems)[ITS_OWN])
-        ids = {part.header for column, part in reading.parts.items() if column.endswith("_id")} if reading else set()
-        columns = columns_of(connection, sample, ids)
-        contract = contract_of(connection, name, source, sample, columns, reading)
-    table = next(iter(contract["tables"]))
-    models = models_of(name, table, contract["tables"][table], reading, {column.get("from", key): key for key, column in columns.items()})
-    files = {folder / "source.yaml": heading(name, reading) + yaml.safe_dump(contract, sort_keys=False, allow_unicode=True, width=140)}
+        reading = read_as(connection, sample, own)
+        contract, drafted = draft_table(connection, source, sample, reading)
+    models = models_of(name, drafted)
+    notes = [
+        f"The sample was read as {drafted.kind}." if reading else f"The sample is {NONE_OF_THESE}.",
+        *(reading.doubts if reading else []),
+    ]
+    notes += [] if models else [lacks(drafted)]
+    declared = {"system": name, "description": f"Drafted from {source.name}", "tables": {drafted.name: contract}}
+    files = {folder / "source.yaml": heading(name, notes) + yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=140)}
     staging = project / "models" / "staging" / name
     files |= {staging / f"stg_{name}__{entity}.sql": sql for entity, sql in models.items()}
-    files[staging / f"_{name}__sources.yml"] = dbt_source(System(**contract))
+    files[staging / f"_{name}__sources.yml"] = dbt_source(System(**declared))
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
@@ -61,14 +65,22 @@ def draft_system(name: str, source: Path, systems: Path = SYSTEMS, project: Path
     return [*files, listed]
 
 
-def heading(name: str, reading: Reading | None) -> str:
-    read = (
-        f"The sample was read as {reading.kind}."
-        if reading
-        else "The sample is none of orders, lines, customers, products, events: no staging model yet."
-    )
-    lines = [f"Drafted by `dearly source new {name}`: look at types, key, cursor and the class of personal data. {read}"]
-    return "".join(f"# {line}\n" for line in [*lines, *(reading.doubts if reading else [])])
+def draft_table(
+    connection: duckdb.DuckDBPyConnection, path: Path, sample: Sample, reading: Reading | None
+) -> tuple[dict[str, Any], Drafted]:
+    """A table's contract, and what of it the staging models read."""
+    ids = {part.header for column, part in reading.parts.items() if column.endswith("_id")} if reading else set()
+    columns = columns_of(connection, sample, ids)
+    contract = contract_of(connection, path, sample, columns, reading)
+    named = {column.get("from", key): key for key, column in columns.items()}
+    parts = {part: named[one.header] for part, one in reading.parts.items()} if reading else {}
+    name = reading.kind if reading else values.name_of(sample.name)
+    return contract, Drafted(name, reading.kind if reading else None, parts, contract["key"], contract.get("cursor"))
+
+
+def heading(name: str, notes: list[str]) -> str:
+    lines = [f"Drafted by `dearly source new {name}`: look at types, key, cursor and the class of personal data.", *notes]
+    return "".join(f"# {line}\n" for line in lines)
 
 
 def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[str]) -> dict[str, dict[str, Any]]:
@@ -76,7 +88,7 @@ def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[s
     columns: dict[str, dict[str, Any]] = {}
     for header in sample.headers:
         column: dict[str, Any] = {"from": header}
-        words = words_of(header)
+        words = f"{words_of(header)} {meaning_of(header)}"
         stated = values.said_share(connection, sample, header)
         moment = (
             values.moment(connection, sample, header)
@@ -112,7 +124,6 @@ def unique_name(name: str, taken: dict[str, Any]) -> str:
 
 def contract_of(
     connection: duckdb.DuckDBPyConnection,
-    name: str,
     source: Path,
     sample: Sample,
     columns: dict[str, dict[str, Any]],
@@ -121,10 +132,15 @@ def contract_of(
     """The contract: the key is the first column (or the reading's own) that is different on every row, else rows are numbered."""
     named = {column.get("from", key): key for key, column in columns.items()}
     own = (
-        [reading.parts[part].header for part in ("line_number", "order_id", "customer_id", "product_id") if part in reading.parts]
+        [
+            reading.parts[part].header
+            for part in ("line_number", "order_id", "visitor_id", "customer_id", "product_id", "email")
+            if part in reading.parts
+        ]
         if reading
         else []
     )
+    own = [header for header in own if values.said_share(connection, sample, header) == 1]
     ids = [header for header in sample.headers if re.search(r"\b(id|key|no|number|code|email)\b", words_of(header))]
     unique = [
         header
@@ -155,13 +171,14 @@ def contract_of(
     )
     format = "parquet" if source.suffix == ".parquet" else "jsonl" if "json" in source.name else "csv"
     kind = reading.kind if reading else re.sub(r"\W+", "_", sample.words).strip("_") or "rows"
-    table = {
+    return {
         "format": format,
         "description": f"One row per {kind.rstrip('s')} and change.",
         "key": key,
         **({"cursor": cursor} if cursor else {}),
+        **({"consent": True} if kind == "consents" else {}),
+        "columns": tidy(columns),
     }
-    return {"system": name, "description": f"Drafted from {source.name}", "tables": {kind: {**table, "columns": tidy(columns)}}}
 
 
 def all_different(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
@@ -174,170 +191,6 @@ def tidy(columns: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     return {
         name: {key: value for key, value in column.items() if not (key == "from" and value == name)} for name, column in columns.items()
     }
-
-
-def models_of(name: str, table: str, declared: dict[str, Any], reading: Reading | None, named: dict[str, str]) -> dict[str, str]:
-    """The staging models that a reading gives, by entity."""
-    if reading is None:
-        return {}
-    parts = {part: named[one.header] for part, one in reading.parts.items() if one.header in named}
-    cursor = declared.get("cursor")
-    version = f"{{{{ stated_moment('rows.{cursor}', 'shop.zone') }}}}" if cursor else "rows._known_at"
-    head = {"name": name, "table": f"{name}__{table}", "version": version}
-    if reading.kind == "customers" and "customer_id" in parts:
-        return {"records": records(parts, head)}
-    if reading.kind == "products" and "product_id" in parts:
-        return {"products": products(parts, head)}
-    if reading.kind == "lines" and {"order_id", "ordered_at"} <= set(parts):
-        return {"order_items": order_items(parts, head, declared["key"]), "orders": orders(name)}
-    return {}
-
-
-FRAME = """with
-
-rows as (
-    select * from {{{{ source('sources', '{table}') }}}}
-),
-
-shop as (
-    select * from {{{{ source('sources', 'shop') }}}}
-),
-
-timed as (
-    select
-        rows.*,
-        {at} as occurred_at,
-        {version} as version_at
-    from rows
-    cross join shop
-)
-"""
-
-
-def frame(head: dict[str, str], at: str | None) -> str:
-    moment = f"{{{{ stated_moment('rows.{at}', 'shop.zone') }}}}" if at else "rows._known_at"
-    return FRAME.format(table=head["table"], at=moment, version=head["version"])
-
-
-def text(parts: dict[str, str], part: str) -> str:
-    return f"{{{{ said('{parts[part]}') }}}} as {part}" if part in parts else f"cast(null as varchar) as {part}"
-
-
-def records(parts: dict[str, str], head: dict[str, str]) -> str:
-    name = f"{{{{ said('{parts['full_name']}') }}}}" if "full_name" in parts else ""
-    split = {
-        "first_name": f"split_part({name}, ' ', 1)",
-        "last_name": f"nullif(trim(substr({name}, length(split_part({name}, ' ', 1)) + 1)), '')",
-    }
-    columns = [
-        text(parts, part) if part in parts or not name or part not in split else f"{split[part]} as {part}"
-        for part in ("email", "phone", *PERSON)
-    ]
-    country = f"{{{{ country_code('{parts['country']}') }}}}" if "country" in parts else "cast(null as varchar)"
-    born = f"try_cast({parts['birth_date']} as date)" if "birth_date" in parts else "cast(null as date)"
-    gender = f"lower({{{{ said('{parts['gender']}') }}}})" if "gender" in parts else "cast(null as varchar)"
-    language = f"{{{{ language_code('{parts['language']}') }}}}" if "language" in parts else "cast(null as varchar)"
-    columns += [
-        f"{country} as country",
-        f"{born} as birth_date",
-        f"{gender} as gender",
-        f"{language} as language",
-        "cast(null as varchar) as timezone",
-    ]
-    columns += [
-        text(parts, "membership_tier"),
-        f"'{head['name']}' as signup_source",
-        "cast(null as varchar) as interests",
-        "cast(null as varchar) as preferences",
-    ]
-    columns += [text(parts, "login_id") if "login_id" in parts else "cast(null as varchar) as login_id"]
-    first = ["'{}' as source".format(head["name"]), f"{parts['customer_id']} as source_customer_id", "occurred_at as created_at"]
-    first += ["{{ known_at('occurred_at') }} as known_at", "version_at", "_row_number as version_number"]
-    return f"-- One row per customer and change.\n{frame(head, parts.get('created_at'))}\n{select([*first, *columns], 'timed')}"
-
-
-def products(parts: dict[str, str], head: dict[str, str]) -> str:
-    price = f"cast({parts['price']} as decimal(18, 4))" if "price" in parts else "cast(null as decimal(18, 4))"
-    stock = f"cast(round(cast({parts['stock']} as decimal(18, 4))) as integer)" if "stock" in parts else "cast(null as integer)"
-    title = (
-        f"coalesce({{{{ said('{parts['product_name']}') }}}}, {parts['product_id']})" if "product_name" in parts else parts["product_id"]
-    )
-    columns = [
-        f"'{head['name']}' as source",
-        f"{parts['product_id']} as product_id",
-        "occurred_at",
-        "{{ known_at('occurred_at') }} as known_at",
-        "version_at",
-    ]
-    columns += [
-        "_row_number as version_number",
-        text(parts, "sku") if "sku" in parts else f"{parts['product_id']} as sku",
-        f"{title} as title",
-    ]
-    columns += [text(parts, part) for part in ("brand", "category", "tags", "handle", "description")]
-    columns += ["'active' as status", text(parts, "image_url"), f"{price} as price", f"{stock} as stock"]
-    return f"-- One row per product and change.\n{frame(head, None)}\n{select(columns, 'timed')}"
-
-
-def order_items(parts: dict[str, str], head: dict[str, str], key: list[str]) -> str:
-    quantity = f"cast({parts['quantity']} as decimal(18, 4))" if "quantity" in parts else "1"
-    price = f"cast({parts['unit_price']} as decimal(18, 4))" if "unit_price" in parts else None
-    amount = f"cast({parts['line_amount']} as decimal(18, 4))" if "line_amount" in parts else f"{quantity} * {price}"
-    customer = parts.get("customer_id") or (f"'guest:' || md5(lower({parts['email']}))" if "email" in parts else "cast(null as varchar)")
-    columns = [f"'{head['name']}' as source", f"concat_ws(':', {', '.join(key)}) as order_item_id", f"{parts['order_id']} as order_id"]
-    columns += [
-        f"{customer} as source_customer_id",
-        "occurred_at",
-        "{{ known_at('occurred_at') }} as known_at",
-        "version_at",
-        "0 as version_number",
-    ]
-    columns += [f"{parts['product_id']} as product_id" if "product_id" in parts else "cast(null as varchar) as product_id"]
-    columns += [
-        f"{parts['product_id']} as sku" if "product_id" in parts else "cast(null as varchar) as sku",
-        f"cast(round({quantity}) as integer) as quantity",
-    ]
-    columns += [
-        f"cast({price or f'{amount} / nullif({quantity}, 0)'} as decimal(18, 4)) as unit_price",
-        f"cast({amount} as decimal(18, 2)) as gross_amount",
-    ]
-    columns += [f"cast({amount} as decimal(18, 2)) as net_amount"]
-    sold = f"where {quantity} > 0 and {amount} >= 0"
-    grain = "-- One row per sold order line and change; lines that come back are left out until returns have a model."
-    return f"{grain}\n{frame(head, parts['ordered_at'])}\n{select(columns, 'timed')}{sold}\n"
-
-
-def orders(name: str) -> str:
-    return f"""-- One row per order and change.
-with
-
-items as (
-    select * from {{{{ ref('stg_{name}__order_items') }}}}
-)
-
-select
-    '{name}' as source,
-    order_id,
-    min(source_customer_id) as source_customer_id,
-    cast(null as varchar) as guest_email,
-    min(occurred_at) as occurred_at,
-    known_at,
-    version_at,
-    version_number,
-    sum(net_amount) as net_amount,
-    cast(sum(gross_amount) - sum(net_amount) as decimal(18, 2)) as discount_amount,
-    sum(quantity) as items_count,
-    count(*) as lines_count,
-    'web' as channel,
-    cast(null as varchar) as discount_code,
-    cast(null as varchar) as landing_url
-from items
-group by order_id, known_at, version_at, version_number
-"""
-
-
-def select(columns: list[str], relation: str) -> str:
-    return "select\n    " + ",\n    ".join(columns) + f"\nfrom {relation}\n"
 
 
 def with_system(project: str, name: str, entities: list[str]) -> str:

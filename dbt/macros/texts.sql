@@ -76,3 +76,46 @@ json_extract_string(list_filter(cast(json_extract({{ column }}, '{{ path }}') as
 {% macro sales_person(customer_id, email) -%}
 coalesce({{ said(customer_id) }}, 'guest:' || md5(lower({{ said(email) }})))
 {%- endmacro %}
+
+{# Whether a word of a stranger's grants consent; any other withdraws. #}
+{% macro says_yes(expression) -%}
+coalesce(regexp_matches(lower(trim({{ expression }})), '{{ var("says_yes") }}'), false)
+{%- endmacro %}
+
+{# Our word for a stranger's channel; e-mail where nothing is said. #}
+{% macro channel_called(expression) -%}
+case
+    when regexp_matches(lower({{ expression }}), 'sms|text|whatsapp') then 'sms'
+    when regexp_matches(lower({{ expression }}), 'push') then 'push'
+    when regexp_matches(lower({{ expression }}), 'phone|call') then 'phone'
+    when regexp_matches(lower({{ expression }}), 'e.?mail') or {{ said(expression) }} is null then 'email'
+    else lower(trim({{ expression }}))
+end
+{%- endmacro %}
+
+{# Our word for a stranger's purpose; null where none is said. #}
+{% macro purpose_called(expression) -%}
+case
+    when regexp_matches(lower({{ expression }}), 'profil|personal|analy|segment') then 'profiling'
+    when regexp_matches(lower({{ expression }}), 'third|partner|shar') then 'third_party'
+    when {{ said(expression) }} is not null then 'marketing'
+end
+{%- endmacro %}
+
+{# Our word for a stranger's event. #}
+{% macro event_called(expression) -%}
+case
+    when lower(trim({{ expression }})) in ('view', 'product_view', 'view_item', 'product', 'detail', 'product view') then 'view_item'
+    when lower(trim({{ expression }})) in ('cart', 'add_to_cart', 'addtocart', 'cart_add', 'add to cart') then 'add_to_cart'
+    when lower(trim({{ expression }})) in ('transaction', 'purchase', 'buy', 'order', 'checkout_completed') then 'purchase'
+    when lower(trim({{ expression }})) in ('page_view', 'pageview', 'page', 'home', 'department', 'page view') then 'page_view'
+    else lower(trim({{ expression }}))
+end
+{%- endmacro %}
+
+{# Whether a status gives an order or a line back. #}
+{% macro gives_back(expression) -%}
+coalesce(
+    regexp_matches(lower({{ expression }}), '{{ var("given_back") }}') and not regexp_matches(lower({{ expression }}), '{{ var("not_given_back") }}'), false
+)
+{%- endmacro %}

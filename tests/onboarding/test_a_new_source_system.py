@@ -1,6 +1,7 @@
 """A sample becomes a source system: a contract that refuses none of its rows, staging models, and the lines that name it."""
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dagster_project.shop import SourceSystem, load_shop
 from dagster_project.sources import loading
 from dagster_project.sources.contract import SYSTEMS, dbt_source, load_system
 from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.transform import dbt_build
 from dagster_project.warehouse import Warehouse
 
 CONTACTS = """Contact No,Full Name,E-Mail,City,Country,Created On,Last Modified,Orders,Loyal
@@ -22,6 +24,22 @@ CONTACTS = """Contact No,Full Name,E-Mail,City,Country,Created On,Last Modified,
 """
 LINES = "order_id,customer_id,order_date,sku,qty,unit_price\n" + "".join(
     f"o{n // 2},c{n % 5},2020-04-{n + 1:02d},s{n % 3},2,9.50\n" for n in range(20)
+)
+REFUNDS = "refund_id,order_id,customer_id,refunded_at,refund_amount,status\n" + "".join(
+    f"r{n},o{n},c{n % 5},2020-05-{n + 1:02d} 10:00,{n + 1}.50,{'rejected' if n == 3 else 'done'}\n" for n in range(8)
+)
+VIEWS = "timestamp,visitor_id,user_id,event_type,product_id,url,device\n" + "".join(
+    f"2020-05-01T10:{n:02d}:00Z,v{n % 3},{'u1' if n % 3 == 0 else ''},{('product_view', 'add_to_cart')[n % 2]},s{n % 4},/p/{n},Mobile\n"
+    for n in range(20)
+)
+SUBSCRIBERS = "Email,Subscribed at,Unsubscribed at,Name\n" + "".join(
+    f"A{n}@example.org,2020-05-{n + 1:02d} 10:00,{'2020-07-01 09:00' if n % 4 == 0 else ''},Ann\n" for n in range(12)
+)
+ORDERS = "Order No,Customer No,Order Date,Status,Total\n" + "".join(
+    f"h{n},c{n % 5},2020-04-{n + 1:02d},{'cancelled' if n == 2 else 'shipped'},{10 + n}.00\n" for n in range(10)
+)
+PURCHASES = "customer_id,date,sku,qty,amount\n" + "".join(
+    f"c{n % 5},2020-04-{n + 1:02d},s{n % 3},{-1 if n == 4 else 2},{-5 if n == 4 else 10}\n" for n in range(20)
 )
 WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
 
@@ -39,7 +57,12 @@ def place(tmp_path: Path) -> tuple[Path, Path]:
     ("name", "text", "ending", "key", "entities"),
     [
         ("crm", CONTACTS, "csv", ["contact_no"], {"records"}),
-        ("outlet", LINES, "csv", ["order_id", "row_in_group"], {"orders", "order_items"}),
+        ("outlet", LINES, "csv", ["order_id", "row_in_group"], {"orders", "order_items", "returns"}),
+        ("rma", REFUNDS, "csv", ["refund_id"], {"returns"}),
+        ("clicks", VIEWS, "csv", ["visitor_id", "row_in_group"], {"web_events"}),
+        ("mails", SUBSCRIBERS, "csv", ["email"], {"consents", "records"}),
+        ("heads", ORDERS, "csv", ["order_no"], {"orders", "returns"}),
+        ("bought", PURCHASES, "csv", ["customer_id", "row_in_group"], {"orders", "order_items", "returns"}),
         ("weather", WEATHER, "jsonl", ["station"], set()),
     ],
 )
@@ -100,3 +123,50 @@ def test_a_system_that_is_there_and_a_name_that_is_none_are_refused(place, tmp_p
     with pytest.raises(SystemExists, match="cannot name a system"):
         draft_system("../x", tmp_path / "sample.csv", *place)
     assert systems.with_system("  orders: [b, c]\n", "a", ["orders"]) == "  orders: [a, b, c]\n"
+
+
+def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, monkeypatch, staged) -> None:
+    """dbt itself builds them, in a copy of the project, over what the sample's extract landed as."""
+    shutil.copytree(DBT_PROJECT, place[1], ignore=shutil.ignore_patterns("target", "logs"), dirs_exist_ok=True)
+    samples = {
+        "outlet": LINES,
+        "rma": REFUNDS,
+        "clicks": VIEWS,
+        "mails": SUBSCRIBERS,
+        "heads": ORDERS,
+        "bought": PURCHASES,
+        "crm": CONTACTS,
+    }
+    extracts = tmp_path / "extracts"
+    for name, text in samples.items():
+        (tmp_path / f"{name}.csv").write_text(text)
+        draft_system(name, tmp_path / f"{name}.csv", *place)
+    drafted = {name: load_system(name, place[0]) for name in samples}
+    for name, system in drafted.items():
+        (table,) = system.tables
+        (extracts / name / table).mkdir(parents=True)
+        shutil.copy(tmp_path / f"{name}.csv", extracts / name / table / f"{table}_20220101T000000Z.csv")
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: drafted)
+    history = {"history_until": datetime(2022, 1, 2)}
+    shop = load_shop(SHOPS / "small").model_copy(
+        update={"sources": {name: SourceSystem(path=str(extracts / name), **history) for name in samples}}
+    )
+    monkeypatch.setattr(dbt_build, "DBT_PROJECT", place[1])
+    rows = staged(shop, [f"path:models/staging/{name}" for name in samples]).rows
+
+    assert rows("select count(*), sum(net_amount), count(distinct order_id) from staging.stg_outlet__order_items") == [(20, 380, 10)]
+    assert rows("select sum(net_amount), bool_or(is_unpriced) from staging.stg_outlet__orders") == [(380, False)]
+    assert rows("select count(*), sum(net_amount) from staging.stg_rma__returns") == [(7, 35.5)]
+    assert rows("select event, count(*), count(login_id) from staging.stg_clicks__web_events group by 1 order by 1") == [
+        ("add_to_cart", 10, 3),
+        ("view_item", 10, 4),
+    ]
+    assert rows("select state, count(*) from staging.stg_mails__consents group by 1 order by 1") == [("granted", 9), ("withdrawn", 3)]
+    assert rows("select count(*) from staging.stg_mails__records inner join staging.stg_mails__consents using (source_customer_id)") == [
+        (12,)
+    ]
+    assert rows("select count(*), sum(net_amount) from staging.stg_heads__orders") == [(10, 145)]
+    assert rows("select order_id, net_amount from staging.stg_heads__returns") == [("h2", 12)]
+    assert rows("select sum(net_amount) from staging.stg_bought__orders") == [(190,)]
+    assert rows("select quantity, net_amount from staging.stg_bought__returns") == [(1, 5)]
+    assert rows("select count(*) from staging.stg_crm__records where first_name is not null") == [(3,)]

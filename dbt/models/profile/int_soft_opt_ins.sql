@@ -11,7 +11,13 @@ named as (
     where soft_opt_in_notice is not null
 ),
 
--- A shop's own tables have a newsletter column at most: they say nothing of profiling.
+-- What the shop's own table of consents speaks of by name.
+spoken as (
+    select distinct {{ purpose_called('purpose') }} as purpose
+    from {{ source('sources', 'sales__consents') }}
+),
+
+-- A shop's own tables have a newsletter column at most, unless they name profiling: they say nothing of it.
 shop as (
     select
         soft_opt_in_notice,
@@ -20,7 +26,10 @@ shop as (
     where
         true
         {% for system in var('consents') %}
-        and not (list_contains(systems, '{{ system }}'){{ " and purpose <> 'profiling'" if system == 'sales' }})
+        and not (
+            list_contains(systems, '{{ system }}')
+            {% if system == 'sales' %}and (purpose <> 'profiling' or exists (select 1 from spoken where spoken.purpose = 'profiling')){% endif %}
+        )
         {% endfor %}
 ),
 

@@ -46,8 +46,8 @@ stated as (
     select
         source_customer_id,
         'Table of consents: ' as place,
-        lower(trim(channel)) as channel,
-        {{ said('purpose') }} as purpose,
+        channel,
+        purpose,
         accepts_marketing,
         occurred_at,
         {{ known_at('occurred_at') }} as known_at,
@@ -81,20 +81,10 @@ stated as (
 
 answers as (
     select
-        * exclude (purpose),
-        case
-            when regexp_matches(channel, 'sms|text|whatsapp') then 'sms'
-            when regexp_matches(channel, 'push') then 'push'
-            when regexp_matches(channel, 'phone|call') then 'phone'
-            when regexp_matches(channel, 'e.?mail') or channel is null then 'email'
-            else channel
-        end as channel,
-        case
-            when regexp_matches(lower(purpose), 'profil|personal|analy|segment') then 'profiling'
-            when regexp_matches(lower(purpose), 'third|partner|shar') then 'third_party'
-            when purpose is not null then 'marketing'
-        end as stated_purpose,
-        regexp_matches(lower(trim(accepts_marketing)), '{{ var("says_yes") }}') as is_granted
+        * exclude (channel, purpose),
+        {{ channel_called('channel') }} as channel,
+        {{ purpose_called('purpose') }} as stated_purpose,
+        {{ says_yes('accepts_marketing') }} as is_granted
     from stated
     where {{ said('accepts_marketing') }} is not null
 ),

@@ -164,8 +164,7 @@ select
     is_unpriced,
     case
         when quantity < 0 or stated_amount < 0 then 'return'
-        when regexp_matches(lower(status), '{{ var("given_back") }}') and not regexp_matches(lower(status), '{{ var("not_given_back") }}')
-            then 'cancellation'
+        when {{ gives_back('status') }} then 'cancellation'
         else 'sale'
     end as kind,
     channel,

@@ -8,7 +8,6 @@ shop as (
 events as (
     select
         events.*,
-        lower(trim(events.event)) as word,
         {{ stated_moment('events.happened_at', 'shop.zone') }} as occurred_at
     from {{ source('sources', 'sales__events') }} as events
     cross join shop
@@ -23,13 +22,7 @@ select
     _known_at as version_at,
     _row_number as version_number,
     _batch_id as batch_id,
-    case
-        when word in ('view', 'product_view', 'view_item', 'product', 'detail') then 'view_item'
-        when word in ('cart', 'add_to_cart', 'addtocart', 'cart_add', 'add to cart') then 'add_to_cart'
-        when word in ('transaction', 'purchase', 'buy', 'order', 'checkout_completed') then 'purchase'
-        when word in ('page_view', 'pageview', 'page', 'home', 'department') then 'page_view'
-        else word
-    end as event,
+    {{ event_called('event') }} as event,
     visitor_id as browser_id,
     nullif(trim(customer_id), '') as login_id,
     session_id,

@@ -1,0 +1,112 @@
+"""The staging models of a drafted system, from entities.yaml: what each kind of table gives, column by column."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ENTITIES = Path(__file__).with_name("entities.yaml")
+PART = re.compile(r"<(\w+)>")
+HEAD = {"known_at": "{{ known_at('occurred_at') }}", "version_at": "version_at", "version_number": "_row_number"}
+FRAME = """with
+
+rows as (
+    select * from {{{{ source('sources', '{system}__{table}') }}}}
+),
+
+shop as (
+    select * from {{{{ source('sources', 'shop') }}}}
+),
+
+timed as (
+    select
+        rows.*,
+        shop.zone,
+        {at} as occurred_at,
+        {version} as version_at
+    from rows
+    cross join shop
+)
+"""
+MODEL = """with
+
+items as (
+    select * from {{{{ ref('stg_{system}__{model}') }}}}
+)
+"""
+
+
+@dataclass(frozen=True)
+class Drafted:
+    """A table of a drafted system: its name, what kind it is read as, part → its column, key, and the column that orders versions."""
+
+    name: str
+    kind: str | None
+    parts: Mapping[str, str]
+    key: Sequence[str]
+    cursor: str | None = None
+
+
+@cache
+def entities() -> dict[str, Any]:
+    return dict(yaml.safe_load(ENTITIES.read_text()))
+
+
+def models_of(system: str, table: Drafted) -> dict[str, str]:
+    """Entity → its model, by the first way in which the table says what the entity must say."""
+    models: dict[str, str] = {}
+    said = {**table.parts, "system": system, "key": ", ".join(table.key)}
+    for name, entity in entities().items():
+        of = entity.get("entity", name)
+        if of not in models and table.kind in entity["of"] and gives(entity, said):
+            models[of] = model_of(system, entity, table, said)
+    return models
+
+
+def lacks(table: Drafted) -> str:
+    """A sentence on what the table would have to say, where no model comes from it."""
+    needs = [" and ".join([*entity.get("must", []), "whose it is"]) for entity in entities().values() if table.kind in entity["of"]]
+    return f"No staging model comes from it: that takes {needs[-1]}." if needs else "No staging model comes from it."
+
+
+def gives(entity: Mapping[str, Any], said: Mapping[str, str]) -> bool:
+    """Whether a table says what an entity must say; whose a row is, always."""
+    whose = entity["columns"].get("source_customer_id", "'nobody'")
+    return set(entity.get("must", [])) <= set(said) and expression_of(whose, said) is not None
+
+
+def expression_of(written: str | list[str], said: Mapping[str, str]) -> str | None:
+    """The first of a column's expressions whose parts are all there, with the table's columns in their places."""
+    for expression in [written] if isinstance(written, str) else written:
+        if set(PART.findall(expression)) <= set(said):
+            return PART.sub(lambda found: said[found.group(1)], expression)
+    return None
+
+
+def model_of(system: str, entity: Mapping[str, Any], table: Drafted, said: Mapping[str, str]) -> str:
+    """The SQL of an entity's model."""
+    model = entity.get("from")
+    head = dict.fromkeys(HEAD) if model else HEAD
+    columns = {"source": f"'{system}'", **{name: head[name] or name for name in HEAD}, **entity["columns"]}
+    stated = {name: expression_of(written, said) for name, written in columns.items()}
+    lines = [sql if sql == name else f"{sql} as {name}" for name, sql in stated.items() if sql]
+    wanted = [sql for written in entity.get("where", []) if (sql := expression_of(written, said))]
+    at = said.get(entity.get("at", ""))
+    frame = (
+        MODEL.format(system=system, model=model)
+        if model
+        else FRAME.format(
+            system=system,
+            table=table.name,
+            # What is dated for some rows only counts from the extract for the others.
+            at=f"coalesce({{{{ stated_moment('rows.{at}', 'shop.zone') }}}}, rows._known_at)" if at else "rows._known_at",
+            version=f"{{{{ stated_moment('rows.{table.cursor}', 'shop.zone') }}}}" if table.cursor else "rows._known_at",
+        )
+    )
+    sql = f"-- {entity['grain']}\n{frame}\nselect\n    " + ",\n    ".join(lines) + f"\nfrom {'items' if model else 'timed'}\n"
+    sql += "where\n    " + "\n    and ".join(wanted) + "\n" if wanted else ""
+    return sql + (f"group by {', '.join(entity['group'])}\n" if entity.get("group") else "")

@@ -1,0 +1,26 @@
+"""A drafted shop's staging without the rest of a run: its extracts landed, and dbt's own build of the models that a test looks at."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from dagster_project.partitions import write_shop
+from dagster_project.shop import Shop
+from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.transform import dbt_build
+from dagster_project.warehouse import Warehouse
+
+
+@pytest.fixture
+def staged(tmp_path: Path) -> Callable[..., Warehouse]:
+    def build(shop: Shop, select: list[str]) -> Warehouse:
+        warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+        warehouse.create()
+        load_shop_extracts(warehouse, shop, tmp_path / "store")
+        write_shop(SimpleNamespace(shop=shop, warehouse=warehouse))  # type: ignore[arg-type]
+        dbt_build.invoke(warehouse.path, 2, tmp_path / "target", ["run", "--select", *select])
+        return warehouse
+
+    return build
