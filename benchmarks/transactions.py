@@ -211,7 +211,8 @@ _FACTS = [
     select
         order_id, 'file' as source, customer_id, min(occurred_at) as occurred_at, min(occurred_at) as known_at,
         cast(null as timestamp) as superseded_at, cast(sum(net_amount) as decimal(18, 2)) as net_amount,
-        cast(0 as decimal(18, 2)) as discount_amount, cast(null as varchar) as channel
+        cast(0 as decimal(18, 2)) as discount_amount, cast(null as varchar) as channel,
+        false as is_unpriced
     from profile.fct_order_items group by order_id, customer_id
     """,
     """

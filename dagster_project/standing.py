@@ -16,6 +16,26 @@ TABLES = {
         from sources.load_ledger group by all order by all
         """,
     ),
+    "Sales, to hold against your own sums": (
+        ("source", "orders", "customers", "sold", "given back", "revenue"),
+        """
+        select
+            sold.source, count(distinct sold.order_id), count(distinct sold.customer_id), sum(sold.net_amount), coalesce(max(back.net_amount), 0),
+            sum(sold.net_amount) - coalesce(max(back.net_amount), 0)
+        from profile.fct_orders as sold
+        left join (
+            select source, sum(net_amount) as net_amount from profile.fct_returns where superseded_at is null group by source
+        ) as back on sold.source = back.source
+        where sold.superseded_at is null group by sold.source order by sold.source
+        """,
+    ),
+    "Scores on the newest day": (
+        ("model", "status", "reason"),
+        """
+        select model, status, reason from scores.daily_models
+        where as_of = (select max(as_of) from sources.built_days) order by status desc, model
+        """,
+    ),
     "Segments on the newest day": (
         ("segment", "customers"),
         """

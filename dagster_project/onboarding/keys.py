@@ -7,7 +7,7 @@ from dataclasses import replace
 import duckdb
 
 from dagster_project.onboarding import values
-from dagster_project.onboarding.roles import cast_parts
+from dagster_project.onboarding.roles import Part, cast_parts
 from dagster_project.onboarding.samples import Sample, quoted, words_of
 
 KEY = re.compile(r"(?P<what>[a-z ]+?) ?(id|no|nr|number|code|key)")
@@ -39,6 +39,16 @@ def name_products(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sampl
     ]
 
 
+def categories_of(connection: duckdb.DuckDBPyConnection, products: Sample, header: str, named: Sample) -> dict[str, Part] | None:
+    """Which column of a table is the category that products state, and which is what it is called; None where it is another table."""
+    key = next((one for one in named.headers if one.lower() == header.lower()), None)
+    if not key or not is_key(connection, products, header, named, key):
+        return None
+    words = {one: words_of(one) for one in named.headers if one != key}
+    called = next((one for word in ("english", "name", "title", "description", "") for one in words if word in words[one]), None)
+    return {"category_id": Part(key), "category_name": Part(called)} if called else None
+
+
 def key_of(sold: Sample, header: str, what: str) -> str | None:
     """The column of a table that a key of this name is of: the same, or the plain id of a table that bears the key's word."""
     plain = "id" if what in sold.words or sold.words.removesuffix("s") in what else header
@@ -50,7 +60,8 @@ def is_key(connection: duckdb.DuckDBPyConnection, lines: Sample, header: str, so
     if not values.is_unique(connection, sold, key):
         return False
     row = connection.execute(
-        f"select avg(case when {quoted(header)} in (select {quoted(key)} from {sold.relation}) then 1.0 else 0.0 end) from {lines.relation}"
+        f"select avg(case when {quoted(header)} in (select {quoted(key)} from {sold.relation}) then 1.0 else 0.0 end) "
+        f"from {lines.relation} where {quoted(header)} is not null"
     ).fetchone()
     return bool(row and row[0] is not None and row[0] >= 0.95)
 

@@ -9,7 +9,7 @@ import duckdb
 
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of, plain_words
-from dagster_project.onboarding.keys import name_products
+from dagster_project.onboarding.keys import categories_of, name_products
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described, words_of
@@ -85,6 +85,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             layout.left_out.append((sample, NONE_OF_THESE))
     settle(connection, layout)
     in_one_schema(layout)
+    name_categories(connection, layout)
     for orders in layout.own_of("orders") if not layout.own_of("lines") else []:
         doubt_totals(orders)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
@@ -97,6 +98,18 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             f"{since_before(samples)}Rename the headers so that they say it, or bring the table that does."
         )
     return layout
+
+
+def name_categories(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """A table that was left out and names the categories that the products say by number is one of categories."""
+    stated = [(one.sample, one.parts["category"].header) for one in layout.own_of("products") if "category" in one.parts]
+    for products, header in stated:
+        for sample, why in layout.left_out:
+            parts = categories_of(connection, products, header, sample)
+            if parts and sample.schema == products.schema and not layout.own_of("categories"):
+                layout.own.append(Reading(sample, "categories", parts))
+                layout.left_out.remove((sample, why))
+                return
 
 
 def one_schema_a_system(layout: Layout) -> None:

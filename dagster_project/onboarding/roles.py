@@ -83,7 +83,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "category": (
         f"({WHAT} )?category( name)?",
         f"({WHAT} )?(type|group|subclass|class|collection)( name)?",
-        f"({WHAT} )?(category|department|type|group|class|aisle)( name| code)?",
+        f"({WHAT} )?(category|genre|department|type|group|class|family|aisle)( name| code| ?id)?",
         f"{WHAT} (category|type|group) .*|sub ?category|section name|category.*|product (type|group) name|product category name",
     ),
     "brand": ("brand( name)?|vendor|manufacturer|label|maker",),

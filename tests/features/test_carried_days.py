@@ -28,7 +28,7 @@ STATES = [
 FEATURES = ["order_features", "web_features", "email_features", "affinity_features", "category_features"]
 
 FACTS = {
-    "fct_orders": "order_id varchar, net_amount decimal(18, 2), discount_amount decimal(18, 2)",
+    "fct_orders": "order_id varchar, net_amount decimal(18, 2), discount_amount decimal(18, 2), is_unpriced boolean",
     "fct_order_items": "order_item_id varchar, order_id varchar, product_id varchar, quantity integer",
     "fct_returns": "return_id varchar, net_amount decimal(18, 2)",
     "fct_web_events": "web_event_id varchar, session_id varchar, event varchar, device varchar, product_id varchar",
@@ -59,10 +59,10 @@ def write_history(store: Path, seed: int) -> None:
         match chance.randrange(6):
             case 0:
                 order = (customer, at, at, None)
-                rows["fct_orders"].append((*order, f"o{number}", chance.randint(1, 20000) / 100, chance.choice([0, 5])))
+                rows["fct_orders"].append((*order, f"o{number}", chance.randint(1, 20000) / 100, chance.choice([0, 5]), False))
                 rows["fct_order_items"].append((*order, f"i{number}", f"o{number}", product, chance.randint(1, 3)))
             case 1:
-                tell("fct_orders", customer, at, f"o{number}", chance.randint(1, 20000) / 100, 0)
+                tell("fct_orders", customer, at, f"o{number}", chance.randint(1, 20000) / 100, 0, number % 5 == 0)
             case 2:
                 tell("fct_returns", customer, at, f"r{number}", chance.randint(1, 5000) / 100)
             case 3:

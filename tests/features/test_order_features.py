@@ -29,6 +29,9 @@ ORDERS = [
     ("o8", None, "2024-02-01 10:00", "2024-02-01 10:00", None, 70, 0),
     ("o9", "ann", "2024-03-04 10:00", "2024-03-04 10:00", None, 15, 0),
     ("o10", "ann", "2024-03-20 10:00", "2024-03-20 10:00", None, 25, 0),
+    # Nobody says for how much; and a thing that is said to cost nothing.
+    ("unpriced", "dan", "2024-02-20 10:00", "2024-02-20 10:00", None, 0, 0),
+    ("gift", "eve", "2024-02-20 10:00", "2024-02-20 10:00", None, 0, 0),
 ]
 RETURNS = [("r1", "ann", "2024-02-26 12:00", 8), ("r2", "ann", "2024-03-05 12:00", 5)]
 ITEMS = [("i1", "o1", "ann", "tea", 2), ("i2", "o2", "ann", "tea", 1), ("i3", "o2", "ann", "pot", 1), ("i4", "o4", "ann", "cup", 4)]
@@ -43,6 +46,8 @@ def write_facts(store: Path) -> None:
             "superseded_at timestamp, net_amount decimal(18, 2), discount_amount decimal(18, 2))"
         )
         connection.executemany("insert into profile.fct_orders values (?, ?, ?, ?, ?, ?, ?)", ORDERS)
+        connection.execute("alter table profile.fct_orders add column is_unpriced boolean default false")
+        connection.execute("update profile.fct_orders set is_unpriced = true where order_id = 'unpriced'")
         connection.execute(
             "create table profile.fct_returns (return_id varchar, customer_id varchar, occurred_at timestamp, net_amount decimal(18, 2), "
             "known_at timestamp, superseded_at timestamp)"
@@ -132,6 +137,13 @@ def test_a_customer_s_features_are_those_worked_out_by_hand(store: Path) -> None
     # Each weighs what it does beside the newest, the return of three days ago.
     weights = [round(1e6 * 0.5 ** ((age - 3) / 15)) for age in (29, 19, 19, 5)]
     assert ann["orders_decayed_15d"] == pytest.approx(sum(weights) / 1e6 * 0.5 ** (3 / 15), abs=1e-12)
+
+
+def test_a_purchase_without_a_known_price_is_one_and_a_gift_is_none(store: Path) -> None:
+    dan = row(store, "dan", FIRST_DAY)
+    assert (dan["orders_count"], dan["bought_cents"], dan["recency_days"]) == (1, 0, 9)
+    with duckdb.connect(str(store)) as connection:
+        assert connection.execute("select count(*) from features.order_features where customer_id = 'eve'").fetchall() == [(0,)]
 
 
 def test_a_late_row_changes_nothing_before_it_is_known(store: Path) -> None:

@@ -1,9 +1,12 @@
 """A stranger's database becomes a shop: its own tables, and those of a loader that we know."""
 
+from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import psycopg
 import pytest
 
 from dagster_project.onboarding.lakes import Lake, lake_at
@@ -12,6 +15,7 @@ from dagster_project.onboarding.shops import draft_shop
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.sources.pulling import pull_shop
 from dagster_project.warehouse import Warehouse
+from tests.sources.servers import postgres, postgres_program
 
 NOW = datetime(2026, 3, 3, 12)
 SEEDS = Path(__file__).parents[1] / "data"
@@ -80,3 +84,75 @@ def test_an_address_is_named_by_its_variable_alone(till: Path, monkeypatch: pyte
     monkeypatch.setenv("LAKE", f"duckdb:///{till}")
     assert lake_at("LAKE") == Lake(connection="LAKE")
     assert Lake(connection="LAKE").schemas() == ["erp", "main", "other"]
+
+
+MUSIC = """
+create schema music;
+create table music.customer (customer_id integer, first_name varchar(40), email varchar(60), country varchar(40), photo {bytes});
+create table music.invoice (invoice_id integer, customer_id integer, invoice_date timestamp, total numeric(10, 2), updated_at timestamp with time zone);
+create table music.invoice_line (invoice_line_id integer, invoice_id integer, track_id integer, unit_price numeric(10, 2), quantity integer);
+create table music.track (track_id integer, name varchar(200), genre_id integer, composer varchar(200), unit_price numeric(10, 2));
+create table music.genre (genre_id integer, name varchar(120));
+insert into music.customer select n, 'Ann', 'a' || n || '@example.org', 'Brazil', null from {numbers}(0, 19) as people(n);
+insert into music.invoice select n, n % 20, timestamp '2025-01-01' + n * interval '12 hours', 3.98, timestamp with time zone '2026-02-28 10:00:00+00'
+    from {numbers}(0, 119) as orders(n);
+insert into music.invoice_line select n, n / 2, n % 9, 1.99, 1 from {numbers}(0, 239) as lines(n);
+insert into music.track select n, 'Track ' || n, n % 3, 'Bo', 1.99 from {numbers}(0, 8) as tracks(n);
+insert into music.genre select n, 'Genre ' || n from {numbers}(0, 2) as genres(n);
+"""
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def music(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The environment variable with the address of a database that sells tracks, of either kind."""
+    sql = MUSIC.replace("n / 2", "n // 2") if request.param == "duckdb" else MUSIC
+    if request.param == "duckdb":
+        with duckdb.connect(str(tmp_path / "music.duckdb")) as connection:
+            # Numbers up to and with the last one, as Postgres counts.
+            connection.execute(
+                sql.format(bytes="blob", numbers="generate_series")
+                .replace("music.", "music.music.")
+                .replace("schema music", "schema music.music")
+            )
+        monkeypatch.setenv("LAKE_DATABASE", f"duckdb:///{tmp_path / 'music.duckdb'}")
+        yield "LAKE_DATABASE"
+        return
+    if not (postgres_program("initdb") and postgres_program("postgres")):
+        pytest.skip("Postgres is not installed (Debian: apt-get install postgresql); the same tables are tested in DuckDB")
+    with postgres(tmp_path, "a-password") as address:
+        with psycopg.connect(address) as connection:
+            connection.execute(sql.format(bytes="bytea", numbers="generate_series"))
+        monkeypatch.setenv("LAKE_DATABASE", address)
+        yield "LAKE_DATABASE"
+
+
+def test_a_database_that_sells_what_it_calls_by_a_word_of_its_own(music: str, tmp_path: Path, staged) -> None:
+    lake = lake_at(music)
+    assert lake
+    draft = draft_shop(tmp_path / "shop", lake, NOW)
+    source = draft.shop.sources["sales"]
+    assert {kind: pull.table for kind, pull in source.pulls.items()} == {
+        "customers": "customer",
+        "orders": "invoice",
+        "lines": "invoice_line",
+        "products": "track",
+        "categories": "genre",
+    }
+    assert source.pulls["orders"].cursor == "updated_at"
+    assert (source.columns["lines"]["product_id"], source.columns["products"]["category"]) == ("track_id", "genre_id")
+    assert "a-password" not in (draft.shop.folder / "shop.yaml").read_text()
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    pulled = pull_shop(warehouse, draft.shop, tmp_path / "store", NOW)
+    assert {one.table: (one.rows, one.failure) for one in pulled} == {
+        "customers": (20, None),
+        "orders": (120, None),
+        "lines": (240, None),
+        "products": (9, None),
+        "categories": (3, None),
+    }
+    rows = staged(draft.shop, ["path:models/staging/sales"]).rows
+    assert rows("select count(*), sum(net_amount), count(distinct source_customer_id) from staging.stg_sales__orders") == [
+        (120, Decimal("477.60"), 20)
+    ]
+    assert rows("select distinct category from staging.stg_sales__products order by 1") == [("Genre 0",), ("Genre 1",), ("Genre 2",)]

@@ -27,5 +27,6 @@ select
     cast(lines_count as integer) as lines_count,
     channel,
     discount_code,
-    landing_url
+    landing_url,
+    coalesce(is_unpriced, false) as is_unpriced
 from linked

@@ -18,6 +18,15 @@ first_sold as (
     group by product_id
 ),
 
+-- As a category was first called: another name later changes no built day.
+categories as (
+    select
+        category_id,
+        category_name
+    from {{ source('sources', 'sales__categories') }}
+    qualify row_number() over (partition by category_id order by _known_at, _row_number) = 1
+),
+
 stated as (
     select
         products.product_id,
@@ -30,7 +39,7 @@ stated as (
         coalesce(nullif(trim(products.sku), ''), products.product_id) as sku,
         products.product_name,
         products.brand,
-        products.category,
+        coalesce({{ said('categories.category_name') }}, products.category) as category,
         products.tags,
         products.handle,
         {{ plain_text('products.description') }} as description,
@@ -40,6 +49,7 @@ stated as (
         cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock
     from {{ source('sources', 'sales__products') }} as products
     left join first_sold on products.product_id = first_sold.product_id
+    left join categories on products.category = categories.category_id
     -- Further variants of a product may leave what the first one says.
     where products.product_name is not null or products.price is not null or products.category is not null
 ),
