@@ -15,10 +15,10 @@ from dagster_project.warehouse import Warehouse
 
 @pytest.fixture
 def staged(tmp_path: Path) -> Callable[..., Warehouse]:
-    def build(shop: Shop, select: list[str]) -> Warehouse:
-        warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    def build(shop: Shop, select: list[str], store: str = "store") -> Warehouse:
+        warehouse = Warehouse(tmp_path / store / "warehouse.duckdb")
         warehouse.create()
-        load_shop_extracts(warehouse, shop, tmp_path / "store")
+        load_shop_extracts(warehouse, shop, tmp_path / store)
         write_shop(SimpleNamespace(shop=shop, warehouse=warehouse))  # type: ignore[arg-type]
         dbt_build.invoke(warehouse.path, 2, tmp_path / "target", ["run", "--select", *select])
         return warehouse

@@ -133,7 +133,7 @@ def test_what_was_bought_without_a_price_is_bought_and_a_gift_is_not(tmp_path: P
     assert rows(buyers) == [(9,)]
     priced = [[n, f"p{n % 4}", 1, 0 if n < 4 else 5] for n in range(10)]
     write(tmp_path / "in" / "order_products.csv", "order_id|product_id|add_to_cart_order|price", priced, ",")
-    rows = staged(draft_shop(tmp_path / "priced", tmp_path / "in").shop.model_copy(), ["+int_soft_opt_ins"]).rows
+    rows = staged(draft_shop(tmp_path / "priced", tmp_path / "in").shop, ["+int_soft_opt_ins"], "priced").rows
     assert rows(buyers) == [(6,)]
 
 
