@@ -56,6 +56,10 @@ TODAYS = "select * from {features} where as_of = ? and {scored} order by {key}"
 CLUSTERS = pa.schema([("as_of", pa.timestamp("us")), ("cluster", pa.string()), ("description", pa.string())])
 
 
+# What these learn is what was paid.
+OF_MONEY = ("value", "vip")
+
+
 @dataclass(frozen=True)
 class Scored:
     """One day's scores: a row per customer, a row per model that says which model scored or why it abstained, the groups that customers were put
@@ -102,6 +106,8 @@ def train_model(
     standing: object = None,
 ) -> Model:
     """Train one model; a purchase model is a churn model over a shorter horizon."""
+    if model.name in OF_MONEY and not (numbers(labels, "net_amount") > 0).any():
+        return Abstained("no order of a past day says what was paid")
     if model.learns == "vip":
         return train_vip(planned, snapshots, labels, model.outcome, standing)
     if model.learns == "outcome":

@@ -165,7 +165,7 @@ def test_nothing_after_the_moment_counts(store: Path) -> None:
 def test_unidentified_orders_have_no_row(store: Path) -> None:
     with duckdb.connect(str(store)) as connection:
         found = connection.execute("select distinct customer_id from features.order_features order by 1").fetchall()
-    assert found == [("ann",), ("bob",), ("cat",)]
+    assert found == [("ann",), ("bob",), ("cat",), ("dan",)]
 
 
 def test_labels_hold_what_followed_and_only_horizons_that_have_passed(store: Path) -> None:
@@ -180,4 +180,5 @@ def test_labels_hold_what_followed_and_only_horizons_that_have_passed(store: Pat
         ("ann", 7, until, 1, 10.0, datetime(2024, 3, 4, 10)),
         ("bob", 7, until, 0, 0.0, None),
         ("cat", 7, until, 0, 0.0, None),
+        ("dan", 7, until, 0, 0.0, None),
     ]
