@@ -142,6 +142,8 @@ def test_a_customer_s_features_are_those_worked_out_by_hand(store: Path) -> None
 def test_a_purchase_without_a_known_price_is_one_and_a_gift_is_none(store: Path) -> None:
     dan = row(store, "dan", FIRST_DAY)
     assert (dan["orders_count"], dan["bought_cents"], dan["recency_days"]) == (1, 0, 9)
+    # Nothing of nothing is no share: what is no number would be above every threshold.
+    assert (dan["return_share"], dan["discount_share"]) == (0, 0)
     with duckdb.connect(str(store)) as connection:
         assert connection.execute("select count(*) from features.order_features where customer_id = 'eve'").fetchall() == [(0,)]
 

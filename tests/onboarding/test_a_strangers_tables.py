@@ -351,6 +351,13 @@ def test_an_amount_is_of_an_order_of_a_line_or_of_a_piece(amount, price, kept: s
     assert any("an order: its total" in line or "grows with" in line for line in draft.review)
 
 
+def test_what_was_sold_is_a_product_though_its_table_says_nothing_of_it(tmp_path: Path, staged) -> None:
+    marketplace(tmp_path / "in")
+    write(tmp_path / "in" / "mk_products.csv", "product_id|product_category_name", [[f"p{n}", "arts" if n else ""] for n in range(9)])
+    rows = staged(draft_shop(tmp_path / "shop", tmp_path / "in").shop, ["path:models/staging/sales"]).rows
+    assert rows("select count(*), count(category), min(price) from staging.stg_sales__products") == [(9, 8, 11)]
+
+
 def test_events_without_prices_are_purchases_that_come_to_nothing(tmp_path: Path) -> None:
     at = moments()
     rows = [

@@ -51,7 +51,8 @@ stated as (
     left join first_sold on products.product_id = first_sold.product_id
     left join categories on products.category = categories.category_id
     -- Further variants of a product may leave what the first one says.
-    where products.product_name is not null or products.price is not null or products.category is not null
+    where
+        products.product_name is not null or products.price is not null or products.category is not null or first_sold.product_id is not null
 ),
 
 -- What a day says last of a product.
