@@ -12,7 +12,7 @@ from dagster_project.onboarding.headers import meaning_of, plain_words
 from dagster_project.onboarding.keys import categories_of, name_products
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
-from dagster_project.onboarding.samples import Sample, described, words_of
+from dagster_project.onboarding.samples import Sample, described, quoted, words_of
 from dagster_project.sources.contract import System, Table
 from dagster_project.sources.extracts import FORMATS
 
@@ -305,7 +305,7 @@ def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) 
 
 
 def are_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
-    number = f"try_cast({values.quoted(header)} as double)"
+    number = f"try_cast({quoted(header)} as double)"
     row = connection.execute(
         f"select min(case when {number} % 1 = 0 then 1 else 0 end), median({number}) from {sample.relation}"
     ).fetchone()
@@ -316,7 +316,7 @@ def is_of_orders(connection: duckdb.DuckDBPyConnection, reading: Reading, amount
     """Whether an amount is the same on all lines of an order, in orders of several lines, and not all over the table."""
     if "order_id" not in reading.parts:
         return False
-    order, said = values.quoted(reading.parts["order_id"].header), values.quoted(amount.header)
+    order, said = quoted(reading.parts["order_id"].header), quoted(amount.header)
     row = connection.execute(
         f"select avg(case when amounts = 1 then 1.0 else 0.0 end) from (select count(distinct {said}) as amounts "
         f"from {reading.sample.relation} group by {order} having count(*) > 1)"
@@ -327,7 +327,7 @@ def is_of_orders(connection: duckdb.DuckDBPyConnection, reading: Reading, amount
 def grows_with_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part) -> bool:
     """Whether dividing a price by the pieces leaves far fewer different ones: then it is what the pieces come to together."""
     pieces, amount = (
-        f"try_cast({FORMATS.get(part.format or '', '{0}').format(values.quoted(part.header))} as double)" for part in (quantity, price)
+        f"try_cast({FORMATS.get(part.format or '', '{0}').format(quoted(part.header))} as double)" for part in (quantity, price)
     )
     row = connection.execute(
         f"select count(distinct round({amount}, 2)), count(distinct round({amount} / nullif({pieces}, 0), 2)) from {sample.relation} where {pieces} > 0"
@@ -337,8 +337,7 @@ def grows_with_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, qua
 
 def share_multiplied(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part, amount: Part) -> float:
     numbers = [
-        f"try_cast({FORMATS.get(part.format or '', '{0}').format(values.quoted(part.header))} as double)"
-        for part in (quantity, price, amount)
+        f"try_cast({FORMATS.get(part.format or '', '{0}').format(quoted(part.header))} as double)" for part in (quantity, price, amount)
     ]
     sql = f"select avg(case when abs({numbers[0]} * {numbers[1]} - {numbers[2]}) <= 0.02 * abs({numbers[2]}) + 0.01 then 1.0 else 0.0 end)"
     row = connection.execute(f"{sql} from {sample.relation}").fetchone()
@@ -378,7 +377,7 @@ def meet(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     for left, right, column in pairs:
         for one, other in itertools.product(layout.own_of(left)[:1], layout.own_of(right)[:1]):
             if column in one.parts and column in other.parts:
-                mine, theirs = values.quoted(one.parts[column].header), values.quoted(other.parts[column].header)
+                mine, theirs = quoted(one.parts[column].header), quoted(other.parts[column].header)
                 row = connection.execute(
                     f"select avg(case when {mine} in (select {theirs} from {other.sample.relation}) then 1.0 else 0.0 end) "
                     f"from {one.sample.relation} where {mine} is not null"

@@ -11,7 +11,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of
 from dagster_project.onboarding.layout import ITS_OWN, NONE_OF_THESE, read_as
 from dagster_project.onboarding.roles import Reading
-from dagster_project.onboarding.samples import Sample, read_file, words_of
+from dagster_project.onboarding.samples import Sample, quoted, read_file, words_of
 from dagster_project.onboarding.staging import Drafted, lacks, models_of
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.sources.contract import SYSTEMS, System, all_systems, dbt_source
@@ -182,7 +182,7 @@ def contract_of(
 
 
 def all_different(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
-    row = connection.execute(f"select count(distinct {values.quoted(header)}) = count(*) from {sample.relation}").fetchone()
+    row = connection.execute(f"select count(distinct {quoted(header)}) = count(*) from {sample.relation}").fetchone()
     return bool(row and row[0])
 
 
