@@ -218,7 +218,8 @@ def facts(moment: Moment, customer: Ints, product: Ints, pair: Ints | None = Non
 
 def _spread(scores: sparse.csr_matrix) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Scores of all products, 0 where there is none, and the largest of each row, as a column."""
-    return scores.toarray(), np.maximum(scores.max(axis=1).toarray(), np.float32(1e-9))
+    every = scores.toarray()
+    return every, np.maximum(every.max(axis=1, initial=0.0), np.float32(1e-9))[:, None]
 
 
 def _pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:

@@ -35,7 +35,7 @@ class Settings:
     snapshots: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = (0,)
     iterations: int = 50
-    max_training_rows: int = 60_000
+    max_training_rows: int = 40_000
     min_customers: int = 50
 
     def candidates_of(self, new_only: bool) -> int:
@@ -87,9 +87,11 @@ class Tables:
         total = np.zeros(len(features))
         for asked, values in self.trees:
             leaf = np.zeros(len(features), dtype=np.uint8)
-            for bit, number in enumerate(asked):
-                leaf |= answers[number] << np.uint8(bit)
-            total += values[leaf]
+            # From the highest bit down: doubling is a tenth of the time of shifting every answer to its place.
+            for number in reversed(asked):
+                np.add(leaf, leaf, out=leaf)
+                np.bitwise_or(leaf, answers[number], out=leaf)
+            total += values.take(leaf)
         return total
 
 
