@@ -23,7 +23,7 @@ Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Shares of the blend, in spreads of the models of the mean, which carry it; flat around these values on every shop tried.
-LOG_SHARE = 0.25
+LOG_SHARE = 0.5
 PAST_SHARE = 0.10
 CAP_QUANTILE = 0.995
 RANGE = (0.1, 0.5, 0.9)
