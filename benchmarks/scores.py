@@ -74,7 +74,9 @@ def run(file: Path, columns: Columns, cut: datetime, horizon_days: int, project:
         if "abstained" in notes:
             return Outcome({}, {}, {}, time.perf_counter() - started, notes)
         if loaded.newest < until - timedelta(days=1):
-            notes["ends_early"] = f"the file ends on {loaded.newest:%Y-%m-%d}, the horizon on {until:%Y-%m-%d}: what is missing counts as nothing"
+            notes["ends_early"] = (
+                f"the file ends on {loaded.newest:%Y-%m-%d}, the horizon on {until:%Y-%m-%d}: what is missing counts as nothing"
+            )
         ours, our_notes = _ours(store, population, cut, horizon_days, project)
     notes |= our_notes
     peers = peers_of(population)
@@ -136,7 +138,9 @@ def _ours(store: Path, population: Population, cut: datetime, horizon_days: int,
     """Our prediction, or None and the reason under "abstained"."""
     planned = plan(cut, int(population.age.max()) + 1, horizon_days)
     # What `train` would say, before the features are built.
-    hopeless = too_few_customers(len(population.customers)) or too_little_history(int(population.age.max()) + 1, horizon_days, planned.horizons)
+    hopeless = too_few_customers(len(population.customers)) or too_little_history(
+        int(population.age.max()) + 1, horizon_days, planned.horizons
+    )
     if hopeless:
         return None, {"abstained": hopeless.reason}
     snapshots, labels = build_features(store, cut, planned.days, planned.label_horizons or (horizon_days,), project)

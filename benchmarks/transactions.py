@@ -244,7 +244,9 @@ def _counted(connection: duckdb.DuckDBPyConnection, unit_price: bool) -> Loaded:
         """
     ).fetchone()
     assert row is not None
-    return Loaded(lines=row[0], dropped=row[0] - row[1], returns=row[2], orders=row[3], customers=row[4], newest=row[5], unit_price=unit_price)
+    return Loaded(
+        lines=row[0], dropped=row[0] - row[1], returns=row[2], orders=row[3], customers=row[4], newest=row[5], unit_price=unit_price
+    )
 
 
 def build_features(

@@ -196,7 +196,9 @@ def score_day(
     )
 
 
-def said_of(model: ScoreModel, trained: Standing, day: Day, features: pa.Table, first_day: date, as_of: datetime) -> tuple[pa.Table, pa.Table]:
+def said_of(
+    model: ScoreModel, trained: Standing, day: Day, features: pa.Table, first_day: date, as_of: datetime
+) -> tuple[pa.Table, pa.Table]:
     """A day's scores by one model, and their reasons: so many rows at a time that memory does not grow with them."""
     scores, reasons = [], [SCORE_REASONS.empty_table()]
     # A customer with several rows (categories) is judged by all of them.

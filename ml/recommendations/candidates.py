@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ml.recommendations.history import Bools, Ints
+from ml.recommendations.history import Bools, Ints, ranges
 from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
 from ml.recommendations.neighbours import (
     MAX_EASE_PRODUCTS,
@@ -136,7 +136,7 @@ def gather(
     moment = sources.moment
     width = moment.history.product_count
     count = min(count, width)
-    at, row = _pairs_of(moment, customers)
+    at, row = pairs_of(moment, customers)
     product = moment.pair_product[at]
     (ease, ease_most), (cosine, cosine_most) = (
         _spread(sources.taste[customers] @ sources.ease),
@@ -222,12 +222,10 @@ def _spread(scores: sparse.csr_matrix) -> tuple[NDArray[np.float32], NDArray[np.
     return every, np.maximum(every.max(axis=1, initial=0.0), np.float32(1e-9))[:, None]
 
 
-def _pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:
+def pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:
     """Positions of the customers' pairs, and the row (place in ``customers``) of each."""
-    lengths = moment.starts[customers + 1] - moment.starts[customers]
-    row = np.repeat(np.arange(len(customers)), lengths)
-    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(moment.starts[customers], lengths) + offset, row
+    starts, ends = moment.starts[customers], moment.starts[customers + 1]
+    return ranges(starts, ends), np.repeat(np.arange(len(customers)), ends - starts)
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:

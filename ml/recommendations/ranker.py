@@ -6,8 +6,9 @@ whether the customer took the product within the horizon that followed. Nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,16 +128,29 @@ def formula(found: Candidates) -> Floats:
     return found.features[:, COLUMN["formula"]].astype(float)
 
 
-def fit_ranker(history: History, day: float, settings: Settings, new_only: bool, content: sparse.csr_matrix | None = None) -> Ranker:
+def sources_at(history: History, settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[float], Sources]:
+    """What was known at a day, worked out once a day; ``content`` is the likeness of the products' texts, where there are texts."""
+
+    @cache
+    def at(day: float) -> Sources:
+        return prepare(measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, content)
+
+    return at
+
+
+def fit_ranker(
+    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[float], Sources] | None = None
+) -> Ranker:
     """Train on the horizons before ``day``; only customers who took something in them can teach an order.
 
-    ``content`` is the likeness of the products' texts, where there are texts (see ``prepare``).
+    ``known_at`` is ``sources_at`` of the history, where more than one ranker is fitted to it.
     """
+    known_at = known_at or sources_at(history, settings)
     known = history.before(day)
     parts: list[tuple[Candidates, Bools]] = []
     room = settings.max_training_rows
     for back in settings.snapshots:
-        part = _training_part(known, day - back * settings.horizon_days, room, settings, new_only, content)
+        part = _training_part(known, day - back * settings.horizon_days, room, settings, new_only, known_at)
         if part is not None:
             parts.append(part)
             room -= len(part[1])
@@ -160,7 +174,7 @@ def in_blocks(sources: Sources, customers: Ints, settings: Settings, new_only: b
 
 
 def _training_part(
-    known: History, day: float, room: int, settings: Settings, new_only: bool, content: sparse.csr_matrix | None
+    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[float], Sources]
 ) -> tuple[Candidates, Bools] | None:
     past = known.before(day).target_events()
     taken = known.between(day, day + settings.horizon_days).target_events().pair_keys()
@@ -174,7 +188,7 @@ def _training_part(
     if len(customers) > limit:
         chosen = np.random.default_rng(0).choice(len(customers), size=limit, replace=False)
         customers = customers[np.sort(chosen)]
-    sources = prepare(measure(known, day, settings.horizon_days), settings.penalty, settings.max_products, content)
+    sources = known_at(day)
     chunks = list(in_blocks(sources, customers, settings, new_only))
     found = Candidates(
         np.concatenate([chunk.customer for chunk in chunks]),
