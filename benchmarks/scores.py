@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.peers import Population, Prediction, peers_of
@@ -147,7 +148,9 @@ def _ours(store: Path, population: Population, cut: datetime, horizon_days: int,
     today = of_day(snapshots, cut)
     if today["customer_id"].to_pylist() != list(population.customers):
         raise RuntimeError("the feature models and the test disagree on who had bought before the cut")
-    scores, notes, trained = {}, {}, None
+    scores: dict[str, pa.Table] = {}
+    notes: dict[str, Any] = {}
+    trained: Trained | Abstained | None = None
     for name in ("churn", "value"):
         trained = train(name, planned, snapshots, labels, churn=trained)
         if isinstance(trained, Abstained):

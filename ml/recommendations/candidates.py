@@ -178,7 +178,7 @@ def gather(
     )
     shown = (formula > -np.inf).ravel()
     customer, product, own = np.repeat(customers, best.shape[1])[shown], best.ravel()[shown], own.ravel()[shown]
-    features = facts(moment, customer, product, np.where(own >= 0, at[own], -1) if len(at) else own)
+    features = facts(moment, customer, product, np.where(own >= 0, at[own], -1) if len(at) else own.astype(np.int64))
     features[:, -len(SCORE_NAMES) :] = scores.reshape(-1, len(SCORE_NAMES))[shown]
     return Candidates(customer, product, own >= 0, features)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -237,26 +237,22 @@ def _listed(made: dict[str, Rows]) -> Listed:
 
 def _table(parts: list[Listed], history: History, schema: pa.Schema) -> pa.Table:
     """All lists by customer, strategy and rank."""
-    every = Listed(*(np.concatenate(columns) for columns in zip(*(_columns(part) for part in parts or [_listed({})]), strict=True)))
+    every = {field.name: np.concatenate([getattr(part, field.name) for part in parts or [_listed({})]]) for field in fields(Listed)}
     parts.clear()
-    place = every.customer.astype(np.int64) * len(STRATEGIES) + every.strategy
+    place = every["customer"].astype(np.int64) * len(STRATEGIES) + every["strategy"]
     if (np.diff(place) < 0).any():
         order = np.argsort(place, kind="stable")
-        every = Listed(*(column[order] for column in _columns(every)))
+        every = {name: column[order] for name, column in every.items()}
     return pa.table(
         {
-            "customer_id": _ids(history.customers, every.customer, schema.field("customer_id").type),
-            "strategy": pa.array(STRATEGIES).take(pa.array(every.strategy)),
-            "rank": pa.array(every.rank),
-            "product_id": _ids(history.products, every.product, schema.field("product_id").type),
-            "score": pa.array(every.score),
-            "reason": pa.array(list(SENTENCES)).take(pa.array(every.reason)),
+            "customer_id": _ids(history.customers, every["customer"], schema.field("customer_id").type),
+            "strategy": pa.array(STRATEGIES).take(pa.array(every["strategy"])),
+            "rank": pa.array(every["rank"]),
+            "product_id": _ids(history.products, every["product"], schema.field("product_id").type),
+            "score": pa.array(every["score"]),
+            "reason": pa.array(list(SENTENCES)).take(pa.array(every["reason"])),
         }
     )
-
-
-def _columns(listed: Listed) -> tuple[np.ndarray, ...]:
-    return listed.customer, listed.strategy, listed.rank, listed.product, listed.score, listed.reason
 
 
 def _ids(values: object, codes: Ints | NDArray[np.int32], kind: pa.DataType) -> pa.Array:
