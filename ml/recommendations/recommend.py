@@ -25,6 +25,7 @@ from ml.recommendations.strategies import (
     bought_again,
     goes_with,
     new_arrivals,
+    nothing,
     ordered_together,
     ranked,
     similar_to,
@@ -221,10 +222,9 @@ def _joined(parts: list[Rows]) -> Rows:
 
 def _listed(made: dict[str, Rows]) -> Listed:
     """The lists of some customers by customer, strategy and rank."""
-    if not made:
-        return Listed(*(np.empty(0, kind) for kind in (np.int32, np.int8, np.int32, np.int32, np.float64, np.int8)))
-    every = _joined(list(made.values()))
-    strategy = np.concatenate([np.full(len(rows.customer), STRATEGIES.index(name), dtype=np.int8) for name, rows in made.items()])
+    every = _joined([nothing(), *made.values()])
+    number = [np.full(len(rows.customer), STRATEGIES.index(name), dtype=np.int8) for name, rows in made.items()]
+    strategy = np.concatenate([np.empty(0, dtype=np.int8), *number])
     score = np.round(every.score, 6) + 0.0
     order = np.lexsort((every.product, -score, strategy, every.customer))
     customer, strategy = every.customer[order].astype(np.int32), strategy[order]

@@ -85,7 +85,7 @@ def new_arrivals(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     pool = np.flatnonzero(fresh)
     pool = np.sort(pool[np.lexsort((pool, -shelf.catalogue.created_day[pool]))][:ARRIVAL_POOL])
     if not len(pool):
-        return _none()
+        return nothing()
     vectors = shelf.catalogue.vectors
     taste = shelf.sources.recent[customers] @ vectors
     length = np.sqrt(np.asarray(taste.multiply(taste).sum(axis=1)).ravel())
@@ -221,7 +221,8 @@ def category_shares(shelf: Shelf, customers: Ints) -> Floats:
     return np.asarray(mix / np.maximum(mix.sum(axis=1, keepdims=True), 1e-9))
 
 
-def _none() -> Rows:
+def nothing() -> Rows:
+    """No rows."""
     return Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, dtype=np.int8))
 
 
