@@ -35,7 +35,7 @@ from benchmarks.transactions import key_sql, moment_sql, register_lines
 from ml.recommendations.candidates import prepare
 from ml.recommendations.history import Floats, History, Ints, days_of, read_history
 from ml.recommendations.moment import buyers_since, measure
-from ml.recommendations.neighbours import fit_ease
+from ml.recommendations.neighbours import fit_ease, strongest_weights
 from ml.recommendations.ranker import Settings, fit_ranker, in_blocks, top_products
 
 METRICS = ("ndcg_at_10", "recall_at_10", "recall_at_20")
@@ -353,13 +353,13 @@ def run_speed(users: int, items: int) -> dict[str, Any]:
 
 def ease_alone(matrix: sparse.csr_matrix, chunk: int = 1_000) -> Ranked:
     """Fit EASE and take everybody's ten best, what ALS does with the same matrix: no habits, no re-ranking."""
-    ease = fit_ease(matrix, Settings().penalty)
+    weights = strongest_weights(fit_ease(matrix, Settings().penalty))
     best = np.full((matrix.shape[0], 10), -1, dtype=np.int64)
     for start in range(0, matrix.shape[0], chunk):
-        scores = np.asarray(matrix[start : start + chunk][:, ease.kept] @ ease.weights)
+        scores = (matrix[start : start + chunk] @ weights).toarray()
         top = np.argpartition(-scores, 9, axis=1)[:, :10]
         order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
-        best[start : start + chunk] = ease.kept[np.take_along_axis(top, order, axis=1)]
+        best[start : start + chunk] = np.take_along_axis(top, order, axis=1)
     return best
 
 

@@ -22,21 +22,25 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from benchmarks.peers import Population, Prediction, peers_of
 from benchmarks.transactions import DBT_PROJECT, Columns, build_features, load_transactions, open_store
-from ml.abstention import Abstained
+from ml.abstention import Abstained, too_few_customers, too_little_history
 from ml.customer_scores import Trained, measure, plan, score, train
 from ml.snapshots import of_day
 from ml.validation import CHURN, VALUE, Measure, deciles, difference
 
 Vector = NDArray[np.float64]
+
+MOST_DAYS = 3_650
+YEARS = range(1900, 2200)
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,22 @@ def run(file: Path, columns: Columns, cut: datetime, horizon_days: int, project:
         loaded = load_transactions(store, file, columns)
         population = _population(store, cut, horizon_days)
         notes: dict[str, Any] = {
-            "file": asdict(loaded),
+            "file": asdict(loaded) | {"newest": f"{loaded.newest:%Y-%m-%d}"},
             "customers": len(population.customers),
             "cut": f"{cut:%Y-%m-%d}",
             "horizon_days": horizon_days,
         }
+        until = cut + timedelta(days=horizon_days)
         if not len(population.customers):
             notes["abstained"] = "nobody has bought before the cut"
+        elif loaded.newest < cut:
+            notes["abstained"] = f"the file ends on {loaded.newest:%Y-%m-%d}, before the cut: nothing shows what followed"
+        if "abstained" in notes:
             return Outcome({}, {}, {}, time.perf_counter() - started, notes)
+        if loaded.newest < until - timedelta(days=1):
+            notes["ends_early"] = (
+                f"the file ends on {loaded.newest:%Y-%m-%d}, the horizon on {until:%Y-%m-%d}: what is missing counts as nothing"
+            )
         ours, our_notes = _ours(store, population, cut, horizon_days, project)
     notes |= our_notes
     peers = peers_of(population)
@@ -126,11 +138,19 @@ def _population(store: Path, cut: datetime, horizon_days: int) -> Population:
 def _ours(store: Path, population: Population, cut: datetime, horizon_days: int, project: Path) -> tuple[Prediction | None, dict[str, Any]]:
     """Our prediction, or None and the reason under "abstained"."""
     planned = plan(cut, int(population.age.max()) + 1, horizon_days)
+    # What `train` would say, before the features are built.
+    hopeless = too_few_customers(len(population.customers)) or too_little_history(
+        int(population.age.max()) + 1, horizon_days, planned.horizons
+    )
+    if hopeless:
+        return None, {"abstained": hopeless.reason}
     snapshots, labels = build_features(store, cut, planned.days, planned.label_horizons or (horizon_days,), project)
     today = of_day(snapshots, cut)
     if today["customer_id"].to_pylist() != list(population.customers):
         raise RuntimeError("the feature models and the test disagree on who had bought before the cut")
-    scores, notes, trained = {}, {}, None
+    scores: dict[str, pa.Table] = {}
+    notes: dict[str, Any] = {}
+    trained: Trained | Abstained | None = None
     for name in ("churn", "value"):
         trained = train(name, planned, snapshots, labels, churn=trained)
         if isinstance(trained, Abstained):
@@ -210,6 +230,8 @@ def _as_text(outcome: Outcome) -> str:
     lines = [f"{outcome.notes['customers']} customers before {outcome.notes['cut']}, {outcome.notes['horizon_days']} days ahead"]
     if "abstained" in outcome.notes:
         lines.append(f"abstained: {outcome.notes['abstained']}")
+    if "ends_early" in outcome.notes:
+        lines.append(outcome.notes["ends_early"])
     width = max([len(name) for name in outcome.peers] + [24])
     lines.append(" " * width + "".join(f"{name.split('_', 1)[0]:>6} {name.split('_', 1)[1]:<9}" for name in metrics))
     for name, values in [("ours", outcome.ours), *outcome.peers.items()]:
@@ -244,13 +266,16 @@ def main(arguments: list[str] | None = None) -> int:
     kind.add_argument("--line-total", dest="unit_price", action="store_false", help="the amount is the line's total")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args(arguments)
-    if given.horizon < 1:
-        parser.error("--horizon needs at least one day")
+    if not 1 <= given.horizon <= MOST_DAYS:
+        parser.error(f"--horizon is a number of days from 1 to {MOST_DAYS}")
+    cut = (given.cut.astimezone(UTC) if given.cut.tzinfo else given.cut).replace(tzinfo=None)
+    if cut.year not in YEARS:
+        parser.error(f"--cut is a day of the years {YEARS.start} to {YEARS.stop - 1}")
     columns = Columns(given.customer, given.at, given.amount, given.order, given.quantity, given.product, given.unit_price)
     try:
         # Libraries print warnings where the result belongs.
         with contextlib.redirect_stdout(sys.stderr):
-            outcome = run(given.file, columns, given.cut.replace(tzinfo=None), given.horizon)
+            outcome = run(given.file, columns, cut, given.horizon)
     except (ValueError, OSError) as error:
         print(f"benchmarks.scores: {error}", file=sys.stderr)
         return 1

@@ -23,6 +23,9 @@ DAYS = ["%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%y", 
 CLOCKS = ["", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p"]
 TEXT_MOMENTS = [day + clock for day in DAYS for clock in CLOCKS] + ["%Y%m%d", "%Y%m%d%H%M%S"]
 TEXT_FILES = {".csv", ".tsv", ".txt", ".gz"}
+# What `decimal(18, 2)` holds with room for a sum, and an integer of 32 bits: a line beyond is a slip of the pen.
+MOST_AMOUNT = 1e13
+MOST_PIECES = 1e9
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Loaded:
     returns: int
     orders: int
     customers: int
+    newest: datetime
     unit_price: bool
 
 
@@ -61,7 +65,7 @@ def load_transactions(store: Path, file: Path, columns: Columns) -> Loaded:
     """Write `profile.fct_orders`, `fct_order_items` and `fct_returns` from the file; every line is known from the moment it happened.
 
     Raises:
-        ValueError: the file cannot be read, or has no such column; the message says which it has.
+        ValueError: the file cannot be read, has no such column (the message says which it has), or no line that says who paid what and when.
     """
     with open_store(store) as connection:
         types = register_lines(connection, file, _named(columns))
@@ -70,7 +74,11 @@ def load_transactions(store: Path, file: Path, columns: Columns) -> Loaded:
         connection.execute(_lines_sql(connection, columns, types, unit_price))
         for statement in _FACTS:
             connection.execute(statement)
-        return _counted(connection, unit_price)
+        loaded = _counted(connection, unit_price)
+    if loaded.dropped == loaded.lines:
+        needed = f"somebody in {columns.customer}, a moment in {columns.at} and a number in {columns.amount} that can be read"
+        raise ValueError(f"none of the {loaded.lines} lines of {file.name} has {needed}")
+    return loaded
 
 
 def register_lines(connection: duckdb.DuckDBPyConnection, file: Path, needed: Sequence[str]) -> dict[str, str]:
@@ -148,7 +156,8 @@ def moment_sql(connection: duckdb.DuckDBPyConnection, name: str, kind: str) -> s
             f"when {number} > 1e17 then make_timestamp({whole} // 1000) when {number} > 1e14 then make_timestamp({whole}) "
             f"when {number} > 1e11 then epoch_ms({whole}) when isfinite({number}) then epoch_ms(cast({column} * 1000 as bigint)) end"
         )
-    return f"cast({column} as timestamp)"
+    # A zone is converted to UTC; a kind that is no moment (a time of day, a list) reads as none.
+    return f"cast({column} as timestamp)" if kind.startswith(("TIMESTAMP", "DATE")) else "cast(null as timestamp)"
 
 
 def key_sql(name: str, kind: str) -> str:
@@ -182,7 +191,7 @@ def _lines_sql(connection: duckdb.DuckDBPyConnection, columns: Columns, types: d
                 {key_sql(columns.customer, types[columns.customer])} as customer_id,
                 {moment_sql(connection, columns.at, types[columns.at])} as occurred_at,
                 {total} as total,
-                {quantity} as quantity,
+                case when abs({quantity}) < {MOST_PIECES} then {quantity} end as quantity,
                 {key_sql(columns.product, types[columns.product]) if columns.product else "cast(null as varchar)"} as product_id,
                 {key_sql(columns.order, types[columns.order]) if columns.order else "cast(null as varchar)"} as file_order,
                 row_number() over () as line_number
@@ -193,7 +202,7 @@ def _lines_sql(connection: duckdb.DuckDBPyConnection, columns: Columns, types: d
             customer_id || ' ' || coalesce(file_order, cast(cast(occurred_at as date) as varchar)) as order_id,
             (coalesce(quantity, 1) < 0 or total < 0) as is_return
         from read
-        where customer_id is not null and occurred_at is not null and total is not null and isfinite(total)
+        where customer_id is not null and occurred_at is not null and abs(total) < {MOST_AMOUNT}
     """
 
 
@@ -231,11 +240,14 @@ def _counted(connection: duckdb.DuckDBPyConnection, unit_price: bool) -> Loaded:
         """
         select
             (select count(*) from file_lines), (select count(*) from lines), (select count(*) from profile.fct_returns),
-            (select count(*) from profile.fct_orders), (select count(distinct customer_id) from profile.fct_orders)
+            (select count(*) from profile.fct_orders), (select count(distinct customer_id) from profile.fct_orders),
+            (select coalesce(max(occurred_at), timestamp '1970-01-01') from lines)
         """
     ).fetchone()
     assert row is not None
-    return Loaded(lines=row[0], dropped=row[0] - row[1], returns=row[2], orders=row[3], customers=row[4], unit_price=unit_price)
+    return Loaded(
+        lines=row[0], dropped=row[0] - row[1], returns=row[2], orders=row[3], customers=row[4], newest=row[5], unit_price=unit_price
+    )
 
 
 def build_features(

@@ -3,8 +3,9 @@
 Fitting uses one thread: with several, scikit-learn sums gradients in an order that changes from run to run.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -51,12 +52,11 @@ class Trees:
     def raw(self, ranks: Matrix) -> Vector:
         """The prediction before the link function, one per row. Missing values (NaN) follow the branch they had in training."""
         codes = codes_of(ranks)
-        tables = [Table.of(tree) for tree in self._each()]
         total = np.zeros(len(ranks))
         for start in range(0, len(ranks), BLOCK):
             block, sums = codes[:, start : start + BLOCK], total[start : start + BLOCK]
-            for table in tables:
-                sums += table.values[table.answers(block)]
+            for table in self.tables:
+                sums += table.values.take(table.answers(block))
         return self.baseline + total / self.seeds
 
     def added_by(self, ranks: Matrix, groups: Sequence[NDArray[np.int64]]) -> Matrix:
@@ -68,8 +68,7 @@ class Trees:
         for number, group in enumerate(groups):
             of_column[group] = number
         added = np.zeros((len(groups), codes.shape[1]))
-        for tree in self._each():
-            table = Table.of(tree)
+        for table in self.tables:
             every = np.arange(len(table.values))
             number_of = of_column[table.columns]
             moved = {
@@ -80,11 +79,13 @@ class Trees:
             for start in range(0, codes.shape[1], BLOCK):
                 answers = table.answers(codes[:, start : start + BLOCK])
                 for number, values in moved.items():
-                    added[number, start : start + BLOCK] += values[answers]
+                    added[number, start : start + BLOCK] += values.take(answers)
         return np.ascontiguousarray(added.T / self.seeds)
 
-    def _each(self) -> Iterator[NDArray[np.void]]:
-        return (self.nodes[start:end] for start, end in zip(self.starts[:-1], self.starts[1:], strict=True))
+    @cached_property
+    def tables(self) -> tuple["Table", ...]:
+        """The trees as they are evaluated, made once."""
+        return tuple(Table.of(self.nodes[start:end]) for start, end in zip(self.starts[:-1], self.starts[1:], strict=True))
 
 
 @dataclass(frozen=True)
@@ -118,11 +119,13 @@ class Table:
         """The number of each row's leaf, from a block of `codes_of`."""
         kind: Any = np.uint8 if len(self.columns) <= 8 else np.uint32
         found: NDArray[Any] = np.zeros(codes.shape[1], dtype=kind)
-        for bit, (column, step, missing_left) in enumerate(zip(self.columns, self.steps, self.missing_left, strict=True)):
+        # From the highest bit down: doubling is a tenth of the time of shifting every answer to its place.
+        for column, step, missing_left in zip(self.columns[::-1], self.steps[::-1], self.missing_left[::-1], strict=True):
             left = codes[column] <= step if step >= 0 else np.zeros(codes.shape[1], dtype=bool)
             if missing_left:
                 left |= codes[column] == MISSING
-            found |= left.astype(kind) << kind(bit)
+            np.add(found, found, out=found)
+            np.bitwise_or(found, left.view(np.uint8), out=found)
         return found
 
 
@@ -140,14 +143,15 @@ def values_by_answers(nodes: NDArray[np.void], questions: NDArray[np.int64]) -> 
     """The value a tree gives for every combination of answers to its questions (bit set: the row goes left), one per number."""
     every = np.arange(1 << len(questions))
     bit_of = {int(node): bit for bit, node in enumerate(questions)}
+    # Plain numbers: reading a field of a record takes longer than all else here.
+    is_leaf, value, left, right = (nodes[name].tolist() for name in ("is_leaf", "value", "left", "right"))
 
     def below(at: int) -> Any:
-        node = nodes[at]
-        if node["is_leaf"]:
-            return node["value"]
-        return np.where(every >> bit_of[at] & 1, below(int(node["left"])), below(int(node["right"])))
+        if is_leaf[at]:
+            return value[at]
+        return np.where(every >> bit_of[at] & 1, below(left[at]), below(right[at]))
 
-    return np.broadcast_to(np.asarray(below(0), dtype=np.float64), len(every))
+    return np.array(np.broadcast_to(np.asarray(below(0), dtype=np.float64), len(every)))
 
 
 def stepped(ranks: Matrix) -> Matrix:

@@ -41,11 +41,12 @@ class Words:
     one: str = ""
     per: float = 1.0
 
-    def tell(self, values: Vector) -> list[str | None]:
-        """One phrase per row, None where the value is unknown."""
+    def tell(self, values: Vector) -> NDArray[np.object_]:
+        """One phrase per value; none of them is missing."""
         shown = np.round(values / self.per, 0 if self.per == 1.0 and ":.0f" in self.many else 6)
-        told = {value: (self.one if value == 1.0 and self.one else self.many).format(value) for value in np.unique(shown[~np.isnan(shown)])}
-        return [None if np.isnan(value) else told[value] for value in shown]
+        distinct, place = np.unique(shown, return_inverse=True)
+        told = [(self.one if value == 1.0 and self.one else self.many).format(value) for value in distinct.tolist()]
+        return np.array(told, dtype=object)[place]
 
 
 @dataclass(frozen=True)
@@ -259,22 +260,21 @@ def _in_own_unit(model: object, score: Vector, added: Vector, is_opposite: bool)
 
 def _told(into: Grouped, features: pa.Table, row: Ints, number: Ints) -> list[str]:
     """What is so of the person of each entry."""
-    told: list[str] = [""] * len(row)
+    told = np.full(len(row), "", dtype=object)
     have = set(features.column_names)
     for place, driver in enumerate(into.drivers):
-        entries = np.flatnonzero(number == place)
-        left = entries
+        left = np.flatnonzero(number == place)
         for words in driver.words:
             column = words.column.split("=")[0]
             if column not in have or not len(left):
                 continue
-            phrases = words.tell(_values(features, words.column)[row[left]])
-            for at, phrase in zip(left, phrases, strict=True):
-                told[at] = phrase or ""
-            left = np.array([at for at, phrase in zip(left, phrases, strict=True) if phrase is None], dtype=np.int64)
-        for at in left:
-            told[at] = f"nothing known: {driver.name}"
-    return told
+            values = _values(features, words.column)[row[left]]
+            known = ~np.isnan(values)
+            if known.any():
+                told[left[known]] = words.tell(values[known])
+            left = left[~known]
+        told[left] = f"nothing known: {driver.name}"
+    return list(told.tolist())
 
 
 def _values(features: pa.Table, column: str) -> Vector:

@@ -53,6 +53,8 @@ def draw_curve(plot: Axes, points: np.ndarray, name: str) -> None:
         plot.plot([0, end], [0, end], color=QUIET, linewidth=0.8, linestyle=(0, (4, 3)))
     plot.plot(points[:, 0], points[:, 1], color=MAIN, linewidth=1.6, marker="o" if name == "calibration" else None, markersize=3)
     plot.set_ylim(bottom=0)
+    # Most of the time goes into ticks.
+    plot.locator_params(nbins=4)
 
 
 def draw_drivers(plot: Axes, drivers: Mapping[str, float]) -> None:

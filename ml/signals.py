@@ -4,7 +4,7 @@ All of it becomes ranks within the snapshot. `Yardstick` is what a snapshot's ro
 customer's features give the same ranks alone as in the whole day.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -49,11 +49,19 @@ class Yardstick:
     purchasing: Purchasing
     spending: Spending
     ranks: Ranks
+    # The rows that were measured last, and their view: an order, its level and its reasons all look at the same.
+    latest: list[tuple[pa.Table, View]] = field(default_factory=list, init=False, repr=False, compare=False, metadata={"stored": False})
 
     def view(self, features: pa.Table) -> View:
         """Measure rows of `features.order_features` (buyers only)."""
+        if self.latest and self.latest[0][0] is features:
+            return self.latest[0][1]
+        # Let go of the old one first: of a large shop it is half a gigabyte.
+        self.latest.clear()
         signals, log_odds, value = _signals(features, self.columns, self.horizon_days, self.purchasing, self.spending)
-        return View(ranks=self.ranks.of(signals), log_odds_buys=log_odds, value_expected=value)
+        view = View(ranks=self.ranks.of(signals), log_odds_buys=log_odds, value_expected=value)
+        self.latest[:] = [(features, view)]
+        return view
 
     def log_survival_ratio(self, features: pa.Table, horizon_days: int) -> Vector:
         """log P(no purchase in `horizon_days`) over log P(no purchase in the own horizon), by BG/NBD: carries a probability to another

@@ -88,7 +88,8 @@ def data_version(*tables: pa.Table) -> str:
             kind = table.schema.field(name).type
             digest.update(f"{name} {kind} {table.num_rows}\n".encode())
             if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-                digest.update("\n".join(text or "" for text in table[name].to_pylist()).encode())
+                texts = pc.fill_null(table[name], "").cast(pa.string()).combine_chunks()
+                digest.update(pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), "\n")[0].as_buffer())
             elif pa.types.is_timestamp(kind):
                 digest.update(pc.fill_null(table[name].cast(pa.timestamp("us")).cast(pa.int64()), -1).to_numpy().tobytes())
             else:

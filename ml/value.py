@@ -23,7 +23,7 @@ Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 # Shares of the blend, in spreads of the models of the mean, which carry it; flat around these values on every shop tried.
-LOG_SHARE = 0.25
+LOG_SHARE = 0.5
 PAST_SHARE = 0.10
 CAP_QUANTILE = 0.995
 RANGE = (0.1, 0.5, 0.9)
@@ -104,14 +104,17 @@ def train_value(
 
 def measure_value(model: ValueModel, features: pa.Table) -> ValueDay:
     """The distributions of a day, from all its buyers."""
-    yardsticks = tuple(take_yardstick(features, model.columns, part.horizon_days) for part in model.parts)
+    churn = measure_churn(model.churn, features) if model.churn else None
+    taken = {(one.columns, one.horizon_days): one for one in (churn.yardsticks if churn else ())}
+    wanted = [(model.columns, part.horizon_days) for part in model.parts]
+    yardsticks = tuple(taken[one] if one in taken else take_yardstick(features, *one) for one in wanted)
     views = [yardstick.view(features) for yardstick in yardsticks]
     level = model.parts[0].corrected(views[0])
     if yardsticks[0].horizon_days != model.horizon_days:
         level = level * yardsticks[0].purchases_ratio(features, model.horizon_days)
     capped = np.minimum(level, np.quantile(level, CAP_QUANTILE))
     curve = fit_curve(_order(model, views, features), capped * (level.sum() / max(capped.sum(), 1e-9)))
-    return ValueDay(yardsticks=yardsticks, level=curve, churn=measure_churn(model.churn, features) if model.churn else None)
+    return ValueDay(yardsticks=yardsticks, level=curve, churn=churn)
 
 
 def expected_value(model: ValueModel, day: ValueDay, features: pa.Table) -> Vector:

@@ -210,12 +210,11 @@ def first_day(store: Store, moment: Moment) -> date:
 
 def whole(as_of: Any, scores: pa.Table, profiles: pa.Table, schema: pa.Schema = CUSTOMER_SCORES) -> pa.Table:
     """A row per customer with every column of the schema, null where no model of the day gives it."""
-    customers = profiles["customer_id"].to_pylist()
-    place = {customer: at for at, customer in enumerate(scores["customer_id"].to_pylist())}
-    rows = scores.take(pa.array([place.get(customer) for customer in customers], pa.int64()))
+    customers = profiles["customer_id"].combine_chunks().cast(pa.string())
+    rows = scores.take(pc.index_in(customers, value_set=scores["customer_id"].combine_chunks().cast(pa.string())))
     columns = {
-        "as_of": pa.array([as_of] * len(customers), pa.timestamp("us")),
-        "customer_id": pa.array(customers, pa.string()),
+        "as_of": pa.repeat(pa.scalar(as_of, pa.timestamp("us")), len(customers)),
+        "customer_id": customers,
         "best_send_hour": profiles["best_send_hour"].cast(pa.int64()),
     }
     for field in schema:

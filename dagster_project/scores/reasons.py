@@ -33,7 +33,7 @@ SCORE_REASONS = pa.schema(
 def reasons_of(model: str, trained: Fitted, day: object, features: pa.Table, scored: pa.Table, as_of: datetime) -> pa.Table:
     """The rows of one model's scores; none where the model is a baseline, or does not score customer by customer."""
     column = next((name for name in (column_of(model), column_of(model, "amount")) if name in scored.column_names), "")
-    if not column or scored["customer_id"].to_pylist() != features["customer_id"].to_pylist():
+    if not column or not scored["customer_id"].cast(pa.string()).equals(features["customer_id"].cast(pa.string())):
         return SCORE_REASONS.empty_table()
     inner = trained.model if isinstance(trained, Trained) else trained
     found = reasons(inner, day, features, numbers(scored, column), is_opposite=model == "purchase")

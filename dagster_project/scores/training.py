@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 
 from dagster_project.progress import tell
 from dagster_project.scores.reasons import SCORE_REASONS, reasons_of
-from dagster_project.scores.recording import Model, Recorder, Row, champions, in_force, logged
+from dagster_project.scores.recording import Model, Recorder, Row, Standing, champions, in_force, logged
 from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
-from dagster_project.scores.scoring import columns_of, measure
+from dagster_project.scores.scoring import Day, columns_of, measure
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
@@ -37,6 +37,8 @@ DAILY_MODELS = pa.schema(
 )
 # A training has some sixteen snapshots in memory: of a large shop those of a part of its customers, the same ones on every day.
 MOST_CUSTOMERS = 100_000
+# Rows scored at once.
+MOST_ROWS = 100_000
 TAUGHT = "list_contains(?::timestamp[], as_of) and md5_number_lower(customer_id) % 1000 < ?"
 SNAPSHOTS = f"select * from features.order_features where {TAUGHT} order by as_of, customer_id"
 LABELS = f"select * from features.training_labels where {TAUGHT} order by as_of, customer_id, horizon_days"
@@ -183,14 +185,12 @@ def score_day(
             groups = [{"as_of": as_of, "cluster": cluster, "description": description} for cluster, description in sorted(told)]
         try:
             day = measure(trained, features)
-            scored = columns_of(model.name, trained, day, features, first_day)
-            why = reasons_of(model.name, trained, day, features, scored, as_of) if not isinstance(trained, ClusterModel) else None
+            scored, why = said_of(model, trained, day, features, first_day, as_of)
         except Unusable as error:
             models[-1] |= {"status": "abstained", "reason": str(error)}
             continue
         tables.append(scored)
-        if why is not None:
-            reasons.append(why)
+        reasons.append(why)
     scores = tables[0]
     for table in tables[1:]:
         scores = scores.join(table, keys="customer_id", join_type="full outer")
@@ -200,6 +200,21 @@ def score_day(
         pa.Table.from_pylist(groups, schema=CLUSTERS),
         pa.concat_tables(reasons),
     )
+
+
+def said_of(
+    model: ScoreModel, trained: Standing, day: Day, features: pa.Table, first_day: date, as_of: datetime
+) -> tuple[pa.Table, pa.Table]:
+    """A day's scores by one model, and their reasons: so many rows at a time that memory does not grow with them."""
+    scores, reasons = [], [SCORE_REASONS.empty_table()]
+    # A customer with several rows (categories) is judged by all of them.
+    at_once = MOST_ROWS if model.key == ("as_of", "customer_id") else max(features.num_rows, 1)
+    for start in range(0, max(features.num_rows, 1), at_once):
+        rows = features.slice(start, at_once) if features.num_rows > at_once else features
+        scores.append(columns_of(model.name, trained, day, rows, first_day))
+        if not isinstance(trained, ClusterModel):
+            reasons.append(reasons_of(model.name, trained, day, rows, scores[-1], as_of))
+    return pa.concat_tables(scores), pa.concat_tables(reasons)
 
 
 def todays(model: ScoreModel) -> str:

@@ -13,29 +13,37 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from threadpoolctl import threadpool_limits
 
-from ml.recommendations.history import Bools, Ints
+from ml.recommendations.history import Bools, Ints, ranges
 from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
-from ml.recommendations.neighbours import MAX_EASE_PRODUCTS, Ease, basket_matrix, cosine_neighbours, fill_with_content, fit_ease
+from ml.recommendations.neighbours import (
+    MAX_EASE_PRODUCTS,
+    basket_matrix,
+    cosine_neighbours,
+    fill_with_content,
+    fit_ease,
+    strongest_weights,
+)
 
 SCORE_NAMES = ("formula", "ease", "cosine", "ease_share", "cosine_share", "popular", "formula_rank", "habit_rank", "ease_rank")
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
 COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
 # Cells of a block of customers x products, as many as a processor's cache holds well.
 BLOCK_CELLS = 1_000_000
+# More customers than this say nothing new about which of a few thousand products belong together.
+MOST_LEARNERS = 30_000
 
 
 @dataclass(frozen=True)
 class Sources:
-    """A measured moment with its item models.
+    """A measured moment with its item models, ``ease`` and ``cosine``: sparse, products x products.
 
     ``taste`` (ones) and ``recent`` (decayed by the age of the last event) are customers x products, the inputs to EASE and the cosine;
     ``popular`` is one number per product, 1 for the most bought of late.
     """
 
     moment: Moment
-    ease: Ease
+    ease: sparse.csr_matrix
     cosine: sparse.csr_matrix
     taste: sparse.csr_matrix
     recent: sparse.csr_matrix
@@ -47,11 +55,6 @@ class Sources:
         pairs = self.moment.pairs
         viewed = np.nan_to_num(pairs[:, PAIR_NAMES.index("view_rate")])
         return np.asarray(np.nan_to_num(pairs[:, PAIR_NAMES.index("rate_long")]) + np.float32(0.3) * viewed, dtype=np.float32)
-
-    @cached_property
-    def near(self) -> sparse.csr_matrix | NDArray[np.float32]:
-        """The cosines, filled up where they are no larger than EASE's weights: half the time for a block of customers."""
-        return self.cosine.toarray() if self.cosine.shape[1] <= MAX_EASE_PRODUCTS else self.cosine
 
     @property
     def block(self) -> int:
@@ -92,19 +95,29 @@ def prepare(
     ages = moment.pairs[:, [PAIR_NAMES.index("age_last"), PAIR_NAMES.index("view_age")]]
     newest = np.fmin(ages[:, 0], ages[:, 1])
     taste = by_pair(np.ones(len(newest), dtype=np.float32))
+    learned = learners(history.customer_count)
     popular = moment.products[:, :4].astype(float) @ np.array([0.0, 1.0, 0.1, 0.001])
     popular = popular / max(float(popular.max(initial=0.0)), 1e-9)
-    cosine = cosine_neighbours(basket_matrix(history))
+    cosine = cosine_neighbours(basket_matrix(history if learned is None else history.where(learned[history.customer])))
     if content is not None:
         cosine = fill_with_content(cosine, content, moment.products[:, PRODUCT_NAMES.index("buyers_ever")])
     return Sources(
         moment=moment,
-        ease=fit_ease(taste, penalty, max_products),
+        ease=strongest_weights(fit_ease(taste if learned is None else taste[learned], penalty, max_products)),
         cosine=cosine,
         taste=taste,
         recent=by_pair(np.exp2(-newest / moment.horizon).astype(np.float32)),
         popular=popular.astype(np.float32),
     )
+
+
+def learners(customers: int) -> Bools | None:
+    """Who teaches which products belong together: everybody (None), or a mask of MOST_LEARNERS of them, the same ones every time."""
+    if customers <= MOST_LEARNERS:
+        return None
+    chosen = np.zeros(customers, dtype=bool)
+    chosen[np.random.default_rng(0).choice(customers, size=MOST_LEARNERS, replace=False)] = True
+    return chosen
 
 
 def gather(
@@ -123,13 +136,12 @@ def gather(
     moment = sources.moment
     width = moment.history.product_count
     count = min(count, width)
-    at, row = _pairs_of(moment, customers)
+    at, row = pairs_of(moment, customers)
     product = moment.pair_product[at]
-    taste = sources.taste[customers]
-    ease = _spread(_ease_scores(sources.ease, taste), sources.ease, width)
-    near = sources.recent[customers] @ sources.near
-    cosine = near.toarray() if sparse.issparse(near) else near
-    ease_most, cosine_most = (np.maximum(scores.max(axis=1, initial=0.0), np.float32(1e-9))[:, None] for scores in (ease, cosine))
+    (ease, ease_most), (cosine, cosine_most) = (
+        _spread(sources.taste[customers] @ sources.ease),
+        _spread(sources.recent[customers] @ sources.cosine),
+    )
     # A product the customer has no habit of; a habit comes on top.
     weights = (1.0, 0.3, 0.3) if new_only else (0.1, 0.05, 0.1)
     total = ease * (np.float32(weights[0]) / ease_most)
@@ -166,7 +178,7 @@ def gather(
     )
     shown = (formula > -np.inf).ravel()
     customer, product, own = np.repeat(customers, best.shape[1])[shown], best.ravel()[shown], own.ravel()[shown]
-    features = facts(moment, customer, product, np.where(own >= 0, at[own], -1) if len(at) else own)
+    features = facts(moment, customer, product, np.where(own >= 0, at[own], -1) if len(at) else own.astype(np.int64))
     features[:, -len(SCORE_NAMES) :] = scores.reshape(-1, len(SCORE_NAMES))[shown]
     return Candidates(customer, product, own >= 0, features)
 
@@ -184,7 +196,7 @@ def best_columns(values: NDArray[np.float32], count: int) -> Ints:
         order = np.argsort(-values[crowded], axis=1, kind="stable")[:, :count]
         chosen[crowded] = False
         chosen[crowded[:, None], order] = True
-    return np.nonzero(chosen)[1].reshape(rows, count)
+    return (np.flatnonzero(chosen) % width).reshape(rows, count)
 
 
 def facts(moment: Moment, customer: Ints, product: Ints, pair: Ints | None = None) -> NDArray[np.float32]:
@@ -204,27 +216,16 @@ def facts(moment: Moment, customer: Ints, product: Ints, pair: Ints | None = Non
     return features
 
 
-def _ease_scores(ease: Ease, taste: sparse.csr_matrix) -> NDArray[np.float32]:
-    with threadpool_limits(limits=1, user_api="blas"):
-        known = taste if len(ease.kept) == taste.shape[1] else taste[:, ease.kept]
-        return np.asarray(known @ ease.weights, dtype=np.float32)
+def _spread(scores: sparse.csr_matrix) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Scores of all products, 0 where there is none, and the largest of each row, as a column."""
+    every = scores.toarray()
+    return every, np.maximum(every.max(axis=1, initial=0.0), np.float32(1e-9))[:, None]
 
 
-def _spread(scores: NDArray[np.float32], ease: Ease, width: int) -> NDArray[np.float32]:
-    """The scores of the products that EASE knows among all; none (0) for the others."""
-    if scores.shape[1] == width:
-        return scores
-    every = np.zeros((len(scores), width), dtype=np.float32)
-    every[:, ease.kept] = scores
-    return every
-
-
-def _pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:
+def pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:
     """Positions of the customers' pairs, and the row (place in ``customers``) of each."""
-    lengths = moment.starts[customers + 1] - moment.starts[customers]
-    row = np.repeat(np.arange(len(customers)), lengths)
-    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.repeat(moment.starts[customers], lengths) + offset, row
+    starts, ends = moment.starts[customers], moment.starts[customers + 1]
+    return ranges(starts, ends), np.repeat(np.arange(len(customers)), ends - starts)
 
 
 def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -72,16 +72,27 @@ class History:
 
     def where(self, keep: Bools) -> History:
         """The events of a mask; the codes stay."""
-        if keep.all():
-            return self
+        return self if keep.all() else self.at(np.flatnonzero(keep))
+
+    def at(self, places: Ints) -> History:
+        """The events at ascending places; the codes stay."""
         return replace(
             self,
-            customer=self.customer[keep],
-            product=self.product[keep],
-            days=self.days[keep],
-            purchase=self.purchase[keep],
-            quantity=self.quantity[keep],
+            customer=self.customer[places],
+            product=self.product[places],
+            days=self.days[places],
+            purchase=self.purchase[places],
+            quantity=self.quantity[places],
         )
+
+    @cached_property
+    def starts(self) -> Ints:
+        """Where each customer's events begin, one more than there are customers."""
+        return np.searchsorted(self.customer, np.arange(self.customer_count + 1))
+
+    def of_customers(self, customers: Ints) -> History:
+        """The events of some customers (ascending codes); the codes stay."""
+        return self.at(ranges(self.starts[customers], self.starts[customers + 1]))
 
     def target_events(self) -> History:
         """Purchases alone (views alone where nothing is sold)."""
@@ -157,6 +168,13 @@ def read_history(
         purchase=purchase[starts],
         quantity=np.add.reduceat(quantity, starts) if len(starts) else quantity,
     )
+
+
+def ranges(starts: Ints, ends: Ints) -> Ints:
+    """The numbers of [start, end) of each pair, one after another."""
+    lengths = ends - starts
+    offset = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    return np.repeat(starts, lengths) + offset
 
 
 def distinct(values: Ints) -> Ints:

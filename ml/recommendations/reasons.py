@@ -18,6 +18,9 @@ SENTENCES: dict[str, str] = {
     "shop_choice": "picked for you by the shop",
 }
 
+# A reason's number, as the rows of millions of lists hold it.
+NUMBER = {code: number for number, code in enumerate(SENTENCES)}
+
 
 def sentence(code: str) -> str:
     """The sentence of a reason code; an unknown code is a KeyError."""

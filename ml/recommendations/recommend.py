@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from scipy import sparse
 
 from ml.recommendations.candidates import facts, prepare
 from ml.recommendations.catalogue import read_catalogue
 from ml.recommendations.history import Bools, History, Ints, read_history
 from ml.recommendations.moment import measure
-from ml.recommendations.ranker import Ranker, Settings, fit_ranker
+from ml.recommendations.ranker import Ranker, Settings, fit_ranker, sources_at
+from ml.recommendations.reasons import SENTENCES
 from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, just_bought, read_preferences
 from ml.recommendations.strategies import (
     Rows,
     Shelf,
+    all_for,
     bought_again,
     goes_with,
     new_arrivals,
+    nothing,
     ordered_together,
     ranked,
     similar_to,
@@ -41,6 +45,18 @@ class Request:
     top: int = 10
     rules: Rules = field(default_factory=Rules)
     settings: Settings = field(default_factory=Settings)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Rows of finished lists, as small as they can be kept: a shop of a million customers has fifty million."""
+
+    customer: NDArray[np.int32]
+    strategy: NDArray[np.int8]
+    rank: NDArray[np.int32]
+    product: NDArray[np.int32]
+    score: NDArray[np.float64]
+    reason: NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -85,21 +101,20 @@ def recommend(
     served_ids = customers["customer_id"] if customers is not None else interactions["customer_id"]
     history = read_history(interactions, day, served_ids, products["product_id"])
     shelf = _shelf(history, products, day, request)
-    wanted = set(served_ids.to_pylist())
+    wanted = set(pc.unique(served_ids).to_pylist())
     served = np.flatnonzero(np.array([identity in wanted for identity in history.customers], dtype=bool))
     rankers = _rankers(history, shelf, request, brought)
     stated = read_preferences(preferences)
-    parts: dict[str, list[Rows]] = {strategy: [] for strategy in request.strategies}
+    parts: list[Listed] = []
     for group, wish in _groups(history, served, stated):
         allowed = allowed_products(shelf.catalogue, history.products, wish)
         for start in range(0, len(group), shelf.sources.block):
             chunk = group[start : start + shelf.sources.block]
-            for strategy, rows in _chunk(shelf, chunk, allowed, rankers, request).items():
-                parts[strategy].append(rows)
-        if brought is not None and "for_you" in parts:
-            parts["for_you"].append(_brought(shelf, brought, group, allowed, request))
+            parts.append(_listed(_chunk(shelf, chunk, allowed, rankers, request)))
+        if brought is not None and "for_you" in request.strategies:
+            parts.append(_listed({"for_you": _brought(shelf, brought, group, allowed, request)}))
     return Recommendations(
-        _table(parts, history, interactions.schema, request),
+        _table(parts, history, interactions.schema),
         _relations(shelf, interactions.schema, request.top),
         _bundles(shelf, interactions.schema),
         rankers,
@@ -122,8 +137,9 @@ def _shelf(history: History, products: pa.Table, day: float, request: Request) -
 
 def _rankers(history: History, shelf: Shelf, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
     needed = [name for name in ("for_you", "new_for_you") if name in request.strategies]
+    known_at = sources_at(history, request.settings, shelf.catalogue.likeness)
     return {
-        name: fit_ranker(history, shelf.sources.moment.day, request.settings, name == "new_for_you", shelf.catalogue.likeness)
+        name: fit_ranker(history, shelf.sources.moment.day, request.settings, name == "new_for_you", known_at)
         for name in needed
         if not (name == "for_you" and brought is not None)
     }
@@ -169,10 +185,11 @@ def _with_arrivals(shelf: Shelf, rows: Rows, arrivals: Rows, request: Request) -
     first = replace(arrivals, score=np.full(len(arrivals.customer), FIRST))
     cut = _cut(shelf, _joined([kept, first]), request.top, request)
     fresh = cut.score == FIRST
-    lowest = np.full(shelf.sources.moment.history.customer_count, FIRST)
-    np.minimum.at(lowest, cut.customer, np.round(cut.score, 6))
+    who, row = np.unique(cut.customer, return_inverse=True)
+    lowest = np.full(len(who), FIRST)
+    np.minimum.at(lowest, row, np.round(cut.score, 6))
     below = np.where(lowest == FIRST, 0.0, np.maximum(lowest - 1e-6, 0.0))
-    return replace(cut, score=np.where(fresh, below[cut.customer], cut.score))
+    return replace(cut, score=np.where(fresh, below[row], cut.score))
 
 
 def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, request: Request) -> Rows:
@@ -190,7 +207,7 @@ def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, r
     scores = np.array([best[customer, product] for customer, product in pairs.tolist()], dtype=float)
     who, what = pairs[:, 0], pairs[:, 1]
     fresh = just_bought(facts(shelf.sources.moment, who, what), request.rules)
-    made = Rows(who, what, scores, np.full(len(scores), "shop_choice")).where(allowed[what] & ~fresh)
+    made = Rows(who, what, scores, all_for("shop_choice", len(scores))).where(allowed[what] & ~fresh)
     return _cut(shelf, made, request.top, request)
 
 
@@ -203,30 +220,42 @@ def _joined(parts: list[Rows]) -> Rows:
     )
 
 
-def _table(parts: dict[str, list[Rows]], history: History, schema: pa.Schema, request: Request) -> pa.Table:
-    filled = {name: _joined(rows) for name, rows in parts.items() if rows}
-    number = [np.full(len(rows.customer), STRATEGIES.index(name)) for name, rows in filled.items()]
-    every = _joined(list(filled.values())) if filled else Rows(*(np.empty(0, kind) for kind in (int, int, float, "<U1")))
-    strategy = np.concatenate(number) if number else np.empty(0, dtype=np.int64)
+def _listed(made: dict[str, Rows]) -> Listed:
+    """The lists of some customers by customer, strategy and rank."""
+    every = _joined([nothing(), *made.values()])
+    number = [np.full(len(rows.customer), STRATEGIES.index(name), dtype=np.int8) for name, rows in made.items()]
+    strategy = np.concatenate([np.empty(0, dtype=np.int8), *number])
     score = np.round(every.score, 6) + 0.0
     order = np.lexsort((every.product, -score, strategy, every.customer))
-    customer, strategy = every.customer[order], strategy[order]
+    customer, strategy = every.customer[order].astype(np.int32), strategy[order]
     change = np.r_[True, (np.diff(customer) != 0) | (np.diff(strategy) != 0)] if len(order) else np.empty(0, bool)
     starts = np.flatnonzero(change)
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)])) + 1
+    product, reason = every.product[order].astype(np.int32), every.reason[order].astype(np.int8)
+    return Listed(customer, strategy, rank.astype(np.int32), product, score[order], reason)
+
+
+def _table(parts: list[Listed], history: History, schema: pa.Schema) -> pa.Table:
+    """All lists by customer, strategy and rank."""
+    every = {field.name: np.concatenate([getattr(part, field.name) for part in parts or [_listed({})]]) for field in fields(Listed)}
+    parts.clear()
+    place = every["customer"].astype(np.int64) * len(STRATEGIES) + every["strategy"]
+    if (np.diff(place) < 0).any():
+        order = np.argsort(place, kind="stable")
+        every = {name: column[order] for name, column in every.items()}
     return pa.table(
         {
-            "customer_id": _ids(history.customers, customer, schema.field("customer_id").type),
-            "strategy": pa.array(STRATEGIES).take(pa.array(strategy)),
-            "rank": pa.array(rank, pa.int32()),
-            "product_id": _ids(history.products, every.product[order], schema.field("product_id").type),
-            "score": pa.array(score[order], pa.float64()),
-            "reason": pa.array(every.reason[order].astype(str).tolist(), pa.string()),
+            "customer_id": _ids(history.customers, every["customer"], schema.field("customer_id").type),
+            "strategy": pa.array(STRATEGIES).take(pa.array(every["strategy"])),
+            "rank": pa.array(every["rank"]),
+            "product_id": _ids(history.products, every["product"], schema.field("product_id").type),
+            "score": pa.array(every["score"]),
+            "reason": pa.array(list(SENTENCES)).take(pa.array(every["reason"])),
         }
     )
 
 
-def _ids(values: object, codes: Ints, kind: pa.DataType) -> pa.Array:
+def _ids(values: object, codes: Ints | NDArray[np.int32], kind: pa.DataType) -> pa.Array:
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
     return pa.array(list(values), plain).take(pa.array(codes))  # type: ignore[call-overload]
 

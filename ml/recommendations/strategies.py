@@ -7,17 +7,19 @@ within one customer and strategy only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from ml.recommendations.candidates import COLUMN, Candidates, Sources, facts, gather
+from ml.recommendations.candidates import COLUMN, Candidates, Sources, facts, gather, pairs_of
 from ml.recommendations.catalogue import Catalogue
 from ml.recommendations.history import Bools, Floats, History, Ints
 from ml.recommendations.neighbours import order_matrix, top_per_row
 from ml.recommendations.ranker import Ranker, Settings
+from ml.recommendations.reasons import NUMBER
 from ml.recommendations.rules import Rules, due_gap, is_due, just_bought
 
 TRENDING_POOL = 200
@@ -27,12 +29,12 @@ ARRIVAL_LIKENESS = 0.1
 
 @dataclass(frozen=True)
 class Rows:
-    """Customer and product codes, score, reason code (see ``reasons.SENTENCES``)."""
+    """Customer and product codes, score, the number of the reason (see ``reasons.NUMBER``)."""
 
     customer: Ints
     product: Ints
     score: Floats
-    reason: NDArray[np.str_]
+    reason: NDArray[np.int8]
 
     def where(self, keep: Bools | Ints) -> Rows:
         """The rows of a mask or of positions."""
@@ -48,6 +50,11 @@ class Shelf:
     rules: Rules
     together: sparse.csr_matrix
 
+    @cached_property
+    def last(self) -> tuple[Ints, Bools]:
+        """See ``last_products``."""
+        return last_products(self.sources.moment.history)
+
 
 def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, allowed: Bools) -> Rows:
     """``for_you`` and ``new_for_you``: candidates in the ranker's order, the just bought left out."""
@@ -58,7 +65,7 @@ def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, al
     return Rows(found.customer, found.product, score, _why(found, shelf.rules))
 
 
-def _why(found: Candidates, rules: Rules) -> NDArray[np.str_]:
+def _why(found: Candidates, rules: Rules) -> NDArray[np.int8]:
     """The strongest evidence of each candidate."""
     features = found.features
     bought = np.nan_to_num(features[:, COLUMN["count"]]) > 0
@@ -66,9 +73,9 @@ def _why(found: Candidates, rules: Rules) -> NDArray[np.str_]:
     ease = np.nan_to_num(features[:, COLUMN["ease_share"]])
     return np.select(
         [bought & is_due(features, rules), bought, found.seen, (cosine >= ease) & (cosine > 0.1), ease > 0.1],
-        ["due_again", "bought_before", "viewed_before", "bought_with_yours", "taste_like_yours"],
-        "popular_now",
-    )
+        [NUMBER[code] for code in ("due_again", "bought_before", "viewed_before", "bought_with_yours", "taste_like_yours")],
+        NUMBER["popular_now"],
+    ).astype(np.int8)
 
 
 def new_arrivals(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
@@ -78,7 +85,7 @@ def new_arrivals(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     pool = np.flatnonzero(fresh)
     pool = np.sort(pool[np.lexsort((pool, -shelf.catalogue.created_day[pool]))][:ARRIVAL_POOL])
     if not len(pool):
-        return _none()
+        return nothing()
     vectors = shelf.catalogue.vectors
     taste = shelf.sources.recent[customers] @ vectors
     length = np.sqrt(np.asarray(taste.multiply(taste).sum(axis=1)).ravel())
@@ -87,33 +94,34 @@ def new_arrivals(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     likeness[had] = 0.0
     best = likeness.argmax(axis=1)
     value = likeness[np.arange(len(customers)), best].astype(float)
-    rows = Rows(customers, pool[best], value, np.full(len(customers), "new_arrival"))
+    rows = Rows(customers, pool[best], value, all_for("new_arrival", len(customers)))
     return rows.where(value >= ARRIVAL_LIKENESS)
 
 
 def bought_again(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     """Products that run out and whose usual time has come, the surest habits nearest to their day first."""
     moment = shelf.sources.moment
-    mine = np.isin(moment.pair_customer, customers) & allowed[moment.pair_product] & moment.bought
-    customer, product = moment.pair_customer[mine], moment.pair_product[mine]
-    features = facts(moment, customer, product)
+    pair, _ = pairs_of(moment, customers)
+    pair = pair[allowed[moment.pair_product[pair]] & moment.bought[pair]]
+    customer, product = moment.pair_customer[pair], moment.pair_product[pair]
+    features = facts(moment, customer, product, pair)
     due = is_due(features, shelf.rules)
     count = features[:, COLUMN["count"]].astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = features[:, COLUMN["age_last"]].astype(float) / due_gap(features, shelf.rules)
         score = np.exp(-np.abs(np.log(ratio))) * count / (count + 1.0)
-    return Rows(customer, product, score, np.full(len(customer), "due_again")).where(due)
+    return Rows(customer, product, score, all_for("due_again", len(customer))).where(due)
 
 
 def similar_to(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     """Like the product each customer had to do with last: half basket cosine, half likeness of the texts."""
     moment = shelf.sources.moment
-    anchor, viewed = last_products(moment.history)
+    anchor, viewed = shelf.last
     mine = customers[anchor[customers] >= 0]
     anchors, place = np.unique(anchor[mine], return_inverse=True)
     alike = similarity(shelf, anchors)[place].tocoo()
     customer, product = mine[alike.row], alike.col.astype(np.int64)
-    reason = np.where(viewed[customer], "similar_to_viewed", "similar_to_bought")
+    reason = np.where(viewed[customer], NUMBER["similar_to_viewed"], NUMBER["similar_to_bought"]).astype(np.int8)
     features = facts(moment, customer, product)
     keep = allowed[product] & ~(np.nan_to_num(features[:, COLUMN["count"]]) > 0)
     return Rows(customer, product, alike.data.astype(float), reason).where(keep)
@@ -140,17 +148,23 @@ def last_products(history: History) -> tuple[Ints, Bools]:
 def goes_with(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     """What others ordered together with the products of each customer's last order."""
     history = shelf.sources.moment.history
-    bought = history.where(history.purchase & np.isin(history.customer, customers))
-    newest = np.full(history.customer_count, -np.inf)
-    np.maximum.at(newest, bought.customer, bought.days)
-    last = bought.where(bought.days == newest[bought.customer])
-    order = last.matrix()[customers]
+    bought = history.of_customers(customers)
+    bought = bought.where(bought.purchase)
+    row = np.searchsorted(customers, bought.customer)
+    newest = np.full(len(customers), -np.inf)
+    np.maximum.at(newest, row, bought.days)
+    last = bought.where(bought.days == newest[row])
+    wanted = np.searchsorted(customers, last.customer)
+    shape = (len(customers), history.product_count)
+    order = sparse.csr_matrix((np.ones(len(last), dtype=np.float32), (wanted, last.product)), shape=shape)
+    # Bought twice at the same moment is once.
+    order.data[:] = 1.0
     found = (order @ shelf.together).tocoo()
     row, product = found.row.astype(np.int64), found.col.astype(np.int64)
     customer = customers[row]
     in_order = np.isin(customer * history.product_count + product, last.pair_keys())
     keep = allowed[product] & ~in_order & ~_fresh(shelf, customer, product)
-    return Rows(customer, product, found.data.astype(float), np.full(len(row), "goes_with_order")).where(keep)
+    return Rows(customer, product, found.data.astype(float), all_for("goes_with_order", len(row))).where(keep)
 
 
 def ordered_together(history: History, least_orders: int = 3, per_product: int = 30) -> sparse.csr_matrix:
@@ -184,7 +198,7 @@ def trending(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     score = heat[pool][None, :] * (1.0 + 2.0 * liked)
     customer = np.repeat(customers, len(pool))
     product = np.tile(pool, len(customers))
-    reason = np.where(liked.ravel() >= 0.2, "trending_category", "trending")
+    reason = np.where(liked.ravel() >= 0.2, NUMBER["trending_category"], NUMBER["trending"]).astype(np.int8)
     return Rows(customer, product, score.ravel(), reason).where(~_fresh(shelf, customer, product))
 
 
@@ -207,5 +221,11 @@ def category_shares(shelf: Shelf, customers: Ints) -> Floats:
     return np.asarray(mix / np.maximum(mix.sum(axis=1, keepdims=True), 1e-9))
 
 
-def _none() -> Rows:
-    return Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, dtype="<U24"))
+def nothing() -> Rows:
+    """No rows."""
+    return Rows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0, dtype=np.int8))
+
+
+def all_for(code: str, count: int) -> NDArray[np.int8]:
+    """One reason for so many rows."""
+    return np.full(count, NUMBER[code], dtype=np.int8)

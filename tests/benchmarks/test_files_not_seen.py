@@ -182,3 +182,61 @@ def test_a_window_longer_than_the_file_is_an_abstention(tmp_path: Path, capsys: 
     printed = json.loads(capsys.readouterr().out)
     assert printed["ours"] == dict.fromkeys(METRICS)
     assert "no user has history" in printed["abstained"]
+
+
+def test_lines_beyond_all_money_are_left_out_and_a_slip_in_the_pieces_is_no_line_lost(tmp_path: Path) -> None:
+    frame = purchases().astype({"pieces": "int64"})
+    frame["total"] = frame["price"]
+    frame.loc[0, "total"], frame.loc[4, "pieces"] = 1e20, 10**11
+    loaded = load_transactions(
+        tmp_path / "s.duckdb", as_parquet(frame, tmp_path / "t.parquet"), Columns("who", "when", "total", quantity="pieces")
+    )
+    assert (loaded.lines, loaded.dropped) == (len(frame), 1)
+
+
+@pytest.mark.parametrize(
+    ("column", "values"), [("when", [datetime(2023, 1, 5, 9).time()] * 48), ("when", ["some day"] * 48), ("price", ["dear"] * 48)]
+)
+def test_a_column_that_nothing_can_be_read_from_is_one_sentence(
+    column: str, values: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = as_parquet(purchases().assign(**{column: values}), tmp_path / "t.parquet")
+    assert scores.main(asked(path, "2023-02-01", "30")) == 1
+    assert "none of the 48 lines of t.parquet has" in capsys.readouterr().err
+
+
+def asked(path: Path, cut: str, horizon: str) -> list[str]:
+    return [str(path), "--customer", "who", "--at", "when", "--amount", "price", "--cut", cut, "--horizon", horizon, "--json"]
+
+
+@pytest.mark.parametrize(
+    ("cut", "horizon"), [("2023-02-01", "9999999999"), ("2023-02-01", "0"), ("9999-12-31", "30"), ("0001-01-01", "30")]
+)
+def test_a_cut_or_a_horizon_beyond_all_calendars_is_wrong_usage(
+    cut: str, horizon: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        scores.main(asked(as_parquet(purchases(), tmp_path / "t.parquet"), cut, horizon))
+    assert stopped.value.code == 2
+    assert "--horizon is a number of days" in (said := capsys.readouterr().err) or "--cut is a day of the years" in said
+
+
+def test_a_cut_after_the_file_ends_is_an_abstention_and_a_horizon_beyond_it_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = as_parquet(purchases(), tmp_path / "t.parquet")
+    assert scores.main(asked(path, "2024-01-01", "30")) == 0
+    assert "the file ends on 2023-02-12, before the cut" in json.loads(capsys.readouterr().out)["abstained"]
+    assert scores.main(asked(path, "2023-02-01", "30")) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert "the file ends on 2023-02-12, the horizon on 2023-03-03" in printed["notes"]["ends_early"]
+    assert printed["peers"]
+
+
+def test_a_cut_with_a_zone_is_that_moment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = as_parquet(purchases(), tmp_path / "t.parquet")
+    seen = []
+    for cut in ("2023-01-31T22:00:00", "2023-02-01T00:00:00+02:00", "2023-02-01"):
+        scores.main(asked(path, cut, "30"))
+        seen.append(json.loads(capsys.readouterr().out)["peers"]["recency"])
+    assert seen[0] == seen[1]

@@ -15,6 +15,7 @@ from made_up_shop import made_up_transactions
 
 from benchmarks.transactions import Columns, build_features, load_transactions
 from dagster_project.moments import Moment
+from dagster_project.scores import training
 from dagster_project.scores.assets import whole
 from dagster_project.scores.choosing import NoSuchModel, choose_version, follow_aliases, roll_back
 from dagster_project.scores.drift import drift_of, realised_by, request
@@ -201,6 +202,17 @@ def test_an_alias_moved_in_mlflow_is_followed_by_the_next_unbuilt_day_and_by_no_
     assert follow(SECOND + timedelta(days=1)) == 0
     assert store.scoring(SECOND + timedelta(days=1)) == older
     assert store.scoring(SECOND) == newer
+
+
+def test_a_day_is_scored_in_parts_as_in_one(once: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole_day = score_day(once.warehouse, once.artifacts, SECOND, SECOND.date())
+    monkeypatch.setattr(training, "MOST_ROWS", 101)
+    parts = score_day(once.warehouse, once.artifacts, SECOND, SECOND.date())
+    assert parts.scores.schema == whole_day.scores.schema
+    assert parts.scores["customer_id"].equals(whole_day.scores["customer_id"])
+    churn = [day.scores["churn_probability"].to_numpy() for day in (parts, whole_day)]
+    assert np.allclose(*churn, rtol=0, atol=2e-6)
+    assert parts.reasons.select(["customer_id", "score", "rank"]).equals(whole_day.reasons.select(["customer_id", "score", "rank"]))
 
 
 def test_each_score_has_its_three_reasons_and_its_drift(once: Store) -> None:

@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.recommendations import judge, ours, split
 from benchmarks.recommendations import main as benchmark
-from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, recommend
+from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, recommend
 from ml.recommendations import strategies as strategies_module
-from ml.recommendations.candidates import FEATURE_NAMES, best_columns
+from ml.recommendations.candidates import FEATURE_NAMES, Candidates, best_columns
 from ml.recommendations.history import read_history
 from ml.recommendations.moment import measure
-from ml.recommendations.neighbours import fit_ease
-from ml.recommendations.ranker import as_tables, fit_ranker
+from ml.recommendations.neighbours import fit_ease, strongest_weights
+from ml.recommendations.ranker import as_tables, fit_ranker, top_products
 from ml.recommendations.rules import choose, just_bought
 
 AS_OF = datetime(2025, 6, 1)
@@ -407,3 +407,37 @@ def test_ease_equals_its_closed_form() -> None:
     expected = -inverse / np.diag(inverse)[None, :]
     np.fill_diagonal(expected, 0.0)
     assert np.allclose(fitted.weights, expected, atol=1e-5)
+
+
+def test_of_ease_the_strongest_weights_that_lead_to_each_product_are_kept() -> None:
+    fitted = fit_ease(read_history(planted_shop(60)[0]).matrix(), penalty=50.0)
+    whole = strongest_weights(fitted, len(fitted.kept)).toarray()[np.ix_(fitted.kept, fitted.kept)]
+    assert np.array_equal(whole, fitted.weights)
+    few = strongest_weights(fitted, 3).toarray()[np.ix_(fitted.kept, fitted.kept)]
+    assert ((few != 0).sum(axis=0) <= 3).all()
+    strongest = -np.sort(-np.abs(fitted.weights), axis=0)[:3]
+    assert np.allclose(-np.sort(-np.abs(few), axis=0)[:3], strongest)
+
+
+def test_lists_are_the_same_however_many_customers_are_worked_on_at_once(
+    customers: pa.Table, preferences: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interactions, products = planted_shop(90)
+    request = Request(settings=Settings(iterations=5))
+    whole = recommend(interactions, products, as_of=AS_OF, customers=customers, preferences=preferences, request=request)
+    monkeypatch.setattr(candidates, "BLOCK_CELLS", 1)
+    parts = recommend(interactions, products, as_of=AS_OF, customers=customers, preferences=preferences, request=request)
+    assert parts.table.equals(whole.table)
+
+
+def test_the_best_of_lists_of_unequal_length_with_ties_to_the_smaller_code() -> None:
+    customer, product = np.array([1, 1, 1, 4]), np.array([2, 5, 7, 0])
+    found = Candidates(customer, product, np.zeros(4, dtype=bool), np.zeros((4, len(FEATURE_NAMES)), dtype=np.float32))
+    who, rank, what, score = top_products(found, np.array([0.5, 0.9, 0.5, 0.1]), 2)
+    assert (who.tolist(), rank.tolist(), what.tolist(), score.tolist()) == ([1, 1, 4], [1, 2, 1], [5, 2, 0], [0.9, 0.5, 0.1])
+
+
+def test_many_customers_leave_it_to_a_part_of_them_which_products_belong_together() -> None:
+    assert candidates.learners(candidates.MOST_LEARNERS) is None
+    some = candidates.learners(candidates.MOST_LEARNERS + 5)
+    assert some is not None and some.sum() == candidates.MOST_LEARNERS
