@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import sqlglot
 import yaml
@@ -132,3 +133,14 @@ def test_no_address_is_in_dagsters_log_or_in_dbts(backfilled: Settings) -> None:
 def test_fault_points_are_all_used() -> None:
     code = "".join(path.read_text() for path in (REPOSITORY / "dagster_project").rglob("*.py") if path.name != "faults.py")
     assert {name for name in POINTS if f'fault_point("{name}")' in code} == set(POINTS)
+
+
+def test_features_come_after_identity_for_which_past_days_are_learned_from_follows_from_the_orders(tmp_path: Path) -> None:
+    """Built with the staging of products, before any order is staged, the shelves had no past day, and no category model was ever trained."""
+    from dagster_project.definitions import build_definitions
+
+    graph = build_definitions(load({"DEARLY_HOME": str(tmp_path)}, "demo")).resolve_asset_graph()
+    features = [key for key in graph.materializable_asset_keys if key.path[0] == "features"]
+    assert dg.AssetKey(["features", "int_product_shelves"]) in features
+    for key in features:
+        assert dg.AssetKey(["identity", "customer_links"]) in graph.get_ancestor_asset_keys(key), key

@@ -24,8 +24,11 @@ class Translator(DagsterDbtTranslator):
         return str(dbt_resource_props["schema"])
 
     def get_asset_spec(self, manifest: Any, unique_id: str, project: Any) -> dg.AssetSpec:
-        """Today's decisions read what earlier days sent: the asset depends on itself, a day before."""
+        """Today's decisions read what earlier days sent: the asset depends on itself, a day before. Features come after identity, also those of
+        products: which past days a run learns from follows from the orders, and these are staged by then."""
         spec = super().get_asset_spec(manifest, unique_id, project)
+        if spec.key.path[0] == "features":
+            return spec.replace_attributes(deps=[*spec.deps, dg.AssetDep(["identity", "customer_links"])])
         if spec.key.path[-1] != "campaign_decisions":
             return spec
         yesterday = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
