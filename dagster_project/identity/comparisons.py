@@ -11,6 +11,8 @@ from typing import Any
 
 # However rare a value is, it counts as no rarer than this: one in so many may be a typo.
 SMALLEST_SHARE = 1e-5
+# Texts with a letter or two wrong are at least so similar (Jaro), but for very short ones.
+ALIKE = 0.8
 
 Level = dict[str, Any]
 Comparison = dict[str, Any]
@@ -40,12 +42,21 @@ def _missing(column: str) -> str:
     return f"{column}_l is null or {column}_r is null"
 
 
-def _typo(column: str, edits: int, floor: float = 0.75) -> str:
-    """At most so many letters wrong. Edit distances with swaps are slow, so only for pairs that pass cheaper tests which such pairs pass too: a
-    swap is two plain edits."""
+def _typo(column: str, edits: int) -> str:
+    """At most so many letters wrong; where one is, two neighbours may be swapped instead.
+
+    Edit distances are slow, those that know swaps slowest. Two texts of one size mostly differ in places that can be counted; a distance is asked
+    only where letters may have moved, of texts that are alike anyway.
+    """
     left, right = f"{column}_l", f"{column}_r"
-    near = f"abs(length({left}) - length({right})) <= {edits} and jaro_similarity({left}, {right}) >= {floor}"
-    return f"case when {near} and levenshtein({left}, {right}) <= {2 * edits} then damerau_levenshtein({left}, {right}) <= {edits} else false end"
+    wrong = f"mismatches({left}, {right})"
+    near = f"abs(strlen({left}) - strlen({right})) <= {edits} and jaro_similarity({left}, {right}) >= {ALIKE}"
+    moved = f"when {near} then levenshtein({left}, {right}) <= {edits} else false"
+    if edits == 1:
+        placed = f"when {wrong} = 2 then damerau_levenshtein({left}, {right}) <= 1 else false"
+    else:
+        placed = moved
+    return f"case when strlen({left}) = strlen({right}) then case when {wrong} <= {edits} then true {placed} end {moved} end"
 
 
 def _similar(left: str, right: str, floor: float) -> str:
@@ -115,9 +126,9 @@ def birth_date() -> Comparison:
         _missing("birth_date"),
         [
             _level("birth_date_l = birth_date_r", "same"),
-            _level(f"({swapped}) or {_typo('birth_date', 1, 0.9)}", "one digit, or day and month swapped"),
+            _level(f"({swapped}) or {_typo('birth_date', 1)}", "one digit, or day and month swapped"),
             _level(f"{parts} = 2", "two of year, month, day"),
-            _level(_typo("birth_date", 2, 0.8), "two digits"),
+            _level(_typo("birth_date", 2), "two digits"),
             _level(near, "year within one"),
         ],
     )
