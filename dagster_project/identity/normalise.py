@@ -323,6 +323,7 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
         birth_date,
         nullif({_EMAIL_SQL}, '') as email,
         nullif(case when email_raw like '%_@_%' then split_part(mailbox, '+', 1) end, '') as mailbox,
+        case when email_raw like '%_@_%' then translate(split_part(mailbox, '+', 1), '0123456789', '') end as mailbox_letters,
         case
             when length(digits) < 6 then null
             when is_international then '+' || ltrim(digits, '0')
