@@ -45,7 +45,7 @@ def _missing(column: str) -> str:
     return f"{column}_l is null or {column}_r is null"
 
 
-def _typo(column: str, edits: int) -> str:
+def typo(column: str, edits: int) -> str:
     """At most so many letters wrong; where one is, two neighbours may be swapped instead.
 
     Edit distances are slow, those that know swaps slowest. Two texts of one size mostly differ in places that can be counted; a distance is asked
@@ -55,10 +55,8 @@ def _typo(column: str, edits: int) -> str:
     wrong = f"mismatches({left}, {right})"
     near = f"abs(strlen({left}) - strlen({right})) <= {edits} and jaro_similarity({left}, {right}) >= {ALIKE}"
     moved = f"when {near} then levenshtein({left}, {right}) <= {edits} else false"
-    if edits == 1:
-        placed = f"when {wrong} = 2 then damerau_levenshtein({left}, {right}) <= 1 else false"
-    else:
-        placed = moved
+    swapped = f"when {wrong} = 2 then damerau_levenshtein({left}, {right}) <= 1 else false"
+    placed = swapped if edits == 1 else moved
     return f"case when strlen({left}) = strlen({right}) then case when {wrong} <= {edits} then true {placed} end {moved} end"
 
 
@@ -79,7 +77,7 @@ def given_name() -> Comparison:
             _level("given_l = given_r", "same", "given"),
             _level("list_has_any(given_roots_l, given_roots_r)", "pet name"),
             _level("given_l = family_r or family_l = given_r", "swapped with family name"),
-            _level(f"{_similar('given_l', 'given_r', 0.92)} or (length(given_l) > 2 and {_typo('given', 1)})", "typo"),
+            _level(f"{_similar('given_l', 'given_r', 0.92)} or (length(given_l) > 2 and {typo('given', 1)})", "typo"),
             _level(initial, "initial or part"),
             _level(_similar("given_l", "given_r", 0.8), "similar"),
             _level(
@@ -103,7 +101,7 @@ def family_name() -> Comparison:
         [
             _level("family_l = family_r", "same", "family"),
             _level("given_l = family_r or family_l = given_r", "swapped with given name"),
-            _level(f"{_similar('family_l', 'family_r', 0.92)} or (length(family_l) > 2 and {_typo('family', 1)})", "typo"),
+            _level(f"{_similar('family_l', 'family_r', 0.92)} or (length(family_l) > 2 and {typo('family', 1)})", "typo"),
             _level(part, "part"),
             _level(_similar("family_l", "family_r", 0.8), "similar"),
             _level(
@@ -129,9 +127,9 @@ def birth_date() -> Comparison:
         _missing("birth_date"),
         [
             _level("birth_date_l = birth_date_r", "same"),
-            _level(f"({swapped}) or {_typo('birth_date', 1)}", "one digit, or day and month swapped"),
+            _level(f"({swapped}) or {typo('birth_date', 1)}", "one digit, or day and month swapped"),
             _level(f"{parts} = 2", "two of year, month, day"),
-            _level(_typo("birth_date", 2), "two digits"),
+            _level(typo("birth_date", 2), "two digits"),
             _level(near, "year within one"),
         ],
     )
@@ -150,9 +148,9 @@ def email() -> Comparison:
         [
             _level("email_l = email_r", "same"),
             _level("mailbox_l = mailbox_r and length(mailbox_l) > 4", "same mailbox, other provider"),
-            _level(f"{numbered} and {_similar('mailbox_letters_l', 'mailbox_letters_r', 0.92)} and {OTHER_DIGITS}", "other digits"),
-            _level(f"{_typo('email', 2)}", "typo"),
-            _level(f"{_similar('email_l', 'email_r', 0.9)} and {_typo('email', 6)}", "several typos"),
+            _level(f"{numbered} and {_similar('mailbox_letters_l', 'mailbox_letters_r', 0.8)} and {OTHER_DIGITS}", "other digits"),
+            _level(f"{typo('email', 2)}", "typo"),
+            _level(f"{_similar('email_l', 'email_r', 0.9)} and {typo('email', 6)}", "several typos"),
             _level(f"{_similar('mailbox_l', 'mailbox_r', 0.88)}", "similar mailbox"),
         ],
     )
@@ -160,9 +158,9 @@ def email() -> Comparison:
 
 def code(column: str, edits: int) -> Comparison:
     """Phone, national id and other numbers: exact, one slip, up to `edits` slips."""
-    levels = [_level(f"{column}_l = {column}_r", "same"), _level(_typo(column, 1), "one slip")]
+    levels = [_level(f"{column}_l = {column}_r", "same"), _level(typo(column, 1), "one slip")]
     if edits > 1:
-        levels.append(_level(_typo(column, edits), f"up to {edits} slips"))
+        levels.append(_level(typo(column, edits), f"up to {edits} slips"))
     return _comparison(column, _missing(column), levels)
 
 
@@ -178,7 +176,7 @@ def street() -> Comparison:
         _missing("street_key"),
         [
             _level("street_key_l = street_key_r", "same"),
-            _level(_typo("street", 2), "typo"),
+            _level(typo("street", 2), "typo"),
             _level(most, "most words"),
             _level(f"{_similar('street_l', 'street_r', 0.85)}", "similar"),
         ],
@@ -187,15 +185,15 @@ def street() -> Comparison:
 
 def place() -> Comparison:
     """Postcode, city and country as one comparison, because one follows from the other."""
-    city = f"({_typo('city', 1)} or {_similar('city_l', 'city_r', 0.85)})"
+    city = f"({typo('city', 1)} or {_similar('city_l', 'city_r', 0.85)})"
     return _comparison(
         "place",
         "(postcode_l is null or postcode_r is null) and (city_l is null or city_r is null) and (country_l is null or country_r is null)",
         [
             _level("postcode_l = postcode_r", "same postcode", "postcode"),
-            _level(f"{_typo('postcode', 1)} and {city}", "postcode typo, same city"),
+            _level(f"{typo('postcode', 1)} and {city}", "postcode typo, same city"),
             _level("city_l = city_r", "same city", "city"),
-            _level(_typo("postcode", 1), "postcode typo"),
+            _level(typo("postcode", 1), "postcode typo"),
             _level(city, "city typo"),
             _level("country_l = country_r", "same country"),
         ],
