@@ -10,7 +10,7 @@ one. The truth is read after matching and only to score it.
     pair_*      of all pairs of records said to be one person, how many are (precision); of all true pairs, how many were said (recall)
     cluster_*   a cluster is right when it holds exactly the records of one person: right clusters among those found (precision)
                 and among the true ones (recall); people with one record count too
-    bcubed_*    B-cubed (Bagga and Baldwin 1998): for the mean record, how many of the records it was put with are its person's (precision),
+    bcubed_*    (in the table alone) B-cubed (Bagga and Baldwin 1998): for the mean record, how many of the records it was put with are its person's (precision),
                 and how many of its person's records it was put with (recall); a big cluster that misses one record is nearly right here
     seconds     training included (ours and Splink), from the table in memory to clusters; each contender in a process of its own
     peak_mb     the highest resident memory of that process, libraries included
@@ -40,14 +40,33 @@ from dagster_project.identity.splink_model import train
 
 JOINED = ("given_name", "family_name", "full_name", "street")
 KINDS = ("pair", "cluster", "bcubed")
+JSON_KEYS = (*(f"{kind}_{measure}" for kind in ("pair", "cluster") for measure in ("precision", "recall", "f1")), "seconds", "peak_mb")
 Clusters = dict[str, str]
+
+
+def read_map(path: Path) -> dict[str, str]:
+    """The role of each column. Raises ValueError when the file is no YAML of `column: role`."""
+    try:
+        mapped = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ValueError(f"{path}:{line}: no YAML ({error.problem})") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise ValueError(f"{path}: no YAML") from None
+    except OSError:
+        raise ValueError(f"{path}: there is no such file") from None
+    if not isinstance(mapped, dict) or any(isinstance(role, dict | list) for role in mapped.values()):
+        raise ValueError(f"{path}: a line `column: role` per column is needed")
+    return {str(column): str(role) for column, role in mapped.items() if role is not None}
 
 
 def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: str | None) -> tuple[pa.Table, Clusters]:
     """Read the files into `records` (see `normalise`; source is the file's number) and the true person of each record id.
 
-    Raises ValueError for a role that does not exist, or a column that no file has.
+    Raises ValueError for a role that does not exist, a column that no file has, or a file that is no table.
     """
+    if pattern and not re.compile(pattern).groups:
+        raise ValueError(f"--truth-pattern {pattern}: put the part that says who a record is in parentheses")
     unknown = sorted({role for role in roles.values() if role not in (*ROLES, "id")})
     if unknown:
         raise ValueError(f"unknown roles {unknown}: use id, {', '.join(ROLES)}")
@@ -56,16 +75,21 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
     with duckdb.connect() as con:
         for number, path in enumerate(paths):
             reader = "read_csv(?, all_varchar = true)" if path.suffix == ".csv" else "read_parquet(?)"
-            con.execute(f"create or replace temp table file as select *, row_number() over () as row_number from {reader}", [str(path)])
+            if not path.is_file():
+                raise ValueError(f"{path}: there is no such file")
+            try:
+                con.execute(f"create or replace temp table file as from {reader}", [str(path)])
+            except duckdb.Error as error:
+                raise ValueError(f"{path}: no readable {'CSV' if path.suffix == '.csv' else 'Parquet'} file ({one_line(error)})") from None
             names = [row[0] for row in con.execute("describe file").fetchall()]
             if truth not in names:
-                raise ValueError(f"{path}: no column {truth}, has {', '.join(names[:-1])}")
+                raise ValueError(f"{path}: no column {truth}, has {', '.join(names)}")
             columns: dict[str, list[str]] = defaultdict(list)
             for column, role in roles.items():
                 if column in names:
                     found.add(column)
                     columns[role].append('nullif(trim(cast("' + column.replace('"', '""') + "\" as varchar)), '')")
-            identifier = columns.pop("id", ["cast(row_number as varchar)"])[0]
+            identifier = columns.pop("id", ["cast(file.rowid + 1 as varchar)"])[0]
             selected = [f"'{number}:' || {identifier} as record_id", f"'{number}' as source"]
             for role, parts in sorted(columns.items()):
                 if role in JOINED:
@@ -74,10 +98,15 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
                     selected.extend(f"{part} as other{f'_{index}' if index else ''}" for index, part in enumerate(parts))
                 else:
                     selected.append(f"coalesce({', '.join(parts)}) as {role}")
-            tables.append(con.execute(f"select {', '.join(selected)} from file order by row_number").to_arrow_table())
-            rows, ids = con.execute(f"select count(*), count(distinct {identifier}) from file").fetchone() or (0, 0)
+            tables.append(con.execute(f"select {', '.join(selected)} from file order by file.rowid").to_arrow_table())
+            rows, ids, empty = con.execute(
+                f"select count(*), count(distinct {identifier}), count(*) filter ({identifier} is null) from file"
+            ).fetchone() or (0, 0, 0)
             if rows != ids:
-                raise ValueError(f"{path}: the column of role id must name each record once, and has {ids:,} names for {rows:,} records")
+                said = f"{ids:,} names for {rows:,} records, {empty:,} of them without one"
+                raise ValueError(
+                    f"{path}: the column of role id must name each record once, and has {said}: map another column to id, or none"
+                )
             people = con.execute(f"select '{number}:' || {identifier}, cast(\"{truth}\" as varchar) from file").fetchall()
             for record, person in people:
                 matched = re.search(pattern, person) if pattern and person else None
@@ -86,6 +115,11 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
     if missing:
         raise ValueError(f"no file has the columns {missing} of the map")
     return pa.concat_tables(tables, promote_options="default"), true
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, without the statement or the text that it shows beside it."""
+    return " ".join(str(error).split("\n\nLINE", 1)[0].split())
 
 
 def ratios_of(precision: float, recall: float) -> tuple[float, float, float]:
@@ -270,13 +304,9 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     paths = [chosen.data, *([chosen.links] if chosen.links else [])]
     try:
-        mapped = yaml.safe_load(chosen.map.read_text())
-        if not isinstance(mapped, dict):
-            raise ValueError(f"{chosen.map}: a mapping of column: role is needed")
-        roles = {str(column): str(role) for column, role in mapped.items() if role is not None}
-        records, true = read_records(paths, roles, chosen.truth, chosen.truth_pattern)
-    except (OSError, ValueError, yaml.YAMLError, duckdb.Error, re.error) as error:
-        print(f"benchmarks.identity: {error}", file=sys.stderr)
+        records, true = read_records(paths, read_map(chosen.map), chosen.truth, chosen.truth_pattern)
+    except (OSError, ValueError, duckdb.Error, re.error) as error:
+        print(f"benchmarks.identity: {one_line(error)}", file=sys.stderr)
         return 2
     results: dict[str, dict[str, float | None]] = {}
     failed = False
@@ -288,7 +318,7 @@ def main(arguments: list[str] | None = None) -> int:
             failed |= name == "ours"
             results[name] = dict.fromkeys((*score({}, {}), "seconds", "peak_mb"))
     if chosen.as_json:
-        print(json.dumps(results))
+        print(json.dumps({name: {key: value for key, value in row.items() if key in JSON_KEYS} for name, row in results.items()}))
     else:
         print(f"{records.num_rows:,} records, {len(set(true.values())):,} people, {len(paths)} file(s)")
         print(

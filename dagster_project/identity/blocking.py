@@ -117,7 +117,7 @@ EVERYTHING = BlockingKey("everything", (), "''", "a small file")
 
 # In files above this size a pair found by wide keys alone must look alike somewhere before the costly comparisons; a missing name
 # does not decide.
-BIG_FILE = 20_000
+BIG_FILE = 5_000
 
 
 def pair_budget(key: BlockingKey, records: int) -> int:

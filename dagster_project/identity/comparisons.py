@@ -11,6 +11,11 @@ from typing import Any
 
 # However rare a value is, it counts as no rarer than this: one in so many may be a typo.
 SMALLEST_SHARE = 1e-5
+# Texts with a letter or two wrong are at least so similar (Jaro), but for very short ones.
+ALIKE = 0.8
+# The e-mail's level `other digits`, counted from 0 = different.
+OTHER_DIGITS_LEVEL = 4
+OTHER_DIGITS = "translate(mailbox_l, mailbox_letters_l, '') <> translate(mailbox_r, mailbox_letters_r, '')"
 
 Level = dict[str, Any]
 Comparison = dict[str, Any]
@@ -40,12 +45,19 @@ def _missing(column: str) -> str:
     return f"{column}_l is null or {column}_r is null"
 
 
-def _typo(column: str, edits: int, floor: float = 0.75) -> str:
-    """At most so many letters wrong. Edit distances with swaps are slow, so only for pairs that pass cheaper tests which such pairs pass too: a
-    swap is two plain edits."""
+def typo(column: str, edits: int) -> str:
+    """At most so many letters wrong; where one is, two neighbours may be swapped instead.
+
+    Edit distances are slow, those that know swaps slowest. Two texts of one size mostly differ in places that can be counted; a distance is asked
+    only where letters may have moved, of texts that are alike anyway.
+    """
     left, right = f"{column}_l", f"{column}_r"
-    near = f"abs(length({left}) - length({right})) <= {edits} and jaro_similarity({left}, {right}) >= {floor}"
-    return f"case when {near} and levenshtein({left}, {right}) <= {2 * edits} then damerau_levenshtein({left}, {right}) <= {edits} else false end"
+    wrong = f"mismatches({left}, {right})"
+    near = f"abs(strlen({left}) - strlen({right})) <= {edits} and jaro_similarity({left}, {right}) >= {ALIKE}"
+    moved = f"when {near} then levenshtein({left}, {right}) <= {edits} else false"
+    swapped = f"when {wrong} = 2 then damerau_levenshtein({left}, {right}) <= 1 else false"
+    placed = swapped if edits == 1 else moved
+    return f"case when strlen({left}) = strlen({right}) then case when {wrong} <= {edits} then true {placed} end {moved} end"
 
 
 def _similar(left: str, right: str, floor: float) -> str:
@@ -65,7 +77,7 @@ def given_name() -> Comparison:
             _level("given_l = given_r", "same", "given"),
             _level("list_has_any(given_roots_l, given_roots_r)", "pet name"),
             _level("given_l = family_r or family_l = given_r", "swapped with family name"),
-            _level(f"{_similar('given_l', 'given_r', 0.92)} or (length(given_l) > 2 and {_typo('given', 1)})", "typo"),
+            _level(f"{_similar('given_l', 'given_r', 0.92)} or (length(given_l) > 2 and {typo('given', 1)})", "typo"),
             _level(initial, "initial or part"),
             _level(_similar("given_l", "given_r", 0.8), "similar"),
             _level(
@@ -89,7 +101,7 @@ def family_name() -> Comparison:
         [
             _level("family_l = family_r", "same", "family"),
             _level("given_l = family_r or family_l = given_r", "swapped with given name"),
-            _level(f"{_similar('family_l', 'family_r', 0.92)} or (length(family_l) > 2 and {_typo('family', 1)})", "typo"),
+            _level(f"{_similar('family_l', 'family_r', 0.92)} or (length(family_l) > 2 and {typo('family', 1)})", "typo"),
             _level(part, "part"),
             _level(_similar("family_l", "family_r", 0.8), "similar"),
             _level(
@@ -115,24 +127,30 @@ def birth_date() -> Comparison:
         _missing("birth_date"),
         [
             _level("birth_date_l = birth_date_r", "same"),
-            _level(f"({swapped}) or {_typo('birth_date', 1, 0.9)}", "one digit, or day and month swapped"),
+            _level(f"({swapped}) or {typo('birth_date', 1)}", "one digit, or day and month swapped"),
             _level(f"{parts} = 2", "two of year, month, day"),
-            _level(_typo("birth_date", 2, 0.8), "two digits"),
+            _level(typo("birth_date", 2), "two digits"),
             _level(near, "year within one"),
         ],
     )
 
 
 def email() -> Comparison:
-    """Exact, typo, same mailbox at another provider, similar mailbox."""
+    """Exact, alike but for the digits, typo, same mailbox at another provider, similar mailbox.
+
+    Digits tell mailboxes of one name apart (`anna.smith12`, `anna.smith31`), so other ones are a level of their own, before typos: what it says is
+    learned, and between two who share a name it speaks against.
+    """
+    numbered = "length(mailbox_letters_l) < length(mailbox_l) and length(mailbox_letters_r) < length(mailbox_r) and mailbox_l <> mailbox_r"
     return _comparison(
         "email",
         _missing("email"),
         [
             _level("email_l = email_r", "same"),
-            _level(f"{_typo('email', 2)}", "typo"),
             _level("mailbox_l = mailbox_r and length(mailbox_l) > 4", "same mailbox, other provider"),
-            _level(f"{_similar('email_l', 'email_r', 0.9)} and {_typo('email', 6)}", "several typos"),
+            _level(f"{numbered} and {_similar('mailbox_letters_l', 'mailbox_letters_r', 0.8)} and {OTHER_DIGITS}", "other digits"),
+            _level(f"{typo('email', 2)}", "typo"),
+            _level(f"{_similar('email_l', 'email_r', 0.9)} and {typo('email', 6)}", "several typos"),
             _level(f"{_similar('mailbox_l', 'mailbox_r', 0.88)}", "similar mailbox"),
         ],
     )
@@ -140,9 +158,9 @@ def email() -> Comparison:
 
 def code(column: str, edits: int) -> Comparison:
     """Phone, national id and other numbers: exact, one slip, up to `edits` slips."""
-    levels = [_level(f"{column}_l = {column}_r", "same"), _level(_typo(column, 1), "one slip")]
+    levels = [_level(f"{column}_l = {column}_r", "same"), _level(typo(column, 1), "one slip")]
     if edits > 1:
-        levels.append(_level(_typo(column, edits), f"up to {edits} slips"))
+        levels.append(_level(typo(column, edits), f"up to {edits} slips"))
     return _comparison(column, _missing(column), levels)
 
 
@@ -158,7 +176,7 @@ def street() -> Comparison:
         _missing("street_key"),
         [
             _level("street_key_l = street_key_r", "same"),
-            _level(_typo("street", 2), "typo"),
+            _level(typo("street", 2), "typo"),
             _level(most, "most words"),
             _level(f"{_similar('street_l', 'street_r', 0.85)}", "similar"),
         ],
@@ -167,15 +185,15 @@ def street() -> Comparison:
 
 def place() -> Comparison:
     """Postcode, city and country as one comparison, because one follows from the other."""
-    city = f"({_typo('city', 1)} or {_similar('city_l', 'city_r', 0.85)})"
+    city = f"({typo('city', 1)} or {_similar('city_l', 'city_r', 0.85)})"
     return _comparison(
         "place",
         "(postcode_l is null or postcode_r is null) and (city_l is null or city_r is null) and (country_l is null or country_r is null)",
         [
             _level("postcode_l = postcode_r", "same postcode", "postcode"),
-            _level(f"{_typo('postcode', 1)} and {city}", "postcode typo, same city"),
+            _level(f"{typo('postcode', 1)} and {city}", "postcode typo, same city"),
             _level("city_l = city_r", "same city", "city"),
-            _level(_typo("postcode", 1), "postcode typo"),
+            _level(typo("postcode", 1), "postcode typo"),
             _level(city, "city typo"),
             _level("country_l = country_r", "same country"),
         ],

@@ -83,12 +83,12 @@ def match_share(patterns: Patterns, parameters: Parameters, start: float, use: N
     return share
 
 
-def _at_most(m: NDArray[np.float64], ceiling: float) -> NDArray[np.float64]:
-    """m with at most `ceiling` on the level `different`, the rest spread in proportion."""
-    if m[0] <= ceiling:
+def _at_most(m: NDArray[np.float64], level: int, ceiling: float) -> NDArray[np.float64]:
+    """m with at most `ceiling` on a level, the rest spread in proportion."""
+    if m[level] <= ceiling:
         return m
-    lowered = np.asarray(m * (1 - ceiling) / (1 - m[0]), dtype=np.float64)
-    lowered[0] = ceiling
+    lowered = np.asarray(m * (1 - ceiling) / (1 - m[level]), dtype=np.float64)
+    lowered[level] = ceiling
     return lowered
 
 
@@ -111,11 +111,11 @@ def kindred_u(block: Block, parameters: Parameters, index: int) -> tuple[NDArray
     return _capped(u, parameters.m[index]), share
 
 
-def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: dict[int, float] | None = None) -> Parameters:
+def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: dict[tuple[int, int], float] | None = None) -> Parameters:
     """Estimate m and u of comparisons with `sizes` levels each from random pairs and from blocks of likely matches.
 
     m comes from the blocks (each leaves out the comparisons its key decides), u from the random pairs less the matches among
-    them, in turns until settled. `ceilings` bounds, per comparison, how often a match differs in it altogether.
+    them, in turns until settled. `ceilings` bounds how often a match has a level of a comparison (their numbers, level 0 = different).
     """
     m = [_prior_m(size) for size in sizes]
     u = [_shares(random, random.counts, index, size) + PRIOR_U for index, size in enumerate(sizes)]
@@ -132,7 +132,9 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: 
             block_share[number] = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
             for index in np.flatnonzero(block.estimated).tolist():
                 matched[index] += _shares(block.patterns, weights, index, sizes[index])
-        m = [_at_most(shares / shares.sum(), (ceilings or {}).get(index, 1.0)) for index, shares in enumerate(matched)]
+        m = [shares / shares.sum() for shares in matched]
+        for (index, level), ceiling in (ceilings or {}).items():
+            m[index] = _at_most(m[index], level, ceiling)
         odds = _log_odds(random, Parameters(m, u), every) + np.log(random_share / (1 - random_share))
         weights = random.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
         random_share = float(np.clip(weights.sum() / max(random.counts.sum(), 1.0), 1e-9, 0.5))

@@ -198,13 +198,18 @@ def said_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> pa.Ta
     ).to_arrow_table()
 
 
-# Pairs between which something says "one person", of records that are two customers now.
+# Pairs between which something says "one person", of records that are two customers now. An anti join of equal anchors: asked for different ones,
+# DuckDB may join all records with all others first.
 APART = """
-select edges.*
-from identity.edges as edges
-inner join identity.stood as l on edges.record_a = l.record_id
-inner join identity.stood as r on edges.record_b = r.record_id
-where edges.known_until is null and l.anchor <> r.anchor
+with stood as (
+    select edges.*, l.anchor
+    from identity.edges as edges
+    inner join identity.stood as l on edges.record_a = l.record_id
+    where edges.known_until is null
+)
+select stood.* exclude (anchor)
+from stood
+anti join identity.stood as r on stood.record_b = r.record_id and stood.anchor = r.anchor
 """
 
 

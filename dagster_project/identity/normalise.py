@@ -244,7 +244,8 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
     for short, word in sorted(STREET_WORDS.items()):
         street = f"replace({street}, ' {short} ', ' {word} ')"
     is_short = f"regexp_matches(street_text, '(?:^| )(?:{'|'.join(STREET_WORDS)})(?: |$)')"
-    particle = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
+    particles = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
+    family_words = f"(?:^| )({particles}\\S+)$"
     title = "^(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) "
     return f"""
     create or replace temp table {into} as
@@ -281,12 +282,12 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
             coalesce(
                 given_text,
                 case
-                    when full_text like '% %' then trim(regexp_replace(full_text, '{particle}\\S+$', ''))
+                    when full_text like '% %' then trim(regexp_replace(full_text, '{family_words}', ''))
                     when family_text is null then full_text
                 end
             ) as given_found,
             coalesce(
-                family_text, case when full_text like '% %' then regexp_extract(full_text, '({particle}\\S+)$', 1) end
+                family_text, case when full_text like '% %' then regexp_extract(full_text, '{family_words}', 1) end
             ) as family_found,
             split_part(email_raw, '@', -1) as domain,
             regexp_replace(email_raw, '@[^@]*$', '') as mailbox,
@@ -323,6 +324,7 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
         birth_date,
         nullif({_EMAIL_SQL}, '') as email,
         nullif(case when email_raw like '%_@_%' then split_part(mailbox, '+', 1) end, '') as mailbox,
+        case when email_raw like '%_@_%' then translate(split_part(mailbox, '+', 1), '0123456789', '') end as mailbox_letters,
         case
             when length(digits) < 6 then null
             when is_international then '+' || ltrim(digits, '0')

@@ -13,7 +13,9 @@ from dagster_project.identity.weights import level_sql
 
 # What a row of `normalised` is, beside what identifies a person.
 ABOUT = ("record_id", "known_at", "source", "owner", "position")
-RANDOM_PAIRS = 1_000_000
+# Every pair of a small file, else so many drawn.
+ALL_PAIRS = 1_000_000
+RANDOM_PAIRS = 300_000
 BLOCK_PAIRS = 100_000
 SEED = 20_260_101
 
@@ -53,7 +55,7 @@ def count_patterns(con: duckdb.DuckDBPyConnection, model: dict[str, Any], pairs:
 def write_random_pairs(con: duckdb.DuckDBPyConnection, across_sources: bool) -> None:
     """Temp table `random_pairs`: every pair of a small file, else RANDOM_PAIRS drawn with a fixed seed."""
     records = (con.execute("select count(*) from normalised").fetchone() or (0,))[0]
-    if records * (records - 1) // 2 <= RANDOM_PAIRS:
+    if records * (records - 1) // 2 <= ALL_PAIRS:
         left, right = np.triu_indices(records, 1)
     else:
         left, right = np.random.default_rng(SEED).integers(0, records, size=(2, RANDOM_PAIRS))

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from dagster_project.identity import comparisons
 from dagster_project.identity.blocking import Limits, limits_for, write_pairs
-from dagster_project.identity.comparisons import SMALLEST_SHARE
+from dagster_project.identity.comparisons import OTHER_DIGITS_LEVEL, SMALLEST_SHARE
 from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, kindred_u, match_share
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.patterns import count_patterns, known_columns, write_block, write_random_pairs
@@ -58,7 +58,13 @@ KINDRED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("given", "given", ("given_name",)),
     ("family", "family", ("family_name",)),
 )
-OTHER_GIVEN_NAME = 0.03
+# One person differs so often at most in what is theirs alone (the level `different`). In a file where nobody is twice, learning would else take
+# namesakes for one person who has two of everything.
+DIFFERENT = {"given_name": 0.2, "birth_date": 0.2, "national_id": 0.3, "email": 0.6}
+# By comparison and level, where no birth date and no id tell relatives who share a mailbox, or namesakes with numbered ones, from one person.
+BLIND = {("given_name", 0): 0.03, ("email", OTHER_DIGITS_LEVEL): 0.05}
+# The most that a mailbox says between two who share a name, where the file has nothing else to learn it from: level 0 = different, up to same.
+KINDRED_AT_MOST = (np.inf, 0.0, 0.0, np.inf, -4.0, np.inf, np.inf)
 HOUSEHOLD_SHARE = (0.25, 0.9995)
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
 
@@ -123,9 +129,9 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
                 open_ &= ~estimated if len(blocks) > 1 else True
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
-        # Without a birth date or an id nothing tells relatives who share a mailbox from one person with two given names.
-        blind = not {"birth_date", "national_id"} & set(names)
-        ceilings = {index: OTHER_GIVEN_NAME for index, name in enumerate(names) if blind and name == "given_name"}
+        ceilings = {(index, 0): DIFFERENT[name] for index, name in enumerate(names) if name in DIFFERENT}
+        if not {"birth_date", "national_id"} & set(names):
+            ceilings |= {(names.index(name), level): ceiling for (name, level), ceiling in BLIND.items() if name in names}
         parameters = estimate(random, blocks, sizes, ceilings)
         kindred = _kindred(con, model, parameters, columns, across_sources)
         limits = limits_for(con, columns)
@@ -180,9 +186,12 @@ def _kindred(
     people (level 0 first), for "both" also the odds of one person (log2) and what the two names weigh there on average."""
     names = [comparison["output_column_name"] for comparison in model["comparisons"]]
     found: dict[str, dict[str, Any]] = {}
-    if not {"given_name", "family_name", "email"} <= set(names) or len(names) < 4:
+    if not {"given_name", "family_name", "email"} <= set(names):
         return found
     email = names.index("email")
+    if len(names) == 3:
+        weights = np.minimum(np.log2(parameters.m[email] / parameters.u[email]), KINDRED_AT_MOST)
+        return {which: {"email": [round(float(weight), 3) for weight in weights]} for which, _, _ in KINDRED}
     for which, key, decided in KINDRED:
         write_block(con, key, across_sources)
         patterns = count_patterns(con, model, "block_pairs")
@@ -323,7 +332,7 @@ def _namesake_weight(weights: dict[str, str], kindred: dict[str, dict[str, Any]]
             continue
         levels = " ".join(f"when {level} then {weight}" for level, weight in enumerate(kindred[which]["email"]))
         mailbox = f"case found.level_email {levels} else 0 end"
-        if which == "both":
+        if "start" in kindred[which]:
             start = f"{kindred[which]['start']} + {weights['given_name']} + {weights['family_name']} - {kindred[which]['names']}"
             others = [weight for name, weight in weights.items() if name not in ("given_name", "family_name", "email")]
             cases.append(f"when {condition} then {' + '.join([start, *others, mailbox])}")

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.identity.comparing import compare
+from dagster_project.identity.comparisons import typo
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.rules import vendor_rule
 
@@ -83,6 +84,45 @@ def test_a_phone_gets_the_form_phonenumbers_gives_it(written: str, country: str)
 )
 def test_a_field_has_one_form_for_matching(column: str, fields: dict[str, str], form: str) -> None:
     assert canonical(column, **fields) == form
+
+
+@pytest.mark.parametrize(
+    ("written", "given", "family"),
+    [
+        ("Peter Woodford", "peter", "woodford"),
+        ("Olga St Clair", "olga", "st clair"),
+        ("Ivan Hall", "ivan", "hall"),
+        ("Anna van der Berg", "anna", "van der berg"),
+        ("van Berg", None, "van berg"),
+        ("Smith, Gabriel", "gabriel", "smith"),
+        ("Cher", "cher", None),
+    ],
+)
+def test_a_full_name_is_split_before_the_words_of_the_family_name(written: str, given: str | None, family: str | None) -> None:
+    assert (canonical("given", full_name=written), canonical("family", full_name=written)) == (given, family)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "edits", "is_typo"),
+    [
+        ("19800412", "19800413", 1, True),
+        ("19800412", "19804012", 1, True),
+        ("19800412", "19840012", 1, False),
+        ("katherine", "katherne", 1, True),
+        ("katherine", "kathrne", 1, False),
+        ("katherine", "kathrne", 2, True),
+        ("+447912345678", "+447923456781", 2, True),
+        ("+447912345678", "+447987654321", 2, False),
+        ("ann", "bob", 2, False),
+    ],
+)
+def test_a_typo_is_a_letter_or_two_wrong_moved_or_missing(left: str, right: str, edits: int, is_typo: bool) -> None:
+    values = duckdb.values([left, right]).project("col0 as text_l, col1 as text_r")
+    found = [
+        values.project(typo("text", edits)).fetchone(),
+        values.project("text_r as text_l, text_l as text_r").project(typo("text", edits)).fetchone(),
+    ]
+    assert found == [(is_typo,), (is_typo,)]
 
 
 def test_names_in_swapped_order_share_a_key() -> None:
