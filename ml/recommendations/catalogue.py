@@ -19,7 +19,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from ml.recommendations.history import Bools, Floats, Ints, days_of
 from ml.recommendations.neighbours import top_per_row
 
-CONTENT_CHUNK = 2_000
+# Of the comparisons of texts, as many as fit into memory together.
+ENTRIES_AT_ONCE = 20_000_000
 WORD = re.compile(r"\b[^\W\d_]{2,}\b")
 
 
@@ -62,15 +63,40 @@ class Catalogue:
         return self.alike(np.arange(len(self.texts)))
 
     def alike(self, anchors: Ints, count: int = 30) -> sparse.csr_matrix:
-        """Anchors x products, the ``count`` most alike each; ties go to the smaller code."""
-        blocks = []
-        for start in range(0, len(anchors), CONTENT_CHUNK):
-            chosen = anchors[start : start + CONTENT_CHUNK]
-            block = (self.vectors[chosen] @ self.vectors.T).tocoo()
-            other = block.col != chosen[block.row]
-            kept = sparse.csr_matrix((block.data[other], (block.row[other], block.col[other])), shape=block.shape)
-            blocks.append(top_per_row(kept, count))
-        return sparse.vstack(blocks).tocsr() if blocks else sparse.csr_matrix((0, len(self.texts)), dtype=np.float32)
+        """Anchors x products, the ``count`` most alike each; ties go to the smaller code.
+
+        Products that say the same are compared once: of each text its first products suffice, and of the texts the nearest.
+        """
+        firsts, text, members, starts = self.said
+        asked, row_of = np.unique(text[anchors], return_inverse=True)
+        vectors = self.vectors[firsts]
+        # A row of the product has at most as many entries as its words have texts.
+        entries = (vectors != 0).astype(np.int64)[asked] @ np.bincount(vectors.indices, minlength=vectors.shape[1])
+        ends = np.searchsorted(np.cumsum(entries), np.arange(1, int(entries.sum()) // ENTRIES_AT_ONCE + 2) * ENTRIES_AT_ONCE, "right")
+        blocks = [part for part in np.split(asked, np.unique(ends)) if len(part)]
+        nearest = [top_per_row((vectors[part] @ vectors.T).tocsr(), count + 1) for part in blocks]
+        near = sparse.vstack(nearest).tocsr() if nearest else sparse.csr_matrix((0, len(firsts)), dtype=np.float32)
+        # Each text's row becomes its products: those of the nearest texts, as many of each as could be shown.
+        pairs = near.tocoo()
+        sizes = np.minimum(starts[pairs.col + 1] - starts[pairs.col], count + 1)
+        place = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        product = members[np.repeat(starts[pairs.col], sizes) + place]
+        size = len(self.texts)
+        told = sparse.csr_matrix((np.repeat(pairs.data, sizes), (np.repeat(pairs.row, sizes), product)), shape=(len(asked), size))
+        own = top_per_row(told, count + 1)[row_of].tocoo()
+        other = own.col != anchors[own.row]
+        return top_per_row(sparse.csr_matrix((own.data[other], (own.row[other], own.col[other])), shape=(len(anchors), size)), count)
+
+    @cached_property
+    def said(self) -> tuple[Ints, Ints, Ints, Ints]:
+        """The first product of each text, in order; each product's text; and the products text by text, with where each text's begin."""
+        _, first, text = np.unique(np.array(self.texts, dtype=object), return_index=True, return_inverse=True)
+        order = np.argsort(first, kind="stable")
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        text = place[text]
+        members = np.argsort(text, kind="stable")
+        return first[order], text, members, np.searchsorted(text[members], np.arange(len(order) + 1))
 
 
 def read_catalogue(products: pa.Table, ids: NDArray[np.object_], as_of_day: float) -> Catalogue:

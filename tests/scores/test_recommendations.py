@@ -18,6 +18,7 @@ from benchmarks.recommendations import main as benchmark
 from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, recommend
 from ml.recommendations import strategies as strategies_module
 from ml.recommendations.candidates import FEATURE_NAMES, Candidates, best_columns
+from ml.recommendations.catalogue import Catalogue
 from ml.recommendations.history import read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
@@ -441,3 +442,19 @@ def test_many_customers_leave_it_to_a_part_of_them_which_products_belong_togethe
     assert candidates.learners(candidates.MOST_LEARNERS) is None
     some = candidates.learners(candidates.MOST_LEARNERS + 5)
     assert some is not None and some.sum() == candidates.MOST_LEARNERS
+
+
+def test_products_that_say_the_same_are_compared_once_and_as_if_each_were() -> None:
+    generator = np.random.default_rng(5)
+    words = np.array(["red", "blue", "cup", "pan", "tea", "rug"])
+    texts = tuple(" ".join(generator.choice(words, generator.integers(0, 4))) for _ in range(120))
+    none = np.zeros(len(texts))
+    catalogue = Catalogue(none > -1, none > -1, none.astype(np.int64), (), none, tuple(frozenset() for _ in texts), texts)
+    cosine = np.round((catalogue.vectors @ catalogue.vectors.T).toarray().astype(np.float64), 5)
+    np.fill_diagonal(cosine, 0.0)
+    found = catalogue.alike(np.array([7, 3, 110]), 9)
+    for row, product in enumerate((7, 3, 110)):
+        expected = [other for other in np.lexsort((np.arange(len(texts)), -cosine[product]))[:9] if cosine[product, other] > 0]
+        mine = found[row].tocoo()
+        assert sorted(mine.col) == sorted(expected)
+    assert len(catalogue.said[0]) == len(set(texts)) < len(texts)
