@@ -15,12 +15,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.preprocessing import normalize
 
 from ml.recommendations.history import Bools, Floats, Ints, days_of
 from ml.recommendations.neighbours import top_per_row
 
 # Of the comparisons of texts, as many as fit into memory together.
 ENTRIES_AT_ONCE = 20_000_000
+SHARED_BY = 2_000
 WORD = re.compile(r"\b[^\W\d_]{2,}\b")
 
 
@@ -47,15 +49,17 @@ class Catalogue:
 
     @cached_property
     def vectors(self) -> sparse.csr_matrix:
-        """Products x terms, rows of length one (or zero, where there is no text)."""
+        """Products x terms, rows of length one (or zero, where there is no text). A term that thousands of texts share tells none of them apart."""
         if not any(text.strip() for text in self.texts):
             return sparse.csr_matrix((len(self.texts), 1), dtype=np.float32)
         # "size:" and single letters carry stock keeping, not taste: terms have two letters or more.
         vectorizer = TfidfVectorizer(sublinear_tf=True, analyzer=WORD.findall, dtype=np.float32)
         try:
-            return vectorizer.fit_transform(self.texts).tocsr()
+            vectors = vectorizer.fit_transform(self.texts).tocsr()
         except ValueError:  # nothing but numbers and single letters
             return sparse.csr_matrix((len(self.texts), 1), dtype=np.float32)
+        shared = np.bincount(vectors[self.said[0]].indices, minlength=vectors.shape[1]) > SHARED_BY
+        return normalize(vectors @ sparse.diags((~shared).astype(np.float32))).tocsr() if shared.any() else vectors
 
     @cached_property
     def likeness(self) -> sparse.csr_matrix:

@@ -120,12 +120,18 @@ def cosine_neighbours(baskets: sparse.csr_matrix, per_product: int = 50, shrink:
 
 
 def top_per_row(matrix: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """Keep the ``count`` largest values of each row; ties go to the smaller column."""
+    """Keep the ``count`` largest values of each row; ties go to the smaller column. Rows may be as long as a catalogue: none is sorted."""
     matrix = matrix.tocsr()
+    matrix.sort_indices()
+    keep = np.ones(matrix.nnz, dtype=bool)
+    for row in np.flatnonzero(np.diff(matrix.indptr) > count):
+        start, end = matrix.indptr[row], matrix.indptr[row + 1]
+        values = matrix.data[start:end]
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        chosen = values > least
+        chosen[np.flatnonzero(values == least)[: count - int(chosen.sum())]] = True
+        keep[start:end] = chosen
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    order = np.lexsort((matrix.indices, -matrix.data, rows))
-    rank = np.arange(len(order)) - matrix.indptr[rows[order]]
-    keep = order[rank < count]
     return sparse.csr_matrix((matrix.data[keep], (rows[keep], matrix.indices[keep])), shape=matrix.shape)
 
 
