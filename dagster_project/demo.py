@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from importlib import import_module
 from pathlib import Path
 
+from dagster_project.failures import RunFailed
 from dagster_project.files import make_folder_whole, write_whole
 from dagster_project.progress import say
 from dagster_project.settings import DBT_PROJECT, REPOSITORY, TEMPLATES, Settings
@@ -17,7 +18,7 @@ from dagster_project.shop import Shop
 # How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
 DAYS = 4
 # What a run imports that takes seconds: Great Expectations; the definitions, with everything in them, are made at the same time.
-SLOW_TO_LOAD = "dagster_project.sources.suites"
+SLOW_TO_LOAD = ("dagster_project.runs", "dagster_project.sources.suites")
 
 
 @dataclass(frozen=True)
@@ -60,19 +61,16 @@ def simulate(settings: Settings, folder: Path, options: list[str]) -> None:
     command = [sys.executable, "-m", "simulator", str(folder), *options]
     with subprocess.Popen(command, cwd=REPOSITORY) as simulator:
         from dagster_project.definitions import build_definitions
-        from dagster_project.runs import RunFailed
 
         build_definitions(settings)
-        import_module(SLOW_TO_LOAD)
+        for name in SLOW_TO_LOAD:
+            import_module(name)
     if simulator.returncode:
         raise RunFailed(f"{' '.join(command[1:])} ended with {simulator.returncode}; what it said stands above.")
 
 
 def run_demo(settings: Settings, shop: Shop) -> Made:
     """Generate, build the last days, write the report. Nothing is done twice: the same code on the same store ends at once."""
-    from dagster_project.measurement.report import write_report
-    from dagster_project.runs import run_days
-
     assert shop.last_day is not None, "the demo's shop has a last day"
     days = [shop.last_day - timedelta(days=n) for n in reversed(range(DAYS))]
     report = settings.store / "report" / "index.html"
@@ -81,6 +79,9 @@ def run_demo(settings: Settings, shop: Shop) -> Made:
     if done.exists() and report.exists() and json.loads(done.read_text())["state"] == state:
         return Made([], report)
     generate_extracts(settings, shop)
+    from dagster_project.measurement.report import write_report
+    from dagster_project.runs import run_days
+
     run_days(settings, days)
     say("the report")
     report = write_report(settings)

@@ -10,6 +10,7 @@ import dagster as dg
 import yaml
 
 from dagster_project.definitions import DAILY_STAGES, RANGE_STAGES, build_definitions
+from dagster_project.failures import NothingToRun, RunFailed
 from dagster_project.files import write_whole
 from dagster_project.lease import hold
 from dagster_project.measurement.report import write_health
@@ -29,14 +30,6 @@ DAGSTER_YAML = {
     "python_logs": {"python_log_level": "CRITICAL"},
     "run_monitoring": {"enabled": True, "max_runtime_seconds": 6 * 3600},
 }
-
-
-class NothingToRun(ValueError):
-    """There is no day to build; the message says why."""
-
-
-class RunFailed(RuntimeError):
-    """A step failed; the message names it and the first cause."""
 
 
 def dagster_home(settings: Settings) -> Path:

@@ -89,9 +89,9 @@ def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
 @app.command()
 def demo(shop: ShopOption = None) -> None:
     """Make the demo shop, build its last days, and write a report to look at."""
+    # What takes seconds to load is loaded while the extracts are made.
     from dagster_project.demo import run_demo
-    from dagster_project.measurement.summary import summary_lines
-    from dagster_project.runs import RunFailed
+    from dagster_project.failures import RunFailed
     from dagster_project.shop import load_shop
 
     settings = settings_of(shop)
@@ -103,6 +103,8 @@ def demo(shop: ShopOption = None) -> None:
         raise Refused(str(error), EXIT_HELD) from None
     except RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
+    from dagster_project.measurement.summary import summary_lines
+
     for line in summary_lines(settings):
         console.print(line, highlight=False)
     if not made.days:
