@@ -17,7 +17,7 @@ from dagster_project.shop import Shop
 
 # How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
 DAYS = 4
-# What a run imports that takes seconds: Great Expectations; the definitions, with everything in them, are made at the same time.
+# What takes seconds to load: everything that a run needs, Dagster and dbt among it, and Great Expectations.
 SLOW_TO_LOAD = ("dagster_project.runs", "dagster_project.sources.suites")
 
 

@@ -144,3 +144,9 @@ def test_features_come_after_identity_for_which_past_days_are_learned_from_follo
     assert dg.AssetKey(["features", "int_product_shelves"]) in features
     for key in features:
         assert dg.AssetKey(["identity", "customer_links"]) in graph.get_ancestor_asset_keys(key), key
+
+
+def test_a_demo_begins_before_dagster_and_dbt_are_loaded() -> None:
+    asked = "import sys, dagster_project.cli, dagster_project.demo, dagster_project.failures; print({'dagster', 'dbt'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asked], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

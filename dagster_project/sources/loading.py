@@ -1,6 +1,6 @@
 """From extract files to raw rows: landed as they came, judged by their contract, loaded once. In = loaded + duplicate + quarantined + erased.
 
-extracts of a table, oldest first ──→ chunks ──→ judged (suites) ──→ per extract, in one transaction: raw rows, quarantine, ledger
+extracts of a table, oldest first ──→ chunks ──→ judged (suites) ──→ raw rows, quarantine, ledger: those judged together in one transaction
                                                                 └──→ an extract that cannot be read is refused whole; the others go on
 """
 
@@ -74,7 +74,7 @@ def load_shop_extracts(
 
     def load_table(system: System, table_name: str, extracts: list[Extract]) -> list[Batch]:
         own = Warehouse(warehouse.path, warehouse.threads)
-        # Judged rows wait in temporary tables of one connection. Each batch is its own transaction all the same.
+        # Judged rows wait in temporary tables of one connection.
         with own.session():
             known = {row[0] for row in own.rows("select batch_id from sources.load_ledger where source = ?", [system.system])}
             return TableLoader(own, shop, store, system, table_name, known, closed).load(extracts)
@@ -129,11 +129,10 @@ class TableLoader:
 
     def insert_or_refuse(self, judged: Judged, refused: list[tuple[Extract, str]]) -> Batch | None:
         try:
-            batch = self.insert(judged)
+            return self.insert(judged)
         except UnreadableExtract as error:
             refused.append((judged.extract, str(error)))
             return None
-        return batch
 
     def groups(self, extracts: Sequence[Extract], refused: list[tuple[Extract, str]]) -> Iterator[list[Judged]]:
         """Extracts with their rows judged, as many at once as make a chunk: a suite costs the same for ten rows as for ten thousand."""

@@ -17,11 +17,12 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
-from ml.recommendations.history import Bools, Floats, Ints, days_of
+from ml.recommendations.history import Bools, Floats, Ints, days_of, ranges
 from ml.recommendations.neighbours import top_per_row
 
 # Of the comparisons of texts, as many as fit into memory together.
 ENTRIES_AT_ONCE = 20_000_000
+# A word of more texts than this is left out.
 SHARED_BY = 2_000
 WORD = re.compile(r"\b[^\W\d_]{2,}\b")
 
@@ -82,9 +83,9 @@ class Catalogue:
         near = sparse.vstack(nearest).tocsr() if nearest else sparse.csr_matrix((0, len(firsts)), dtype=np.float32)
         # Each text's row becomes its products: those of the nearest texts, as many of each as could be shown.
         pairs = near.tocoo()
-        sizes = np.minimum(starts[pairs.col + 1] - starts[pairs.col], count + 1)
-        place = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        product = members[np.repeat(starts[pairs.col], sizes) + place]
+        begins = starts[pairs.col]
+        sizes = np.minimum(starts[pairs.col + 1] - begins, count + 1)
+        product = members[ranges(begins, begins + sizes)]
         size = len(self.texts)
         told = sparse.csr_matrix((np.repeat(pairs.data, sizes), (np.repeat(pairs.row, sizes), product)), shape=(len(asked), size))
         own = top_per_row(told, count + 1)[row_of].tocoo()

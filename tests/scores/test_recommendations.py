@@ -16,6 +16,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.recommendations import judge, ours, split
 from benchmarks.recommendations import main as benchmark
 from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, recommend
+from ml.recommendations import catalogue as catalogue_module
 from ml.recommendations import strategies as strategies_module
 from ml.recommendations.candidates import FEATURE_NAMES, Candidates, best_columns
 from ml.recommendations.catalogue import Catalogue
@@ -458,3 +459,13 @@ def test_products_that_say_the_same_are_compared_once_and_as_if_each_were() -> N
         mine = found[row].tocoo()
         assert sorted(mine.col) == sorted(expected)
     assert len(catalogue.said[0]) == len(set(texts)) < len(texts)
+
+
+def test_a_word_that_too_many_texts_share_tells_none_of_them_apart(monkeypatch) -> None:
+    monkeypatch.setattr(catalogue_module, "SHARED_BY", 2)
+    texts = ("tea green", "tea black", "tea white", "cup green", "tea")
+    none = np.zeros(len(texts))
+    catalogue = Catalogue(none > -1, none > -1, none.astype(np.int64), (), none, tuple(frozenset() for _ in texts), texts)
+    assert catalogue.likeness.toarray().nonzero()[0].tolist() == [0, 3], "only green is shared by few enough"
+    lengths = np.sqrt(np.asarray(catalogue.vectors.multiply(catalogue.vectors).sum(axis=1)).ravel())
+    assert lengths == pytest.approx([1, 1, 1, 1, 0])

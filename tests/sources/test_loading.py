@@ -8,6 +8,7 @@ import pytest
 
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
+from dagster_project.sources import loading
 from dagster_project.sources.judging import Judged
 from dagster_project.sources.loading import Batch, RowsLost, load_shop_extracts
 from dagster_project.sources.replay import replay
@@ -143,3 +144,47 @@ def test_the_loaders_batch_is_what_the_ledger_says(store) -> None:
     names = ", ".join(batch.__dict__)
     (entry,) = store[0].rows(f"select {names} from sources.load_ledger")
     assert batch == replace(batch, **dict(zip(batch.__dict__, entry, strict=True)))
+
+
+def test_what_is_judged_together_counts_together_or_not_at_all(store, monkeypatch) -> None:
+    """Two extracts of one group: a mistake at the second leaves nothing of the first."""
+    write(store[2], "20260102T050000Z", GOOD)
+    write(store[2], "20260103T050000Z", CHANGED)
+    insert = loading.TableLoader.insert
+
+    def once(self, judged, before=None):
+        if judged.place == 1:
+            raise RowsLost("planted")
+        return insert(self, judged, before)
+
+    monkeypatch.setattr(loading.TableLoader, "insert", once)
+    with pytest.raises(RowsLost):
+        load(store)
+    assert not store[0].exists("sources.hubspot__contacts")
+    assert store[0].rows("select count(*) from sources.load_ledger") == [(0,)]
+    monkeypatch.setattr(loading.TableLoader, "insert", insert)
+    assert [batch.rows_loaded for batch in load(store)] == [1, 1]
+
+
+def test_tables_that_take_turns_land_as_those_that_land_side_by_side(store, monkeypatch) -> None:
+    _, shop, folder = store
+    crm, till = folder / "extracts", folder / "till"
+    write(folder, "20260102T050000Z", GOOD, "2,not an address,2026-01-01 10:00,2026-01-01 10:00")
+    write(folder, "20260103T050000Z", CHANGED)
+    shutil.copytree(crm, till)
+    sources = {"hubspot": SourceSystem(path=str(crm)), "sales": SourceSystem(path=str(till))}
+    two = shop.model_copy(update={"sources": sources})
+    (till / "contacts").rename(till / "customers")
+
+    def landed(name: str) -> tuple[list[Batch], list[tuple[object, ...]]]:
+        own = Warehouse(folder / name / "warehouse.duckdb")
+        own.create()
+        batches = load_shop_extracts(own, two, folder / name)
+        return batches, own.rows(
+            "select source, table_name, reason from sources.quarantine union all select source, table_name, reason from sources.refused_extracts order by all"
+        )
+
+    beside = landed("beside")
+    monkeypatch.setattr(loading, "ROOM_FOR_TWO", 10**9)
+    assert landed("in turn") == beside
+    assert {row[0] for row in beside[1]} == {"hubspot", "sales"}
