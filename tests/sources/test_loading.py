@@ -169,7 +169,7 @@ def test_what_is_judged_together_counts_together_or_not_at_all(store, monkeypatc
 def test_tables_that_take_turns_land_as_those_that_land_side_by_side(store, monkeypatch) -> None:
     _, shop, folder = store
     crm, till = folder / "extracts", folder / "till"
-    write(folder, "20260102T050000Z", GOOD, "2,not an address,2026-01-01 10:00,2026-01-01 10:00")
+    write(folder, "20260102T050000Z", GOOD, "2,b@example.org,2026-01-01 10:00,soon")
     write(folder, "20260103T050000Z", CHANGED)
     shutil.copytree(crm, till)
     sources = {"hubspot": SourceSystem(path=str(crm)), "sales": SourceSystem(path=str(till))}
