@@ -9,6 +9,7 @@ from dagster_project.identity.rules import Rule
 # A mailbox is one customer, whoever shares it, or it would be written to twice.
 SHOP_RULES = (
     Rule("same login", "login_id", 1.0, max_people=40, max_records=100, conflict="never"),
+    Rule("same national id", "national_id", 0.999, max_people=3, max_records=50, conflict="both"),
     Rule("same e-mail", "email", 1.0, max_people=3, max_records=40, conflict="never"),
     Rule("same loyalty card", "loyalty_id", 0.99, max_people=3),
     Rule("same phone", "phone", 0.98, max_people=3),
@@ -35,7 +36,8 @@ select
     records.postal_code as postcode,
     records.country,
     records.login_id,
-    records.loyalty_id
+    records.loyalty_id,
+    records.national_id
 from identity.customer_records as records
 left join identity.contact_points as emails on emails.kind = 'email' and records.email = emails.stated
 left join identity.contact_points as phones
@@ -56,7 +58,9 @@ from (
         owner,
         source,
         min(known_at) as known_at,
-        struct_pack(given_name, family_name, birth_date, email, phone, street, city, postcode, country, login_id, loyalty_id) as columns_of
+        struct_pack(
+            given_name, family_name, birth_date, email, phone, street, city, postcode, country, login_id, loyalty_id, national_id
+        ) as columns_of
     from stated
     where is_person{{after}}
     group by owner, source, columns_of
@@ -71,7 +75,8 @@ DIGEST = """
 select
     count(*),
     coalesce(sum(hash(
-        record_id, source, known_at, first_name, last_name, birth_date, email, phone, street, city, postal_code, country, login_id, loyalty_id
+        record_id, source, known_at, first_name, last_name, birth_date, email, phone, street, city, postal_code, country, login_id, loyalty_id,
+        national_id
     )::hugeint), 0)::varchar
 from identity.customer_records
 where is_person and known_at <= ?

@@ -46,6 +46,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "last_name": (f"({WHO} |billing )?(last|family|sur) ?name", "lname|lastname|surname|last|family"),
     "gender": (f"({WHO} )?(gender|sex)",),
     "birth_date": ("(date of birth|birth ?date|birthday|dob)", f"{WHO} (birth ?date|date of birth|dob)"),
+    "national_id": (
+        f"({WHO} )?(national|personal|citizen|identity|social security|fiscal|tax|tax payer|taxpayer) (id|no|nr|num|number|code|identifier)",
+        f"({WHO} )?(ssn|nif|nie|dni|cpf|bsn|pesel|nino|personnummer|fodselsnummer|codice fiscale|steuer ?id|national insurance number)",
+    ),
     "street": (
         "(street|address)( ?line)?( ?1)?( address)?",
         "(billing|shipping|default) (address ?1|street|address( line)? ?1)",

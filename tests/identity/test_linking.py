@@ -41,6 +41,7 @@ select
     cast(null as varchar) as login_id,
     cast(null as varchar) as loyalty_id,
     cast(null as varchar) as browser_id,
+    cast(null as varchar) as national_id,
     true as is_person
 from numbered
 """

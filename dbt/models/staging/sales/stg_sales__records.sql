@@ -33,6 +33,7 @@ stated as (
         _known_at as version_at,
         _row_number as version_number,
         {{ person | join(', ') }},
+        national_id,
         language,
         membership_tier
     from customers
@@ -124,5 +125,6 @@ select
     'shop' as signup_source,
     cast(null as varchar) as interests,
     cast(null as varchar) as preferences,
-    login_id
+    login_id,
+    {{ said('national_id') }} as national_id
 from records
