@@ -9,16 +9,19 @@ from rich.live import Live
 from rich.text import Text
 
 STAGES = ("sources", "staging", "identity", "profile", "features", "scores", "segments", "campaigns", "measurement")
+# Seconds after which whoever reads a log should hear something.
+SILENCE = 4
 
 
 class Display:
-    """One line a stage: what it is at, and when it was last heard of."""
+    """What each stage is at: a line a stage on a terminal; elsewhere a line when a stage begins, and after that one every few seconds."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         self.at: dict[str, str] = {}
         self.counted: dict[str, int] = {}
         self.note = ""
+        self.printed = 0.0
         self.began = monotonic()
         self.live = Live(console=console, refresh_per_second=8, transient=True)
 
@@ -27,8 +30,9 @@ class Display:
         self.counted[stage] = self.counted.get(stage, 0) + 1
         if self.console.is_terminal:
             self.live.update(self.picture())
-        elif self.counted[stage] == 1:
-            self.console.print(f"{self.seconds():5.0f} s  {stage}", highlight=False)
+        elif self.counted[stage] == 1 or self.seconds() - self.printed >= SILENCE:
+            self.printed = self.seconds()
+            self.console.print(f"{self.printed:5.0f} s  {stage:<12} {what}", highlight=False, markup=False)
 
     def say(self, note: str) -> None:
         self.note, self.at, self.counted = note, {}, {}
