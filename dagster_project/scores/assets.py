@@ -159,7 +159,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     def customer_recommendations(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per customer, strategy and rank: what to show, and why."""
         moments = moments_of(context, store.shop)
-        rows = pa.concat_tables(recommend_day(store.warehouse, moment) for moment in moments)
+        rows = pa.concat_tables(side_by_side(lambda moment: recommend_day(store.warehouse, moment), moments))
         store.warehouse.replace_days("scores.customer_recommendations", rows, [moment.as_of for moment in moments])
         return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows})
 

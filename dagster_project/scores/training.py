@@ -19,6 +19,7 @@ from ml.abstention import Abstained
 from ml.brought import Unusable
 from ml.clusters import ClusterModel, train_clusters
 from ml.customer_scores import Plan, Trained, train
+from ml.parallel import side_by_side
 from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.registry import Registry
 from ml.signals import numbers
@@ -78,16 +79,21 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     snapshots, labels = learned_from(warehouse, training.days)
     recorder = Recorder(artifacts, registry, registry.experiment, training, data_version(snapshots, labels))
     standing = champions(warehouse, artifacts, training.moment.as_of)
-    rows: list[Row] = []
-    churn: Model | None = None
-    for model, planned in training.plans.items():
+
+    def trained(model: str, churn: Model | None = None) -> Model:
         tell("scores", f"training {model}")
         if SCORE_MODELS[model].learns == "clusters":
-            trained: Model = train_groups(training, snapshots, standing.get(model))
-        else:
-            trained = train_model(warehouse, SCORE_MODELS[model], planned, snapshots, labels, churn, standing.get(model))
-        churn = trained if model == "churn" else churn
-        rows += recorder.rows(model, trained, standing.get(model))
+            return train_groups(training, snapshots, standing.get(model))
+        return train_model(warehouse, SCORE_MODELS[model], training.plans[model], snapshots, labels, churn, standing.get(model))
+
+    # What somebody will be worth is told from whether they come back; the others need nothing of each other.
+    models: dict[str, Model] = {"churn": trained("churn")} if "churn" in training.plans else {}
+    others = [model for model in training.plans if model not in models]
+    models |= zip(others, side_by_side(lambda model: trained(model, models.get("churn")), others), strict=True)
+    rows: list[Row] = []
+    for model in training.plans:
+        tell("scores", f"recording {model}")
+        rows += recorder.rows(model, models[model], standing.get(model))
     return logged(rows)
 
 

@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import duckdb
 import great_expectations as gx
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from great_expectations.execution_engine import pandas_execution_engine
@@ -29,6 +30,7 @@ from great_expectations.expectations.metrics.map_metric_provider.multicolumn_con
 from great_expectations.expectations.metrics.map_metric_provider.multicolumn_map_metric_provider import MulticolumnMapMetricProvider
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
+from numpy.typing import NDArray
 
 from dagster_project.identity.contact_points import email_point, phone_point
 from dagster_project.sources.extracts import engine
@@ -69,39 +71,42 @@ def context() -> Any:
     return made
 
 
-def ask(sql: str, values: pa.Array) -> list[Any]:
+def ask(sql: str, values: pa.Array) -> pa.Array:
     """One answer per value of an SQL expression over `value`, in order."""
-    asked = pa.table({"place": pa.array(range(len(values))), "value": values})
-    engine().register("asked", asked)
-    return [answer for (answer,) in engine().execute(f"select {sql} from asked order by place").fetchall()]
+    engine().register("asked", pa.table({"place": np.arange(len(values)), "value": values}))
+    return engine().execute(f"select {sql} as answer from asked order by place").to_arrow_table()["answer"].combine_chunks()
 
 
-def passing(test: str, argument: Any, values: pa.Array) -> list[bool]:
+def passing(test: str, argument: Any, values: pa.Array) -> pa.Array:
     """Which distinct values pass a test."""
     if test == "type":
         return ask(TYPE_TESTS[argument], values)
     if test == "email":
-        return [email_point(value)[1] == "valid" for value in values.to_pylist()]
+        return pa.array([email_point(value)[1] == "valid" for value in values.to_pylist()], pa.bool_())
     if test == "phone":
-        return [phone_point(value, argument)[1] == "valid" for value in values.to_pylist()]
+        return pa.array([phone_point(value, argument)[1] == "valid" for value in values.to_pylist()], pa.bool_())
     return keeps_schema(json.loads(argument), values)
 
 
-def keeps_schema(schema: dict[str, Any], values: pa.Array) -> list[bool]:
+def keeps_schema(schema: dict[str, Any], values: pa.Array) -> pa.Array:
     """Which JSON texts keep a JSON Schema; one of each shape is asked where the schema looks at nothing else."""
     validator = Draft202012Validator(schema)
-    valid = ask("json_valid(value)", values)
-    shapes = (
-        ask("case when json_valid(value) then json_structure(value)::varchar end", values) if is_of_shape(schema) else [None] * len(valid)
-    )
-    known: dict[str, bool] = {}
-    verdicts = []
-    for text, is_valid, shape in zip(values.to_pylist(), valid, shapes, strict=True):
-        key = shape or text
-        if key not in known:
-            known[key] = is_valid and validator.is_valid(json.loads(text, strict=False))
-        verdicts.append(known[key])
-    return verdicts
+    shape = "json_structure(value)::varchar" if is_of_shape(schema) else "value"
+    shapes = ask(f"case when json_valid(value) then {shape} end", values).dictionary_encode(null_encoding="encode")
+    # The first text of each shape; what has none is no JSON.
+    firsts = np.unique(shapes.indices.to_numpy(), return_index=True)[1]
+    verdicts = [
+        said is not None and is_kept(validator, text)
+        for said, text in zip(shapes.dictionary.to_pylist(), values.take(pa.array(firsts)).to_pylist(), strict=True)
+    ]
+    return pa.array(verdicts, pa.bool_()).take(shapes.indices)
+
+
+def is_kept(validator: Draft202012Validator, text: str) -> bool:
+    try:
+        return validator.is_valid(json.loads(text, strict=False))
+    except ValueError:
+        return False
 
 
 def departure(schema: dict[str, Any], text: str) -> str:
@@ -125,14 +130,13 @@ def is_of_shape(schema: dict[str, Any]) -> bool:
     )
 
 
-def once_each(values: "pd.Series[str]", judge: Callable[[pa.Array], list[bool]]) -> "pd.Series[bool]":
+def once_each(values: "pd.Series[str]", judge: Callable[[pa.Array], pa.Array]) -> "pd.Series[bool]":
     """A verdict per value, from one per distinct value."""
     encoded = pa.array(values, pa.string()).dictionary_encode()
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     if len(encoded.dictionary) == 0:
         return pd.Series(True, index=values.index)
-    verdicts = pa.array(judge(encoded.dictionary), pa.bool_())
-    return pd.Series(verdicts.take(encoded.indices).fill_null(True).to_numpy(zero_copy_only=False), index=values.index)
+    return pd.Series(judge(encoded.dictionary).take(encoded.indices).fill_null(True).to_numpy(zero_copy_only=False), index=values.index)
 
 
 class ColumnValuesPass(ColumnMapMetricProvider):
@@ -164,15 +168,17 @@ class MulticolumnValuesSatisfy(MulticolumnMapMetricProvider):
         return pd.Series(satisfying(good, rows), index=column_list.index, dtype=bool)
 
 
-def satisfying(good: str, rows: pa.Table) -> list[bool]:
+def satisfying(good: str, rows: pa.Table) -> NDArray[np.bool_]:
     """Which rows satisfy a condition in SQL; a row on which it cannot even be worked out (a cast that fails) does not."""
-    engine().register("judged", rows.append_column("_place", pa.array(range(len(rows)))))
+    engine().register("judged", rows.append_column("_place", pa.array(np.arange(len(rows)))))
     try:
-        answers = engine().execute(f"select ({good}) is distinct from false from judged order by _place").fetchall()
+        answers = engine().execute(f"select ({good}) is distinct from false as answer from judged order by _place").fetchnumpy()
     except (duckdb.DataError, duckdb.InvalidInputException, duckdb.OutOfRangeException):
         half = len(rows) // 2
-        return [False] if len(rows) == 1 else satisfying(good, rows.slice(0, half)) + satisfying(good, rows.slice(half))
-    return [answer for (answer,) in answers]
+        if len(rows) == 1:
+            return np.zeros(1, dtype=bool)
+        return np.concatenate([satisfying(good, rows.slice(0, half)), satisfying(good, rows.slice(half))])
+    return np.asarray(answers["answer"], dtype=bool)
 
 
 class ExpectMulticolumnValuesToSatisfy(MulticolumnMapExpectation):
