@@ -10,7 +10,7 @@ customers as (
 ),
 
 fields as (
-    select * from {{ ref('customer_fields') }}
+    select * from {{ ref('customer_fields') }} where field in ('{{ var('next_questions') | join("', '") }}')
 ),
 
 questions as (
