@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.types as types
-import skops.io
 from numpy.typing import NDArray
 
 from ml.abstention import Abstained
@@ -55,7 +54,7 @@ class BroughtModel:
 
     @cached_property
     def _estimator(self) -> Any:
-        return skops.io.loads(self.content.tobytes(), trusted=sorted(TRUSTED_TYPES))
+        return skops_io().loads(self.content.tobytes(), trusted=sorted(TRUSTED_TYPES))
 
     def frame(self, features: pa.Table) -> pd.DataFrame:
         """The rows as the model knows them: numbers as doubles, text as it is."""
@@ -95,11 +94,18 @@ class BroughtDay:
     middle: tuple[float | str | None, ...]
 
 
+def skops_io() -> Any:
+    """The reader of skops files. Its list of trusted types takes a second to make: who brings no model does not wait for it."""
+    from skops import io
+
+    return io
+
+
 def bring(name: str, version: str, content: bytes, columns: Mapping[str, str], gives: Gives) -> BroughtModel | Abstained:
     """A model from its skops file; an abstention where the file is made of types that are not trusted, or is no skops file."""
     model = BroughtModel(name, version, gives, tuple(columns), tuple(columns.values()), np.frombuffer(content, dtype=np.uint8))
     try:
-        strange = sorted(set(skops.io.get_untrusted_types(data=content)) - TRUSTED_TYPES)
+        strange = sorted(set(skops_io().get_untrusted_types(data=content)) - TRUSTED_TYPES)
         if strange:
             return Abstained(f"{name} version {version} is made of {', '.join(strange)}, which is not trusted; nothing of it was loaded")
         estimator = model._estimator

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 
 from dagster_project.sources.contract import Pull, Table
 from dagster_project.sources.extracts import Extract
-from dagster_project.sources.http_api import Api
 from dagster_project.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from dagster_project.sources.http_api import Api
 
 # Who may be profiled, by the newest word at hand: the profile of the day before, since the answer comes in ahead of today's.
 PERMITTED = """
@@ -34,7 +36,7 @@ def people_to_ask(warehouse: Warehouse, landed: list[Extract], table: Table, pul
     return [address for address in permitted if address not in known]
 
 
-def answers(api: Api, pull: Pull, table: Table, people: list[str], now: datetime) -> Iterator[dict[str, Any]]:
+def answers(api: "Api", pull: Pull, table: Table, people: list[str], now: datetime) -> Iterator[dict[str, Any]]:
     """An answer per address. That nothing is known of somebody is an answer too, so that it is not asked again tomorrow."""
     assert pull.path is not None
     assert pull.lookup is not None
