@@ -143,6 +143,19 @@ def _components(nodes: int, left: Positions, right: Positions) -> Positions:
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
+def _neighbours(
+    records: int, sizes: Positions, pairs: tuple[Positions, Positions, Positions], needed: float
+) -> tuple[Positions, Positions, Positions]:
+    """The pairs that can matter. A mean of means is not above all of them, so groups merge only along pairs that reach the cut; what is found
+    between two such neighbourhoods changes neither.
+    """
+    left, right, totals = pairs
+    reaches = totals >= needed * sizes[left] * sizes[right]
+    label = _components(records, left[reaches], right[reaches])
+    near = label[left] == label[right]
+    return left[near], right[near], totals[near]
+
+
 def _thinned(records: int, sizes: Positions, pairs: tuple[Positions, Positions, Positions]) -> tuple[Positions, Positions, Positions]:
     """Drop the weaker pairs of components that are too big to be one neighbourhood of people."""
     left, right, totals = pairs
@@ -168,7 +181,7 @@ def _linked(
 ) -> Positions:
     """Average linkage over the groups: for each position its group's smallest."""
     needed = (cut - MISSING_WEIGHT) * SCALE
-    left, right, totals = _thinned(records, sizes, pairs)
+    left, right, totals = _thinned(records, sizes, _neighbours(records, sizes, pairs, needed))
     degree = np.bincount(left, minlength=records) + np.bincount(right, minlength=records)
     alone = (degree[left] == 1) & (degree[right] == 1)
     result = np.arange(records, dtype=np.int64)

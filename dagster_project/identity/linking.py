@@ -33,7 +33,7 @@ from dagster_project.identity.statements import (
     STATEMENTS_AFTER,
     attachments_sql,
 )
-from dagster_project.identity.stays import around, attach, history
+from dagster_project.identity.stays import attach, can_merge, hanging, history
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
@@ -290,17 +290,17 @@ PERSONS = "select owner as record_id, min(known_at) as known_at from identity.no
 
 def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str], decided: Sequence[tuple[str, str]]) -> pa.Array:
     """The records whose customer could change with the edges of those in temp table `touched` or with decisions about those in `newer`: all that
-    hang together with them, by an edge, one of the pairs `decided`, or until now."""
+    hang together with them, by an edge along which groups merge, one of the pairs `decided`, or until now."""
     stood = connection.execute("select record_id, anchor from identity.stood").to_arrow_table()
     came = connection.execute("select record_id from touched anti join identity.stood as stood using (record_id)").to_arrow_table()
-    edges = connection.execute("select record_a, record_b from identity.edges").to_arrow_table()
+    edges = connection.execute("select record_a, record_b, rule, match_weight from identity.edges").to_arrow_table()
+    edges = edges.filter(pa.array(can_merge(edges, SHOP_CUT)))
     every = pa.concat_arrays([column.combine_chunks() for column in (stood["record_id"], came["record_id"])])
     pairs = pa.table(
         {"record_a": pa.array([a for a, _ in decided], pa.string()), "record_b": pa.array([b for _, b in decided], pa.string())}
     )
     ends = ((stood["record_id"], stood["anchor"]), (edges["record_a"], edges["record_b"]), (pairs["record_a"], pairs["record_b"]))
-    one = np.concatenate([places_of(left, every) for left, _ in ends])
-    other = np.concatenate([places_of(right, every) for _, right in ends])
+    one, other = (places_of(pa.chunked_array([chunk for end in ends for chunk in end[side].chunks], pa.string()), every) for side in (0, 1))
     is_here = (one >= 0) & (other >= 0)
     seeds = pa.concat_arrays(
         [connection.execute("select record_id from touched").to_arrow_table()["record_id"].combine_chunks(), pa.array(newer, pa.string())]
@@ -308,7 +308,8 @@ def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str]
     touched = np.zeros(len(every), dtype=bool)
     places = places_of(pa.chunked_array([seeds]), every)
     touched[places[places >= 0]] = True
-    return every.take(pa.array(around(touched, one[is_here], other[is_here])))
+    label = hanging(len(every), one[is_here], other[is_here])
+    return every.take(pa.array(np.flatnonzero(np.isin(label, label[touched]))))
 
 
 FOUND_ANEW = """

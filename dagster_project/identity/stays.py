@@ -111,6 +111,7 @@ def history(
     ends = np.searchsorted(moments, edges["known_until"].to_numpy(zero_copy_only=False).astype("datetime64[us]"))
     ends[edges["known_until"].is_null().to_numpy(zero_copy_only=False)] = len(closes)
     strength = _strength(edges, rules)
+    may_merge = can_merge(edges, cut)
     anchors = np.arange(len(names), dtype=np.int64)
     stays: list[list[Stay]] = [[] for _ in names]
     log: list[tuple[datetime, str, int, int, int, str]] = []
@@ -127,17 +128,20 @@ def history(
         changed = [pair for pair in {*before, *decided} if before.get(pair) != decided.get(pair)]
         touched = np.zeros(len(names), dtype=bool)
         touched[came == place] = True
-        stirred = (begins == place) & active | (ends == place) & (begins < place)
-        touched[left[stirred]] = touched[right[stirred]] = True
         touched[[at[name] for pair in changed for name in pair]] = True
-        if not touched.any():
-            continue
         must = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "link"]
         cannot = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "unlink"]
-        # What could change: all that hang together with what is touched, by an edge, a decision or until now.
+        # What hangs together: by an edge along which groups merge, a decision, or until now.
         hand_made = np.array(must, dtype=np.int64).reshape(-1, 2)
-        ties = [(left[active], right[active]), (hand_made[:, 0], hand_made[:, 1]), (np.arange(len(names)), anchors)]
-        inside = around(touched & (came <= place), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
+        tied = active & may_merge
+        ties = [(left[tied], right[tied]), (hand_made[:, 0], hand_made[:, 1]), (np.arange(len(names)), anchors)]
+        label = hanging(len(names), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
+        # An edge that begins or ends speaks for or against a merge of those that hang together.
+        stirred = ((begins == place) & active | (ends == place) & (begins < place)) & (may_merge | (label[left] == label[right]))
+        touched[left[stirred]] = touched[right[stirred]] = True
+        if not touched.any():
+            continue
+        inside = np.flatnonzero(np.isin(label, label[touched & (came <= place)]))
         found = _found(inside, edges, left, right, active, rules, must, cannot, cut)
         moved = inside[found != anchors[inside]]
         old = anchors.copy()
@@ -168,13 +172,16 @@ def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
     return places
 
 
-def around(touched: np.ndarray, left: Positions, right: Positions) -> Positions:
-    """The records that hang together with a touched one by the ties between `left` and `right`."""
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(len(touched),) * 2)
-    label = connected_components(graph, directed=False)[1]
-    stirred = np.zeros(len(touched), dtype=bool)
-    stirred[label[touched]] = True
-    return np.flatnonzero(stirred[label])
+def can_merge(edges: pa.Table, cut: float) -> np.ndarray:
+    """Which edges can make one customer of two (`clustering._neighbours`): exact ones, and weights that reach the cut."""
+    weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=-np.inf)
+    return np.asarray(pc.not_equal(edges["rule"], MODEL_RULE).to_numpy(zero_copy_only=False), dtype=bool) | (weights >= cut)
+
+
+def hanging(records: int, left: Positions, right: Positions) -> Positions:
+    """A label per record, the same for all that hang together by the ties between `left` and `right`."""
+    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(records, records))
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _found(
