@@ -181,6 +181,8 @@ def test_an_explanation_shows_the_path_and_what_each_comparison_said(
     stranger = next(record for record, first in sorted(found.items()) if first != found[one])
     apart = explain(resolution.edges, found, one, stranger, compared_directly(sample[0], model, one, stranger, "AU"))
     assert not apart.is_same and apart.path == ()
+    assert apart.direct is not None and apart.direct.match_weight is not None and apart.direct.match_weight < 0
+    assert "unlike, weight -" in apart.text() and "alike, weight -" not in apart.text().replace("unlike", "")
     for story in (told, apart):
         picture = ElementTree.fromstring(story.svg())
         assert len(picture.findall(".//{*}rect")) >= 2 + len(story.direct.parts if story.direct and not story.path else ())
