@@ -104,7 +104,9 @@ def write_history(store: Path, seed: int) -> None:
         connection.execute("create table sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean)")
         connection.execute("create schema identity")
         versions = "known_at timestamp, version_at timestamp, version_number integer"
-        connection.execute(f"create table identity.customer_records (source varchar, source_customer_id varchar, email varchar, {versions})")
+        connection.execute(
+            f"create table identity.customer_records (source varchar, source_customer_id varchar, email varchar, {versions})"
+        )
         connection.execute("create table sources.shop (zone varchar)")
         connection.execute("insert into sources.shop values ('Europe/Berlin')")
 
@@ -119,7 +121,9 @@ def build(store: Path, days: Sequence[datetime], project: Path = DBT_PROJECT) ->
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1"}
     folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", store.parent / "target", "--log-path", store.parent]
     try:
-        result = dbtRunner().invoke(["run", "--quiet", "--select", "int_record_addresses", "customer_permissions", *STATES, *FEATURES, *map(str, folders)])
+        result = dbtRunner().invoke(
+            ["run", "--quiet", "--select", "int_record_addresses", "customer_permissions", *STATES, *FEATURES, *map(str, folders)]
+        )
     finally:
         DuckDBConnectionManager.close_all_connections()
     assert result.success, result.exception or result.result

@@ -32,7 +32,9 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         connection.execute("create or replace table sources.built_days (as_of timestamp)")
         connection.execute("insert into sources.built_days values (?)", [load_shop(folder).moment(BUILT).as_of])
         connection.execute("create table identity.customer_records as select unnest(['crm:1', 'crm:2']) as record_id, true as is_person")
-        connection.execute("create table identity.customer_links (customer_id varchar, source varchar, source_customer_id varchar, rule varchar)")
+        connection.execute(
+            "create table identity.customer_links (customer_id varchar, source varchar, source_customer_id varchar, rule varchar)"
+        )
     return folder
 
 
