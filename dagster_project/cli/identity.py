@@ -33,16 +33,21 @@ def identity_unlink(
 
 
 def decide_about(verdict: str, record: str, other: str, why: str, start: str | None, shop: str | None) -> None:
-    from dagster_project.identity.questions import decide
+    from dagster_project.identity.questions import decide, newest_day
     from dagster_project.shop import load_shop
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
     try:
         day = date.fromisoformat(start) if start else None
+    except ValueError:
+        raise Refused(f"--from {start}: a day is written 2026-03-05.") from None
+    try:
         with hold(settings.store, f"dearly identity {verdict}"):
             warehouse = Warehouse(settings.warehouse, settings.threads)
-            decision, path = decide(warehouse, load_shop(settings.shop_folder), verdict, record, other, why, getpass.getuser(), day)
+            the_shop = load_shop(settings.shop_folder)
+            decision, path, until = decide(warehouse, the_shop, verdict, record, other, why, getpass.getuser(), day)
+            newest = newest_day(warehouse, the_shop)
     except LeaseHeld as error:
         raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
@@ -50,4 +55,9 @@ def decide_about(verdict: str, record: str, other: str, why: str, start: str | N
     console.print(
         f"{path}: {decision.record_a} and {decision.record_b}, {verdict} from {decision.day} on.", highlight=False, soft_wrap=True
     )
-    console.print(f"`dearly plan` shows what it changes; `dearly run --as-of {decision.day}` builds it.", highlight=False)
+    if until:
+        console.print(f"From {until.day} on another line holds again: {until.verdict}, {until.why}.", highlight=False, soft_wrap=True)
+    if decision.day > newest:
+        console.print(f"The newest day built is {newest}: nothing changes before {decision.day} is built.", highlight=False)
+    else:
+        console.print(f"`dearly plan` shows what it changes; `dearly run --as-of {newest}` builds it.", highlight=False)

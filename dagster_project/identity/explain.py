@@ -175,6 +175,8 @@ def _strongest_path(steps: list[Step], start: str, end: str) -> list[Step]:
 def _reason(step: Step, cut: float) -> str:
     if step.match_weight is None:
         return step.rule.replace("_", " ") if " by " in step.rule else f"{step.rule.replace('_', ' ')} (exact rule)"
+    if step.match_weight < 0:
+        return f"unlike, weight {step.match_weight:+.1f}, speaks against a merge (which needs {cut:+.1f} on average)"
     verdict = "enough on its own" if step.match_weight >= cut else "not enough on its own"
     return f"alike, weight {step.match_weight:+.1f}, {verdict} (a merge needs {cut:+.1f} on average)"
 

@@ -47,7 +47,8 @@ def read_decisions(shop_folder: Path) -> list[Decision]:
     if not path.exists():
         return []
     names = [field.name for field in fields(Decision)]
-    with path.open(newline="", encoding="utf-8") as file:
+    # Spreadsheets put a mark before the first name.
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames != names:
             raise ValueError(f"{path}:1: the columns are {', '.join(names)}.")
@@ -78,6 +79,8 @@ def add_decision(shop_folder: Path, decision: Decision) -> Path:
     check_whole(decisions)
     path = path_of(shop_folder)
     old = path.read_text(encoding="utf-8") if path.exists() else ",".join(field.name for field in fields(Decision)) + "\n"
+    if not old.endswith("\n"):
+        old += "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (old + _line(decision)).encode())
     return path

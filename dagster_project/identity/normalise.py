@@ -330,6 +330,8 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
             when is_international then '+' || ltrim(digits, '0')
             when trunk <> '' and starts_with(digits, trunk) and length(digits) > 7
                 then '+' || calling_code || substr(digits, length(trunk) + 1)
+            -- 447911123456: a file that keeps numbers as numbers has lost the plus. No country's own numbers are so long.
+            when starts_with(digits, calling_code) and length(digits) >= length(calling_code) + 9 then '+' || digits
             else '+' || calling_code || digits
         end as phone,
         nullif(array_to_string(street_words, ' '), '') as street,

@@ -46,8 +46,9 @@ def newest_day(warehouse: Warehouse, shop: Shop) -> date:
 
 def decide(
     warehouse: Warehouse, shop: Shop, verdict: str, one: str, other: str, why: str, by: str, day: date | None
-) -> tuple[Decision, Path]:
-    """Write a decision about two records (or customers), in force from `day` on, else from the newest day built.
+) -> tuple[Decision, Path, Decision | None]:
+    """Write a decision about two records (or customers), in force from `day` on, else from the newest day built; return it, its file, and the
+    line that takes it back on a later day.
 
     Raises:
         ValueError: a name is unknown, both are one record, or the decision contradicts others.
@@ -56,7 +57,9 @@ def decide(
     if first == second:
         raise ValueError(f"{one} and {other} are the same record, {first}.")
     decision = Decision(day or newest_day(warehouse, shop), verdict, first, second, by, why)
-    return decision, add_decision(shop.folder, decision)
+    path = add_decision(shop.folder, decision)
+    later = [one for one in read_decisions(shop.folder) if one.pair == decision.pair and one.day > decision.day]
+    return decision, path, later[0] if later and later[0].verdict != verdict else None
 
 
 def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, other: str) -> Explanation:

@@ -21,6 +21,11 @@ from ml.brought import BroughtModel, bring
 from ml.registry import Registered, Registry, Unreachable
 from ml.store import keep, place
 
+# What was to score, newest first: the present, and before a person's choice the one that it took the place of.
+STOOD = """
+select artifact_sha256, candidate = 'person' and not contains(reason, 'rolled back') from scores.model_log
+where model = ? and promoted and effective_from <= ? order by effective_from desc, entry desc
+"""
 # What has scored before a training day, newest training first.
 EARLIER = """
 select artifact_sha256 from scores.model_log
@@ -47,34 +52,50 @@ def next_day(warehouse: Warehouse, shop: Shop) -> datetime:
 
 
 def roll_back(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, model: str, by: str) -> Registered:
-    """Let the model that scored before the present one score again.
+    """Let the model that scored before the present one score again: what a person's choice took the place of, else one trained earlier.
 
     Raises:
         NoSuchModel: none did.
     """
     since = next_day(warehouse, shop)
-    present = {one.model: one.sha256 for one in in_force(warehouse, since)}
-    if model not in present:
-        raise NoSuchModel(f"{shop.name} has no model {model!r}; it has {', '.join(sorted(present)) or 'none: no training day was built'}.")
-    earlier = [sha256 for (sha256,) in warehouse.rows(EARLIER, [model, present[model], present[model]])]
+    present = present_of(warehouse, shop, model, since)
+    stood = warehouse.rows(STOOD, [model, since])
+    if stood and stood[0] == (present, True):
+        earlier = [sha256 for sha256, _ in stood if sha256 != present]
+    else:
+        earlier = [sha256 for (sha256,) in warehouse.rows(EARLIER, [model, present, present])]
     if not earlier:
         raise NoSuchModel(f"No model of {model} was trained and promoted before the present one: there is nothing to roll back to.")
     version = next(one for one in registry.versions(model) if one.sha256 == earlier[0])
     return choose(warehouse, registry, artifacts, version, since, f"rolled back by {by}")
 
 
+def present_of(warehouse: Warehouse, shop: Shop, model: str, since: datetime) -> str | None:
+    """The SHA-256 of what scores from a moment on; None where it abstains.
+
+    Raises:
+        NoSuchModel: the shop has no model of that name.
+    """
+    present = {one.model: one.sha256 for one in in_force(warehouse, since)}
+    if model not in present:
+        raise NoSuchModel(f"{shop.name} has no model {model!r}; it has {', '.join(sorted(present)) or 'none: no training day was built'}.")
+    return present[model]
+
+
 def choose_version(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, model: str, version: str, by: str) -> Registered:
     """Let a version of the registry score.
 
     Raises:
-        NoSuchModel: the registry has no such version.
+        NoSuchModel: the shop has no such model, or the registry no such version.
     """
-    found = [one for one in registry.versions(model) if one.version == version]
+    since = next_day(warehouse, shop)
+    present_of(warehouse, shop, model, since)
+    versions = registry.versions(model)
+    found = [one for one in versions if one.version == version]
     if not found:
-        raise NoSuchModel(
-            f"The registry has no version {version} of {model!r}; it has {[one.version for one in registry.versions(model)]}."
-        )
-    return choose(warehouse, registry, artifacts, found[0], next_day(warehouse, shop), f"chosen by {by}")
+        there = ", ".join(one.version for one in versions) or "none, as nothing was trained"
+        raise NoSuchModel(f"The registry has no version {version} of {model}; it has {there}.")
+    return choose(warehouse, registry, artifacts, found[0], since, f"chosen by {by}")
 
 
 def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, moments: Sequence[datetime]) -> list[Registered]:

@@ -33,7 +33,8 @@ FACTS = {
     "fct_returns": "return_id varchar, net_amount decimal(18, 2)",
     "fct_web_events": "web_event_id varchar, session_id varchar, event varchar, device varchar, product_id varchar",
     "fct_email_events": "email_event_id varchar, campaign varchar, event varchar, is_machine boolean, device varchar",
-    "fct_consents": "consent_id varchar, channel varchar, purpose varchar, state varchar, is_soft_opt_in boolean, is_logged boolean, evidence varchar",
+    "fct_consents": "consent_id varchar, channel varchar, purpose varchar, state varchar, is_soft_opt_in boolean, is_logged boolean, evidence varchar, "
+    "source varchar, source_customer_id varchar",
     "dim_products": "product_id varchar, category varchar, brand varchar, price decimal(18, 4)",
 }
 
@@ -86,7 +87,7 @@ def write_history(store: Path, seed: int) -> None:
             at = START + timedelta(days=chance.choice([0, 0, chance.randrange(LAST)]))
             state = chance.choice(["granted", "granted", "withdrawn"])
             rows["fct_consents"].append(
-                (f"c{one}", at, at, None, f"{one}{at}{state}", "email", "profiling", state, False, False, "said so")
+                (f"c{one}", at, at, None, f"{one}{at}{state}", "email", "profiling", state, False, False, "said so", "shop", f"{one}")
             )
     for one in range(12):
         until = START + timedelta(days=chance.randrange(LAST))
@@ -101,6 +102,11 @@ def write_history(store: Path, seed: int) -> None:
             places = ", ".join("?" * len(rows[table][0]))
             connection.executemany(f"insert into profile.{table} values ({places})", rows[table])
         connection.execute("create table sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean)")
+        connection.execute("create schema identity")
+        versions = "known_at timestamp, version_at timestamp, version_number integer"
+        connection.execute(
+            f"create table identity.customer_records (source varchar, source_customer_id varchar, email varchar, {versions})"
+        )
         connection.execute("create table sources.shop (zone varchar)")
         connection.execute("insert into sources.shop values ('Europe/Berlin')")
 
@@ -115,7 +121,9 @@ def build(store: Path, days: Sequence[datetime], project: Path = DBT_PROJECT) ->
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1"}
     folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", store.parent / "target", "--log-path", store.parent]
     try:
-        result = dbtRunner().invoke(["run", "--quiet", "--select", "customer_permissions", *STATES, *FEATURES, *map(str, folders)])
+        result = dbtRunner().invoke(
+            ["run", "--quiet", "--select", "int_record_addresses", "customer_permissions", *STATES, *FEATURES, *map(str, folders)]
+        )
     finally:
         DuckDBConnectionManager.close_all_connections()
     assert result.success, result.exception or result.result

@@ -56,10 +56,14 @@ def test_an_email_has_one_form_for_matching(written: str, form: str) -> None:
         ("0412 345 678", "AU"),
         ("(415) 555-2671", "US"),
         ("612 34 56 78", "ES"),
+        ("447911123456", "GB"),
+        ("33612345678.0", "FR"),
+        ("61412345678", "AU"),
+        ("40301234567", "DE"),
     ],
 )
 def test_a_phone_gets_the_form_phonenumbers_gives_it(written: str, country: str) -> None:
-    plain = written.replace("0044", "+44").replace("(0)", "")
+    plain = written.replace("0044", "+44").replace("(0)", "").removesuffix(".0")
     expected = phonenumbers.format_number(phonenumbers.parse(plain, country), phonenumbers.PhoneNumberFormat.E164)
     assert canonical("phone", phone=written, country=country) == expected
 

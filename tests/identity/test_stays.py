@@ -152,6 +152,15 @@ def test_decisions_are_a_file_that_reads_back(tmp_path: Path) -> None:
         read_decisions(tmp_path)
 
 
+def test_a_file_that_a_spreadsheet_or_an_editor_wrote_takes_another_line(tmp_path: Path) -> None:
+    one = Decision(date(2026, 1, 1), "link", "crm:1", "shop:1", "Ann", "the same")
+    path = add_decision(tmp_path, one)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().rstrip(b"\n"))
+    other = Decision(date(2026, 1, 2), "unlink", "crm:1", "shop:1", "Ben", "not the same")
+    add_decision(tmp_path, other)
+    assert read_decisions(tmp_path) == [one, other]
+
+
 def test_links_around_an_unlink_are_refused_with_the_two_records() -> None:
     chain = [decision("link", "crm:1", "shop:1", 1), decision("link", "shop:1", "till:1", 1), decision("unlink", "crm:1", "till:1", 2)]
     with pytest.raises(ValueError, match="crm:1 and till:1 are unlinked"):

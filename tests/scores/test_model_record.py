@@ -181,8 +181,23 @@ def test_a_roll_back_holds_from_the_next_day_on_and_moves_the_alias(copied: Call
         roll_back(store.warehouse, store.shop, store.registry, store.artifacts, "churn", "anna")
     with pytest.raises(NoSuchModel, match="has no model 'chrun'; it has churn"):
         roll_back(store.warehouse, store.shop, store.registry, store.artifacts, "chrun", "anna")
-    with pytest.raises(NoSuchModel, match="no version 9"):
+    with pytest.raises(NoSuchModel, match="no version 9 of churn; it has 2, 1"):
         choose_version(store.warehouse, store.shop, store.registry, store.artifacts, "churn", "9", "anna")
+    with pytest.raises(NoSuchModel, match="has no model 'chrun'; it has churn"):
+        choose_version(store.warehouse, store.shop, store.registry, store.artifacts, "chrun", "1", "anna")
+
+
+def test_a_version_chosen_by_a_person_is_taken_back_by_a_roll_back(copied: Callable[[], Store]) -> None:
+    store = copied()
+    store.train(SECOND)
+    store.build(SECOND)
+    here, tomorrow = (store.warehouse, store.shop, store.registry, store.artifacts), SECOND + timedelta(days=1)
+    older, newer = store.scoring(FIRST), store.scoring(SECOND)
+    version = next(one.version for one in store.registry.versions("churn") if one.sha256 == older)
+    choose_version(*here, "churn", version, "anna")
+    assert store.scoring(tomorrow) == older
+    assert roll_back(*here, "churn", "anna").sha256 == newer
+    assert store.scoring(tomorrow) == newer
 
 
 def test_an_alias_moved_in_mlflow_is_followed_by_the_next_unbuilt_day_and_by_no_other(copied: Callable[[], Store]) -> None:

@@ -15,18 +15,17 @@ logged as (
     where is_logged
 ),
 
-statements as (
-    select
-        standing.*,
-        row_number() over (
-            partition by standing.customer_id, standing.channel, standing.purpose
-            order by standing.is_soft_opt_in, standing.occurred_at desc, standing.state desc, standing.known_at desc, standing.consent_id desc
-        ) as recency
+counted as (
+    select standing.*
     from standing
     left join logged on standing.channel = logged.channel and standing.purpose = logged.purpose
     where
         standing.customer_id is not null
         and (standing.state = 'withdrawn' or standing.is_logged or logged.purpose is null)
+),
+
+statements as (
+    select * from {{ holding('counted') }} as statements
 ),
 
 suppressed as (
@@ -46,4 +45,3 @@ select
     statements.known_at
 from statements
 left join suppressed on statements.customer_id = suppressed.customer_id and statements.channel = suppressed.channel
-where statements.recency = 1

@@ -24,17 +24,14 @@ counted as (
     where statements.state = 'withdrawn' or statements.is_logged or logged.purpose is null
 ),
 
--- A grant counts from when it was given, a withdrawal from when it is known. The newest statement holds; of two at once, the withdrawal.
--- A soft opt-in is no statement of the customer's: any of those goes before it.
-newest as (
-    select
-        *,
-        row_number() over (
-            partition by as_of, customer_id, channel, purpose
-            order by is_soft_opt_in, occurred_at desc, state desc, known_at desc, consent_id desc
-        ) as recency
-    from counted
+-- A grant counts from when it was given, a withdrawal from when it is known.
+effective as (
+    select * from counted
     where customer_id is not null and (state = 'withdrawn' or occurred_at < as_of)
+),
+
+permissions as (
+    select * from {{ holding('effective', moment='as_of') }} as statements
 )
 
 select
@@ -45,5 +42,4 @@ select
     state = 'granted' as is_permitted,
     occurred_at as since,
     evidence
-from newest
-where recency = 1
+from permissions

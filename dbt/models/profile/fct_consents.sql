@@ -25,6 +25,7 @@ linked as (
 select
     consent_id,
     source,
+    source_customer_id,
     customer_id,
     occurred_at,
     known_at,
