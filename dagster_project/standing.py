@@ -16,6 +16,23 @@ TABLES = {
         from sources.load_ledger group by all order by all
         """,
     ),
+    "Refused rows that wait to be mended: dearly replay quarantine SOURCE TABLE": (
+        ("source", "table", "column", "reason", "rows"),
+        """
+        select source, table_name, coalesce(column_name, 'the whole row'), reason, count(*) from sources.quarantine
+        where replayed_at is null group by all order by 5 desc, 1, 2, 3, 4
+        """,
+    ),
+    "Extracts of the newest night that came otherwise than declared": (
+        ("source", "table", "what"),
+        """
+        select distinct source, table_name, message from sources.differences
+        where drift <> 'reconciliation' and batch_id in (
+            select batch_id from sources.load_ledger where extracted_at > (select max(as_of) from sources.built_days)
+        )
+        order by all
+        """,
+    ),
     "Sales, to hold against your own sums": (
         ("source", "orders", "customers", "sold", "given back", "revenue"),
         """

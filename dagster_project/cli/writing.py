@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
 
@@ -28,7 +29,7 @@ def check(
             console.print(f"written {path}")
     found = findings(settings)
     for finding in found:
-        console.print(f"[red]✗[/] {finding}", highlight=False)
+        console.print(f"[red]✗[/] {escape(str(finding))}", highlight=False, soft_wrap=True)
     if found:
         raise Refused(f"{len(found)} to mend", FAILED)
     console.print("Shop, sources and campaigns are in order.")
@@ -81,7 +82,7 @@ def shop_new(
         parts = ", ".join(f"{column} ← {part.header}" for column, part in reading.parts.items())
         console.print(f"{reading.sample.name}: {reading.sample.rows} rows, {reading.kind} ({parts})", highlight=False)
     for line in draft.review:
-        console.print(f"[yellow]?[/] {line}", highlight=False)
+        console.print(f"[yellow]?[/] {escape(line)}", highlight=False)
     console.print(f"\nLook at {folder / 'shop.yaml'}, then: [bold]dearly run --shop {name}[/]", highlight=False, soft_wrap=True)
 
 

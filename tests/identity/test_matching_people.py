@@ -285,13 +285,15 @@ def test_a_file_in_which_nobody_is_twice_stays_as_it_is() -> None:
     assert score(clusters(resolve(records, train(records))), true)["cluster_f1"] >= 0.99
 
 
+GIVEN_NAMES = "jürgen anna björn käthe lukas mia zoe günther ömer sophie françois heike uwe ines paul lena max jörg ute nils"
+FAMILY_NAMES = "müller schmidt weiß größer schäfer köhler vogel krüger huber fischer becker groß jung lang könig böhm roth kraus adam wolf"
+
+
 def full_addresses(people: int, twice: float, seed: int) -> tuple[pa.Table, dict[str, str]]:
     """People of 400 names with everything a shop asks for; `twice` of them have a second record with a field or two mistyped, some have moved."""
     random = np.random.default_rng(seed)
-    given = "jürgen anna björn käthe lukas mia zoe günther ömer sophie françois heike uwe ines paul lena max jörg ute nils".split()
-    family = (
-        "müller schmidt weiß größer schäfer köhler vogel krüger huber fischer becker groß jung lang könig böhm roth kraus adam wolf".split()
-    )
+    family = FAMILY_NAMES.split()
+    given = GIVEN_NAMES.split()
     streets = ["hauptstraße", "bahnhofstr.", "lindenweg", "gartenstraße", "ringstraße"]
     places = [
         ("köln", "50667"),

@@ -9,19 +9,7 @@ from dagster_project.identity.comparing import compare
 from dagster_project.identity.statements import BROWSER_ATTACHMENTS, SHOP_RULES, STATEMENTS, attachments_sql
 
 RULE = {rule.name: rule for rule in SHOP_RULES}
-COLUMNS = (
-    "first_name",
-    "last_name",
-    "email",
-    "phone",
-    "street",
-    "city",
-    "postal_code",
-    "login_id",
-    "loyalty_id",
-    "browser_id",
-    "national_id",
-)
+COLUMNS = ("first_name", "last_name", "email", "phone", "street", "city", "postal_code", "login_id", "loyalty_id", "browser_id", "national_id")
 Person = dict[str, str]
 
 
@@ -123,9 +111,7 @@ def test_a_login_links_whatever_the_names() -> None:
 
 
 def test_a_national_id_links_however_it_is_written() -> None:
-    assert linked("same national id", someone("Anna Adler", national_id="12345678-z"), someone("A. Busch", national_id="12 345 678 Z")) == {
-        (0, 1)
-    }
+    assert linked("same national id", someone("Anna Adler", national_id="12345678-z"), someone("A. Busch", national_id="12 345 678 Z")) == {(0, 1)}
 
 
 def test_a_record_is_found_by_an_address_it_had_before() -> None:
