@@ -27,7 +27,7 @@ TABLES = {
         ("source", "table", "what"),
         """
         select distinct source, table_name, message from sources.differences
-        where drift <> 'reconciliation' and batch_id in (
+        where drift not in ('reconciliation', 'reordered') and batch_id in (
             select batch_id from sources.load_ledger where extracted_at > (select max(as_of) from sources.built_days)
         )
         order by all
