@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.lease import hold
-from dagster_project.settings import Settings
+from dagster_project.settings import SHOPS, Settings
 from dagster_project.warehouse import Warehouse
 
 TABLES = {
@@ -76,7 +76,8 @@ TABLES = {
     ),
 }
 HELD = """
-select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message from sources.guards where is_red and accepted_by is null order by as_of, guard
+select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message, as_of = (select max(as_of) from sources.built_days)
+from sources.guards where is_red and accepted_by is null order by as_of, guard
 """
 
 
@@ -101,5 +102,16 @@ def standing_of(settings: Settings) -> Standing:
             needed = sql.split(" from ")[1].split()[0]
             rows = warehouse.rows(sql) if warehouse.exists(needed) else []
             tables.append((title, header, rows))
-        held = [f"{as_of} {guard}: {message}; `dearly run --accept {guard!r}` lets it go" for as_of, guard, message in warehouse.rows(HELD)]
+        held = [
+            f"{as_of} {guard}: {message}; {way_out(settings, guard, is_newest)}"
+            for as_of, guard, message, is_newest in warehouse.rows(HELD)
+        ]
     return Standing(tables, held)
+
+
+def way_out(settings: Settings, guard: str, is_newest: bool) -> str:
+    """What lets a held day go, to be copied; a day that has a newer one behind it delivers no more."""
+    if not is_newest:
+        return "a newer day is built, which delivers in its place"
+    shop = settings.shop if settings.shop_folder == SHOPS / settings.shop else settings.shop_folder
+    return f"`dearly run --shop {shop} --accept {guard!r}` lets it go"

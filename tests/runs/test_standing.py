@@ -55,11 +55,13 @@ def test_what_holds_and_what_waits_is_printed_word_for_word(tmp_path: Path, monk
             "values ('till', 'orders', 'b1', 1, 'is not one of [/], [b]', 'status')"
         )
         connection.execute(
-            "insert into sources.guards values (timestamp '2026-03-09 23:00', 'extract till.orders', true, 'from: [id, nr]', null)"
+            "insert into sources.guards values (timestamp '2026-03-09 23:00', 'extract till.orders', true, 'from: [id, nr]', null), "
+            "(timestamp '2026-03-08 23:00', 'extract till.orders', true, 'no extract came', null)"
         )
     monkeypatch.setenv("DEARLY_HOME", str(tmp_path))
     said = CliRunner().invoke(app, ["status", "--shop", str(shop)], env={"COLUMNS": "200"})
     assert said.exit_code == 0, said.exception
-    assert "extract till.orders: from: [id, nr]; `dearly run --accept 'extract till.orders'` lets it go" in said.output
+    assert "extract till.orders: from: [id, nr]; `dearly run --shop small --accept 'extract till.orders'` lets it go" in said.output
+    assert "no extract came; a newer day is built, which delivers in its place" in said.output
     assert "is not one of [/], [b]" in said.output
     assert "the column 'shoe' is new" in said.output
