@@ -42,6 +42,8 @@ def source_new(
 ) -> None:
     """Draft a source system from a sample: its contract, its staging models, its lines in dbt_project.yml."""
     from dagster_project.onboarding.systems import draft_system
+    from dagster_project.sources.contract import load_system
+    from dagster_project.sources.extracts import DATA
 
     try:
         written = draft_system(name, sample.expanduser().resolve())
@@ -49,9 +51,13 @@ def source_new(
         raise Refused(str(error)) from None
     for path in written:
         console.print(f"written {path}", highlight=False, soft_wrap=True)
+    ending = found.group() if (found := DATA.search(sample.name)) else sample.suffix
+    tables = ", ".join(f"extracts/{name}/{table}/{table}_<YYYYMMDDTHHMMSSZ>{ending}" for table in load_system(name).tables)
     console.print(
-        f"\nLook at them; then name {name} in a shop's shop.yaml, with the folder of its extracts, and: [bold]dearly check[/]",
+        f"\nLook at them; then in a shop's shop.yaml, under sources: [bold]{name}: {{path: extracts/{name}}}[/], its extracts as {tables}, "
+        "the time being that of the extraction (UTC), and: [bold]dearly check[/]",
         highlight=False,
+        soft_wrap=True,
     )
 
 
