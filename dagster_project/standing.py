@@ -1,5 +1,6 @@
 """Where a store stands: what is built, what holds, and the numbers a person asks for first."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,17 @@ TABLES = {
     "Extracts of the newest night that came otherwise than declared": (
         ("source", "table", "what"),
         """
-        select distinct source, table_name, message from sources.differences
+        select
+            source, table_name,
+            case
+                when drift = 'new_column' then concat('new columns, kept in the landed file alone: ', string_agg(distinct column_name, ', ' order by column_name))
+                else string_agg(distinct message, '; ' order by message)
+            end
+        from sources.differences
         where drift not in ('reconciliation', 'reordered') and batch_id in (
             select batch_id from sources.load_ledger where extracted_at > (select max(as_of) from sources.built_days)
         )
-        order by all
+        group by source, table_name, drift order by all
         """,
     ),
     "Sales, to hold against your own sums": (
@@ -99,7 +106,7 @@ def standing_of(settings: Settings) -> Standing:
     with hold(settings.store, "dearly status"):
         tables = []
         for title, (header, sql) in TABLES.items():
-            needed = sql.split(" from ")[1].split()[0]
+            needed = re.split(r"\sfrom\s", sql)[1].split()[0]
             rows = warehouse.rows(sql) if warehouse.exists(needed) else []
             tables.append((title, header, rows))
         held = [

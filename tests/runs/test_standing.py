@@ -64,4 +64,4 @@ def test_what_holds_and_what_waits_is_printed_word_for_word(tmp_path: Path, monk
     assert "extract till.orders: from: [id, nr]; `dearly run --shop small --accept 'extract till.orders'` lets it go" in said.output
     assert "no extract came; a newer day is built, which delivers in its place" in said.output
     assert "is not one of [/], [b]" in said.output
-    assert "the column 'shoe' is new" in said.output
+    assert "new columns, kept in the landed file alone: shoe" in said.output
