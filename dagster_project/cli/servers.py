@@ -33,4 +33,4 @@ def dev(shop: ShopOption = None, port: int = 3000) -> None:
 def become(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> NoReturn:
     """Run a server in this process's place, so that what ends `dearly dev` (a signal to its pid) ends the server and leaves no orphan."""
     os.chdir(folder)
-    os.execve(command[0], command, environment)  # noqa: S606 - our own command, no shell wanted
+    os.execve(command[0], list(command), environment)  # noqa: S606 - our own command, no shell wanted

@@ -132,7 +132,7 @@ def in_one_schema(layout: Layout) -> None:
     for reading in [one for one in layout.own if selling and one.sample.schema != selling.sample.schema]:
         layout.own.remove(reading)
         layout.left_out.append((reading.sample, f"the sales are in another schema, {selling.sample.schema if selling else ''}"))
-    beside = {known.sample.schema: known.system for known in layout.known if known.sample.schema}
+    beside: dict[str | None, str] = {known.sample.schema: known.system for known in layout.known if known.sample.schema}
     for reading in [one for one in layout.own if not selling and one.sample.schema in beside]:
         layout.own.remove(reading)
         layout.left_out.append(
