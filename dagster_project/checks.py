@@ -12,8 +12,11 @@ from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.handbook import SEGMENTS, described, pages
 from dagster_project.settings import DBT_PROJECT, TEMPLATES, Settings
-from dagster_project.shop import load_shop
+from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.contract import SYSTEMS, all_systems, dbt_source
+from dagster_project.sources.drift import UnreadableExtract
+from dagster_project.sources.extracts import find_extracts
+from dagster_project.sources.mapping import contracts_of
 
 
 def generated_files() -> dict[Path, str]:
@@ -59,6 +62,21 @@ def write_generated() -> list[Path]:
     return written
 
 
+def extract_findings(settings: Settings, shop: Shop) -> list[str]:
+    """Extracts that no run would read: files outside their table's folder, or a folder that holds none of the system's tables."""
+    found = []
+    for name, system in (contracts_of(shop) if set(shop.sources) <= set(all_systems()) else {}).items():
+        folder = shop.extracts(name, settings.store)
+        try:
+            if shop.sources[name].kind == "files" and folder.is_dir() and not find_extracts(folder, system):
+                found.append(
+                    f"{folder}: no extract of {name} is here; one lies in {folder / next(iter(system.tables))} or another table's folder."
+                )
+        except UnreadableExtract as error:
+            found.append(str(error))
+    return found
+
+
 def findings(settings: Settings) -> list[str]:
     """One sentence per mistake; empty when all is in order."""
     found: list[str] = []
@@ -69,6 +87,7 @@ def findings(settings: Settings) -> list[str]:
         return [str(error)]
     unknown = [system for system in shop.sources if system not in declared]
     found += [f"{settings.shop_folder / 'shop.yaml'}: source {name} has no {SYSTEMS / name / 'source.yaml'}." for name in unknown]
+    found += extract_findings(settings, shop)
     absent = [name for name in shop.destinations if name not in DESTINATIONS]
     if absent:
         found.append(

@@ -1,11 +1,12 @@
 """Where a store stands: what is built, what holds, and the numbers a person asks for first."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from dagster_project.lease import hold
-from dagster_project.settings import Settings
+from dagster_project.settings import SHOPS, Settings
 from dagster_project.warehouse import Warehouse
 
 TABLES = {
@@ -14,6 +15,29 @@ TABLES = {
         """
         select source, count(*), sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined), sum(rows_erased)
         from sources.load_ledger group by all order by all
+        """,
+    ),
+    "Refused rows that wait to be mended: dearly replay quarantine SOURCE TABLE": (
+        ("source", "table", "column", "reason", "rows"),
+        """
+        select source, table_name, coalesce(column_name, 'the whole row'), reason, count(*) from sources.quarantine
+        where replayed_at is null group by all order by 5 desc, 1, 2, 3, 4
+        """,
+    ),
+    "Extracts of the newest night that came otherwise than declared": (
+        ("source", "table", "what"),
+        """
+        select
+            source, table_name,
+            case
+                when drift = 'new_column' then concat('new columns, kept in the landed file alone: ', string_agg(distinct column_name, ', ' order by column_name))
+                else string_agg(distinct message, '; ' order by message)
+            end
+        from sources.differences
+        where drift not in ('reconciliation', 'reordered') and batch_id in (
+            select batch_id from sources.load_ledger where extracted_at > (select max(as_of) from sources.built_days)
+        )
+        group by source, table_name, drift order by all
         """,
     ),
     "Sales, to hold against your own sums": (
@@ -59,7 +83,8 @@ TABLES = {
     ),
 }
 HELD = """
-select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message from sources.guards where is_red and accepted_by is null order by as_of, guard
+select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message, as_of = (select max(as_of) from sources.built_days)
+from sources.guards where is_red and accepted_by is null order by as_of, guard
 """
 
 
@@ -81,8 +106,19 @@ def standing_of(settings: Settings) -> Standing:
     with hold(settings.store, "dearly status"):
         tables = []
         for title, (header, sql) in TABLES.items():
-            needed = sql.split(" from ")[1].split()[0]
+            needed = re.split(r"\sfrom\s", sql)[1].split()[0]
             rows = warehouse.rows(sql) if warehouse.exists(needed) else []
             tables.append((title, header, rows))
-        held = [f"{as_of} {guard}: {message}; `dearly run --accept {guard!r}` lets it go" for as_of, guard, message in warehouse.rows(HELD)]
+        held = [
+            f"{as_of} {guard}: {message}; {way_out(settings, guard, is_newest)}"
+            for as_of, guard, message, is_newest in warehouse.rows(HELD)
+        ]
     return Standing(tables, held)
+
+
+def way_out(settings: Settings, guard: str, is_newest: bool) -> str:
+    """What lets a held day go, to be copied; a day that has a newer one behind it delivers no more."""
+    if not is_newest:
+        return "a newer day is built, which delivers in its place"
+    shop = settings.shop if settings.shop_folder == SHOPS / settings.shop else settings.shop_folder
+    return f"`dearly run --shop {shop} --accept {guard!r}` lets it go"

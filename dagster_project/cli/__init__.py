@@ -3,6 +3,7 @@
 import sys
 
 from rich.console import Console
+from rich.markup import escape
 
 # Each module hangs its commands on the app as it is loaded, in the order of the help page.
 from dagster_project.cli import days, explain, identity, models, replay, servers, writing
@@ -14,7 +15,7 @@ def main() -> None:
     try:
         app()
     except Refused as refused:
-        Console(stderr=True).print(f"[bold red]dearly:[/] {refused}", highlight=False)
+        Console(stderr=True).print(f"[bold red]dearly:[/] {escape(str(refused))}", highlight=False, soft_wrap=True)
         sys.exit(refused.code)
 
 

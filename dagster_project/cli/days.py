@@ -4,6 +4,7 @@ import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
@@ -82,7 +83,9 @@ def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
         warehouse.create()
         pulled = pull_shop(warehouse, shop, settings.store, again=again)
     for one in pulled:
-        console.print(f"{one.system}.{one.table}: " + (f"[red]{one.failure}[/]" if one.failure else f"{one.rows} rows"), highlight=False)
+        console.print(
+            f"{one.system}.{one.table}: " + (f"[red]{escape(one.failure)}[/]" if one.failure else f"{one.rows} rows"), highlight=False
+        )
     return sum(one.failure is not None for one in pulled)
 
 
@@ -132,10 +135,10 @@ def status(shop: ShopOption = None) -> None:
         for column in table.columns:
             column.overflow = "fold"
         for row in rows:
-            table.add_row(*(str(value) for value in row))
+            table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
     for line in standing.held:
-        console.print(f"[bold red]held[/] {line}")
+        console.print(f"[bold red]held[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -151,7 +154,7 @@ def query(sql: str, shop: ShopOption = None) -> None:
         raise Refused(str(error)) from None
     table = Table(*names)
     for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else escape(str(value)) for value in row))
     console.print(table)
 
 

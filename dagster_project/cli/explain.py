@@ -26,7 +26,7 @@ def explain_decision(
     except NothingPublished as error:
         raise Refused(str(error), FAILED) from None
     for line in story:
-        console.print(line)
+        console.print(line, highlight=False, markup=False)
 
 
 @explain.command("link")

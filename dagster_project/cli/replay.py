@@ -25,8 +25,7 @@ def replay_quarantine(
 ) -> None:
     """Let quarantined rows come in once more, mended or after a changed rule. They are known from now on; no built day changes."""
     from dagster_project.shop import load_shop
-    from dagster_project.sources.mapping import contracts_of
-    from dagster_project.sources.replay import open_rows, replay
+    from dagster_project.sources.replay import open_rows, replay, system_named
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
@@ -35,7 +34,7 @@ def replay_quarantine(
     try:
         with hold(settings.store, "dearly replay"):
             if write:
-                rows = open_rows(warehouse, contracts_of(the_shop)[source], table)
+                rows = open_rows(warehouse, system_named(the_shop, source), table)
                 write.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
                 console.print(f"{len(rows)} rows written to {write}")
                 return
@@ -49,5 +48,6 @@ def replay_quarantine(
         return
     console.print(
         f"{done.batch.rows_in} rows: {done.batch.rows_loaded} loaded, {done.batch.rows_duplicate} duplicate, "
-        f"{done.batch.rows_quarantined} quarantined again; known from {done.known_at} UTC on."
+        f"{done.batch.rows_quarantined} quarantined again; known from {done.known_at} UTC on; "
+        f"{done.waiting} of {source}.{table} wait."
     )

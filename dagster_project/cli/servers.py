@@ -1,10 +1,10 @@
 """Other tools' pages on the shop's store."""
 
 import os
-import subprocess
 import sys
-
-import typer
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
 
 from dagster_project.cli.common import ShopOption, app, settings_of
 from dagster_project.settings import REPOSITORY
@@ -16,7 +16,7 @@ def mlflow(shop: ShopOption = None, port: int = 5000) -> None:
     settings = settings_of(shop)
     store = f"sqlite:///{settings.store / 'mlflow.db'}"
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1", "--port", str(port)]
-    raise typer.Exit(subprocess.call(command, cwd=settings.store))
+    become(command, settings.store, os.environ)
 
 
 @app.command()
@@ -27,4 +27,10 @@ def dev(shop: ShopOption = None, port: int = 3000) -> None:
     settings = settings_of(shop)
     environment = {**os.environ, "DAGSTER_HOME": str(dagster_home(settings)), "DEARLY_SHOP": str(settings.shop_folder)}
     command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-    raise typer.Exit(subprocess.call(command, cwd=REPOSITORY, env=environment))
+    become(command, REPOSITORY, environment)
+
+
+def become(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> NoReturn:
+    """Run a server in this process's place, so that what ends `dearly dev` (a signal to its pid) ends the server and leaves no orphan."""
+    os.chdir(folder)
+    os.execve(command[0], list(command), environment)  # noqa: S606 - our own command, no shell wanted

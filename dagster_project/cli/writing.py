@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
 
@@ -28,7 +29,7 @@ def check(
             console.print(f"written {path}")
     found = findings(settings)
     for finding in found:
-        console.print(f"[red]✗[/] {finding}", highlight=False)
+        console.print(f"[red]✗[/] {escape(str(finding))}", highlight=False, soft_wrap=True)
     if found:
         raise Refused(f"{len(found)} to mend", FAILED)
     console.print("Shop, sources and campaigns are in order.")
@@ -41,6 +42,8 @@ def source_new(
 ) -> None:
     """Draft a source system from a sample: its contract, its staging models, its lines in dbt_project.yml."""
     from dagster_project.onboarding.systems import draft_system
+    from dagster_project.sources.contract import load_system
+    from dagster_project.sources.extracts import DATA
 
     try:
         written = draft_system(name, sample.expanduser().resolve())
@@ -48,9 +51,13 @@ def source_new(
         raise Refused(str(error)) from None
     for path in written:
         console.print(f"written {path}", highlight=False, soft_wrap=True)
+    ending = found.group() if (found := DATA.search(sample.name)) else sample.suffix
+    tables = ", ".join(f"extracts/{name}/{table}/{table}_<YYYYMMDDTHHMMSSZ>{ending}" for table in load_system(name).tables)
     console.print(
-        f"\nLook at them; then name {name} in a shop's shop.yaml, with the folder of its extracts, and: [bold]dearly check[/]",
+        f"\nLook at them; then in a shop's shop.yaml, under sources: [bold]{name}: {{path: extracts/{name}}}[/], its extracts as {tables}, "
+        "the time being that of the extraction (UTC), and: [bold]dearly check[/]",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -81,7 +88,7 @@ def shop_new(
         parts = ", ".join(f"{column} ← {part.header}" for column, part in reading.parts.items())
         console.print(f"{reading.sample.name}: {reading.sample.rows} rows, {reading.kind} ({parts})", highlight=False)
     for line in draft.review:
-        console.print(f"[yellow]?[/] {line}", highlight=False)
+        console.print(f"[yellow]?[/] {escape(line)}", highlight=False)
     console.print(f"\nLook at {folder / 'shop.yaml'}, then: [bold]dearly run --shop {name}[/]", highlight=False, soft_wrap=True)
 
 

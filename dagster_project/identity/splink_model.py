@@ -61,8 +61,10 @@ KINDRED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 # One person differs so often at most in what is theirs alone (the level `different`). In a file where nobody is twice, learning would else take
 # namesakes for one person who has two of everything.
 DIFFERENT = {"given_name": 0.2, "birth_date": 0.2, "national_id": 0.3, "email": 0.6}
-# By comparison and level, where no birth date and no id tell relatives who share a mailbox, or namesakes with numbered ones, from one person.
-BLIND = {("given_name", 0): 0.03, ("email", OTHER_DIGITS_LEVEL): 0.05}
+# Nor does one person often have two mailboxes that differ in their digits, and namesakes nearly always do.
+OTHER_DIGITS = 0.05
+# The ceiling of `different` where no birth date and no id tell relatives who share a mailbox from one person.
+BLIND = {"given_name": 0.03}
 # The most that a mailbox says between two who share a name, where the file has nothing else to learn it from: level 0 = different, up to same.
 KINDRED_AT_MOST = (np.inf, 0.0, 0.0, np.inf, -4.0, np.inf, np.inf)
 HOUSEHOLD_SHARE = (0.25, 0.9995)
@@ -129,9 +131,11 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
                 open_ &= ~estimated if len(blocks) > 1 else True
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
-        ceilings = {(index, 0): DIFFERENT[name] for index, name in enumerate(names) if name in DIFFERENT}
-        if not {"birth_date", "national_id"} & set(names):
-            ceilings |= {(names.index(name), level): ceiling for (name, level), ceiling in BLIND.items() if name in names}
+        told = bool({"birth_date", "national_id"} & set(names))
+        different = DIFFERENT if told else DIFFERENT | BLIND
+        ceilings = {(index, 0): different[name] for index, name in enumerate(names) if name in different}
+        if "email" in names:
+            ceilings[names.index("email"), OTHER_DIGITS_LEVEL] = OTHER_DIGITS
         parameters = estimate(random, blocks, sizes, ceilings)
         kindred = _kindred(con, model, parameters, columns, across_sources)
         limits = limits_for(con, columns)

@@ -124,11 +124,20 @@ def one_schema_a_system(layout: Layout) -> None:
 
 
 def in_one_schema(layout: Layout) -> None:
-    """A system's tables are pulled from one schema of a database: for the shop's own, the one that has the sales."""
+    """A system's tables are pulled from one schema of a database: for the shop's own, the one that has the sales.
+
+    Where a system that we know has the sales, what lies beside its tables is none of the shop's own: steps of its automations are no web events.
+    """
     selling = next((reading for kind in ("lines", "purchases", "orders") for reading in layout.own_of(kind)), None)
     for reading in [one for one in layout.own if selling and one.sample.schema != selling.sample.schema]:
         layout.own.remove(reading)
         layout.left_out.append((reading.sample, f"the sales are in another schema, {selling.sample.schema if selling else ''}"))
+    beside: dict[str | None, str] = {known.sample.schema: known.system for known in layout.known if known.sample.schema}
+    for reading in [one for one in layout.own if not selling and one.sample.schema in beside]:
+        layout.own.remove(reading)
+        layout.left_out.append(
+            (reading.sample, f"it lies beside the tables of {beside[reading.sample.schema]}, which speak for themselves")
+        )
 
 
 SHIPPING = r"\b(shipping|freight|delivery|postage|versand\w*|porto|livraison|port|envio|frete|spedizione|verzend\w*)\b"

@@ -108,7 +108,8 @@ def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[s
                 and values.share(connection, sample, header, "try_cast(value as bigint) is not null and value not like '%.%'") == 1
             )
             column |= {"type": "integer"} if whole else {"type": "decimal"} | ({"format": number.format} if number.format else {})
-        if stated == 1:
+        # Numbers, keys and moments that are always there are needed; a person without a name or a phone is no wrong row.
+        if stated == 1 and (header in ids or column.get("type")):
             column["required"] = True
         elif stated == 0:
             column["description"] = "empty in the sample"

@@ -126,6 +126,9 @@ class Table(Strict):
     cursor: str | None = None
     description: str
     columns: dict[str, Column]
+    in_order: bool = Field(
+        True, description="extracts have the columns in the order of this list; not where shop.yaml says which header is which"
+    )
     rules: list[Truth] = []
     unique: list[str] = Field([], description="columns that no two different rows of an extract may share; all that do are refused")
     drift: Drift = Drift()

@@ -24,6 +24,7 @@ from dagster_project.sources.contract import System, Table
 from dagster_project.sources.drift import Drifting, UnreadableExtract, place_columns
 
 STAMP = re.compile(r"\d{8}T\d{6}Z")
+DATA = re.compile(r"\.(csv|tsv|jsonl|parquet)(\.gz)?$")
 MANIFEST = ".manifest.json"
 # How many rows are in memory at once, as text.
 CHUNK_ROWS = 50_000
@@ -84,9 +85,13 @@ def find_extracts(folder: Path, system: System) -> list[Extract]:
     """The extracts of a system, oldest first.
 
     Raises:
-        UnreadableExtract: a file's name does not say when it was pulled.
+        UnreadableExtract: a file's name does not say when it was pulled, or the file lies in no table's folder.
     """
     found = []
+    for path in sorted(folder.glob("*")):
+        if path.is_file() and DATA.search(path.name):
+            places = " or ".join(str(folder / table) for table in system.tables)
+            raise UnreadableExtract(f"{path}: it lies in no table's folder, so nobody would read it; move it to {places}.")
     for table in system.tables:
         for path in sorted((folder / table).glob("*")):
             if path.name.startswith(".") or path.name.endswith(MANIFEST) or not path.is_file():

@@ -82,7 +82,9 @@ def complaints(warehouse: Warehouse, shop: Shop, landed: Landed, moment: Moment)
     """What is wrong with a table's extracts that should have come by this moment."""
     yield from (reason for at, reason in landed.refused if at <= moment.known_by)
     night = [entry for entry in landed.entries if moment.as_of < entry.extracted_at <= moment.known_by]
-    if landed.table.daily and not night:
+    # History that was extracted later says what this night would have: its rows are known when they happened.
+    is_covered = any(entry.is_history and entry.extracted_at > moment.known_by for entry in landed.entries)
+    if landed.table.daily and not night and not is_covered:
         between = f"between {moment.as_of} and {moment.known_by} (UTC)"
         yield f"no extract of {landed.name} came {between}; pull it, or accept the day without it"
     rows = sum(entry.rows_in for entry in night)

@@ -115,7 +115,7 @@ class TableLoader:
         self.note_refused(refused)
         return batches
 
-    def load_one(self, extract: Extract, before: Callable[[duckdb.DuckDBPyConnection], object]) -> Batch | None:
+    def load_one(self, extract: Extract, before: Callable[[duckdb.DuckDBPyConnection, Judged], object]) -> Batch | None:
         """Land and load one extract; None when its content is loaded already. `before` runs in the same transaction, ahead of it.
 
         Raises:
@@ -181,7 +181,7 @@ class TableLoader:
         fault_point("landed")
         return landed
 
-    def insert(self, judged: Judged, before: Callable[[duckdb.DuckDBPyConnection], object] | None = None) -> Batch | None:
+    def insert(self, judged: Judged, before: Callable[[duckdb.DuckDBPyConnection, Judged], object] | None = None) -> Batch | None:
         """Insert an extract's good new rows, quarantine its bad ones, and enter the batch, all or nothing; None for the same content again.
 
         Raises:
@@ -202,7 +202,7 @@ class TableLoader:
         later = note_outdated(self.warehouse, self.store, extract, self.table, is_late=known_at != extract.extracted_at)
         with self.warehouse.transaction() as connection:
             if before:
-                before(connection)
+                before(connection, judged)
             self.create_raw(connection)
             self.choose_fresh(connection, judged, later)
             columns = ", ".join(f'"{name}"' for name in self.table.columns)

@@ -37,7 +37,7 @@ def with_headers(table: Table, headers: dict[str, str | Header], where: str) -> 
     if unknown:
         raise ValueError(f"{where}: source.yaml declares no column {', '.join(unknown)}; it has {', '.join(table.columns)}.")
     columns = {name: renamed(name, column, headers.get(name)) for name, column in table.columns.items()}
-    return table.model_copy(update={"columns": columns})
+    return table.model_copy(update={"columns": columns, "in_order": False})
 
 
 def renamed(name: str, column: Column, header: str | Header | None) -> Column:

@@ -20,13 +20,34 @@ select row_number, row_json from sources.quarantine
 where source = ? and table_name = ? and replayed_at is null order by batch_id, row_number
 """
 
+# A waiting row is settled by a mended one of its key. Rows whose key was mended too, or that could not be read, are told by number alone: they are
+# settled once as many rows of other keys came. Every other row waits on.
+SETTLE = """
+with
+waiting as (
+    select batch_id, row_number, case when json_type(row_json) = 'OBJECT' then {waiting_key} else 'unreadable' end as key
+    from sources.quarantine where source = $source and table_name = $table and replayed_at is null
+),
+came as (select {came_key} as key from stated_rows where _extract = $place),
+numbers as (
+    select
+        (select count(*) from came where key not in (select key from waiting)) as others,
+        (select count(*) from waiting where key not in (select key from came)) as open
+)
+update sources.quarantine set replayed_at = $known_at
+where source = $source and table_name = $table and (batch_id, row_number) in (
+    select (batch_id, row_number) from waiting, numbers where waiting.key in (select key from came) or numbers.others >= numbers.open
+)
+"""
+
 
 @dataclass(frozen=True)
 class Replay:
-    """What a replay did: the moment it is known from, and the batch (None when these rows had been replayed before)."""
+    """What a replay did: the moment it is known from, the batch (None when these rows had been replayed before), and how many rows wait still."""
 
     known_at: datetime
     batch: Batch | None
+    waiting: int
 
 
 class NothingToReplay(ValueError):
@@ -34,13 +55,30 @@ class NothingToReplay(ValueError):
 
 
 def open_rows(warehouse: Warehouse, system: System, table: str) -> list[dict[str, str | None]]:
-    """The waiting rows of a table under the extract's own column names, ready to be mended. Rows that could not be read come as {"unreadable": text}."""
+    """The waiting rows of a table under the extract's own column names, ready to be mended. Rows that could not be read come as {"unreadable": text}.
+
+    Raises:
+        ValueError: the system has no such table.
+    """
+    if table not in system.tables:
+        raise ValueError(f"{system.system} has no table {table!r}; it has {', '.join(system.tables)}.")
     headers = system.tables[table].headers
     rows = []
     for _, text in warehouse.rows(OPEN, [system.system, table]):
         row = json.loads(text)
         rows.append({headers[name]: value for name, value in row.items()} if isinstance(row, dict) else {"unreadable": row})
     return rows
+
+
+def system_named(shop: Shop, name: str) -> System:
+    """The contract of one of the shop's sources.
+
+    Raises:
+        ValueError: the shop has no such source.
+    """
+    if name not in shop.sources:
+        raise ValueError(f"{shop.name} has no source {name!r}; it has {', '.join(shop.sources)}.")
+    return contracts_of(shop)[name]
 
 
 def replay_moment(warehouse: Warehouse, shop: Shop) -> datetime:
@@ -56,11 +94,7 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
         NothingToReplay: no row waits.
         ValueError: the shop has no such source or table.
     """
-    if system_name not in shop.sources:
-        raise ValueError(f"{shop.name} has no source {system_name!r}; it has {', '.join(shop.sources)}.")
-    system = contracts_of(shop)[system_name]
-    if table not in system.tables:
-        raise ValueError(f"{system_name} has no table {table!r}; it has {', '.join(system.tables)}.")
+    system = system_named(shop, system_name)
     rows = open_rows(warehouse, system, table)
     if not rows:
         raise NothingToReplay(f"Nothing of {system_name}.{table} is in quarantine.")
@@ -69,10 +103,15 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
     if mended is None:
         write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows if "unreadable" not in row).encode())
     known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [system_name])}
-    waiting = "update sources.quarantine set replayed_at = ? where source = ? and table_name = ? and replayed_at is null"
+    keys = system.tables[table].key
+    waiting_key = " || chr(31) || ".join(f"coalesce(row_json ->> '$.\"{key}\"', '')" for key in keys)
+    settle = SETTLE.format(waiting_key=waiting_key, came_key=" || chr(31) || ".join(f"coalesce(\"{key}\", '')" for key in keys))
     extract = Extract(known_at, system_name, table, path)
     with warehouse.session():
         batch = TableLoader(warehouse, shop, store, system, table, known).load_one(
-            extract, before=lambda connection: connection.execute(waiting, [known_at, system_name, table])
+            extract,
+            before=lambda connection, judged: connection.execute(
+                settle, {"source": system_name, "table": table, "known_at": known_at, "place": judged.place}
+            ),
         )
-    return Replay(known_at, batch)
+    return Replay(known_at, batch, len(warehouse.rows(OPEN, [system_name, table])))

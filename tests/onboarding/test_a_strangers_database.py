@@ -62,12 +62,19 @@ def test_a_loaders_schemas_are_known(tmp_path: Path) -> None:
         for schema, folder, ahead, behind in (
             ("shopify", "fivetran_shopify", "shopify_", "_data"),
             ("mailchimp", "fivetran_mailchimp", "", ""),
+            ("klaviyo", "fivetran_klaviyo", "", ""),
         ):
             connection.execute(f"create schema {schema}")
             for path in sorted((SEEDS / folder).glob(f"{ahead}*{behind}.csv")):
                 table = path.stem.removeprefix(ahead).removesuffix(behind)
                 if not table.startswith("gql_"):
                     connection.execute(f"create table {schema}.\"{table}\" as select * from read_csv('{path}')")
+        connection.execute("""
+        create table mailchimp.automation_recipient_activity as select * from (values
+            ('open', 'b63e7b8aff', '4956ae6c75ac652fd9a32c7c5ed8083a', timestamp '2020-04-21 14:53:32', null),
+            ('click', 'b63e7b8aff', '4d1bf0aa67690a2b483771ce00cfb6a7', timestamp '2020-04-21 14:52:06', 'https://example.com/')
+        ) as activity (action, automation_email_id, member_id, timestamp, url)
+        """)
     draft = draft_shop(tmp_path / "shop", Lake(file=lake), NOW)
     shopify, mailchimp = draft.shop.sources["shopify"], draft.shop.sources["mailchimp"]
     assert (shopify.loader, shopify.schema_name) == ("fivetran", "shopify")

@@ -3,6 +3,10 @@
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from dagster_project.cli import app
 from dagster_project.settings import SHOPS, load
 from dagster_project.standing import standing_of
 from dagster_project.warehouse import Warehouse
@@ -28,3 +32,36 @@ def test_sales_are_those_that_are_known_now(tmp_path: Path) -> None:
         ("till", 2, 1, Decimal("15.00"), Decimal("2.50"), Decimal("12.50")),
         ("web", 1, 0, Decimal("7.00"), Decimal("0.00"), Decimal("7.00")),
     ]
+
+
+def test_what_holds_and_what_waits_is_printed_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brackets are no markup: a renamed column's remedy (`from: [old, new]`) vanished, and a refused value such as `[/]` ended `status`."""
+    shop = SHOPS / "small"
+    settings = load({"DEARLY_HOME": str(tmp_path)}, shop=str(shop))
+    settings.store.mkdir(parents=True)
+    warehouse = Warehouse(settings.warehouse)
+    warehouse.create()
+    with warehouse.connect() as connection:
+        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
+        connection.execute(
+            "insert into sources.load_ledger (source, table_name, batch_id, extracted_at, rows_in, rows_loaded, rows_duplicate, rows_quarantined, "
+            "rows_erased) values ('till', 'orders', 'b1', timestamp '2026-03-10 05:00', 2, 1, 0, 1, 0)"
+        )
+        connection.execute(
+            "insert into sources.differences values ('till', 'orders', 'b1', 'new_column', 'shoe', 'the column ''shoe'' is new')"
+        )
+        connection.execute(
+            "insert into sources.quarantine (source, table_name, batch_id, row_number, reason, column_name) "
+            "values ('till', 'orders', 'b1', 1, 'is not one of [/], [b]', 'status')"
+        )
+        connection.execute(
+            "insert into sources.guards values (timestamp '2026-03-09 23:00', 'extract till.orders', true, 'from: [id, nr]', null), "
+            "(timestamp '2026-03-08 23:00', 'extract till.orders', true, 'no extract came', null)"
+        )
+    monkeypatch.setenv("DEARLY_HOME", str(tmp_path))
+    said = CliRunner().invoke(app, ["status", "--shop", str(shop)], env={"COLUMNS": "200"})
+    assert said.exit_code == 0, said.exception
+    assert "extract till.orders: from: [id, nr]; `dearly run --shop small --accept 'extract till.orders'` lets it go" in said.output
+    assert "no extract came; a newer day is built, which delivers in its place" in said.output
+    assert "is not one of [/], [b]" in said.output
+    assert "new columns, kept in the landed file alone: shoe" in said.output

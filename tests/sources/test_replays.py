@@ -80,3 +80,40 @@ def test_a_replay_after_a_built_day_is_not_known_on_it(store: Store) -> None:
     then = known_by(store, built + timedelta(hours=6))
     replayed(store, hour=9, said=3)
     assert known_by(store, built + timedelta(hours=6)) == then == [("1", "2.00", False)]
+
+
+def waiting(store: Store) -> list[str]:
+    rows = open_rows(store.warehouse, all_systems()["shopify"], "orders")
+    return sorted(str(row.get("id") or row.get("unreadable")) for row in rows)
+
+
+def test_rows_that_the_mended_file_leaves_out_wait_on(store: Store) -> None:
+    spoiled_night(store, 2, ("2", 1, 1, False))
+    store.write((NIGHT + timedelta(days=3)).strftime("%Y%m%dT%H%M%SZ"), b"{not json\n")
+    store.load()
+    assert waiting(store) == ["1", "2", "{not json"]
+    assert replayed(store, hour=1, said=1).waiting == 2
+    assert waiting(store) == ["2", "{not json"]
+
+
+def test_a_row_that_could_not_be_read_waits_on_when_the_others_are_tried_as_they_are(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write((NIGHT + timedelta(days=2)).strftime("%Y%m%dT%H%M%SZ"), b"{not json\n")
+    store.load()
+    assert replay(store.warehouse, store.shop, store.folder / "store", "shopify", "orders").waiting == 2
+    assert waiting(store) == ["1", "{not json"]
+
+
+def test_a_row_whose_key_was_mended_is_settled_when_as_many_came(store: Store) -> None:
+    store.write((NIGHT + timedelta(days=2)).strftime("%Y%m%dT%H%M%SZ"), b"{not json\n")
+    store.load()
+    mended = store.folder / "mended.jsonl"
+    mended.write_text("".join(json.dumps(row) + "\n" for row in night_rows("orders", [("1", 1, 1, False), ("7", 1, 1, False)])))
+    assert replay(store.warehouse, store.shop, store.folder / "store", "shopify", "orders", mended).waiting == 0
+    assert waiting(store) == []
+
+
+def test_a_table_or_source_that_is_not_there_is_named(store: Store) -> None:
+    with pytest.raises(ValueError, match="shopify has no table 'nope'; it has customers, orders"):
+        open_rows(store.warehouse, all_systems()["shopify"], "nope")
+    with pytest.raises(ValueError, match="has no source 'nope'; it has"):
+        replaying.system_named(store.shop, "nope")

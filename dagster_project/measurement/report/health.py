@@ -28,7 +28,8 @@ LISTED = 12
 BATCHES = """
 select source, table_name, extracted_at, sum(rows_in), sum(rows_loaded), sum(rows_duplicate), sum(rows_quarantined), sum(rows_erased),
     bool_or(known_at > extracted_at), list(batch_id)
-from sources.load_ledger where extracted_at > $as_of - interval {days} day and extracted_at <= $known_by and not is_history
+from sources.load_ledger
+where extracted_at > $as_of - interval {days} day and extracted_at <= $known_by and (not is_history or extracted_at > $as_of)
 group by all order by source, table_name, extracted_at
 """
 BROKEN = """
