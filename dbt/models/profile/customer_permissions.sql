@@ -2,8 +2,19 @@
 {{ config(materialized='days', meta={'training_days': true}) }}
 with
 
+-- A day that only teaches models asks who may be profiled, and nothing else.
+asked as (
+    select
+        as_of,
+        is_day or as_of in (select as_of from {{ source('sources', 'built_days') }}) as is_day
+    from {{ source('sources', 'run_days') }}
+),
+
 statements as (
-    select * from {{ known_anytime(ref('fct_consents')) }} as statements
+    select statements.*
+    from {{ known_anytime(ref('fct_consents')) }} as statements
+    inner join asked on statements.as_of = asked.as_of
+    where asked.is_day or statements.purpose = 'profiling'
 ),
 
 -- What the shop keeps a consent log of: there no other system can grant, though each can take back.
