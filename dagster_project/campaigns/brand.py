@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from dagster_project.campaigns.located_yaml import load
 
 Colour = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
+Address = Annotated[str, Field(pattern=r"^[^@\s<>\"']+@[a-z0-9.-]+\.[a-z]{2,}$")]
+LineOfText = Annotated[str, Field(pattern=r"^[^\r\n]+$")]
 Https = Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+/\S*$")]
 
 
@@ -56,6 +58,14 @@ class Place(Strict):
     url: Https
 
 
+class Sender(Strict):
+    """From and Reply-To."""
+
+    name: LineOfText
+    email: Address
+    reply_to: Address
+
+
 class Brand(Strict):
     """How a shop looks and signs."""
 
@@ -67,6 +77,7 @@ class Brand(Strict):
     urls: Urls
     hosts: tuple[str, ...] = Field(min_length=1, description="hosts that links and pictures may lead to, with everything below them")
     address: tuple[str, ...] = Field(min_length=2, description="postal address, a line each; the law wants it in every mail")
+    sender: Sender = Field(description="From and Reply-To of its mails; a campaign may have its own")
     social: tuple[Place, ...] = ()
     categories: dict[str, dict[str, str]] = Field({}, description="category as the catalogue writes it, lower case → its name by language")
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from dagster_project.campaigns.brand import LineOfText, Sender
 from dagster_project.campaigns.located_yaml import ContentError, load
 from dagster_project.campaigns.words import Words, WordsByLanguage
 
@@ -26,22 +27,12 @@ UNSUBSCRIBE_TAGS = {
 }
 
 Slug = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$")]
-Address = Annotated[str, Field(pattern=r"^[^@\s<>\"']+@[a-z0-9.-]+\.[a-z]{2,}$")]
-LineOfText = Annotated[str, Field(pattern=r"^[^\r\n]+$")]
 Strategy = Literal["for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending"]
 Block = Annotated[str, Field(pattern="^[a-z][a-z_]*$")]
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Sender(Strict):
-    """From and Reply-To."""
-
-    name: LineOfText
-    email: Address
-    reply_to: Address
 
 
 class Utm(Strict):
@@ -96,7 +87,7 @@ class Campaign(Strict):
     audience: Slug | None = Field(None, description="the segment it is for")
     trigger: Slug | None = Field(None, description="the event that starts it")
     priority: int = Field(ge=0, le=100, description="the higher wins when a customer could get several")
-    sender: Sender
+    sender: Sender | None = Field(None, description="From and Reply-To, where they are not the shop's (brand.yaml)")
     holdout: float = Field(gt=0, le=0.5, description="share of the audience that gets nothing, to measure against")
     languages: tuple[str, ...] = Field(min_length=1, description="the first is for customers of any other language")
     destinations: tuple[Slug, ...] = Field(("generic",), min_length=1)

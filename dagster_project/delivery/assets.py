@@ -4,6 +4,7 @@ import dagster as dg
 import pyarrow as pa
 
 from dagster_project.campaigns.assets import campaigns_of
+from dagster_project.campaigns.brand import load_brand
 from dagster_project.delivery.audiences import judge_audiences
 from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import ExportRun, write_export
@@ -132,7 +133,8 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     clusters = store.warehouse.rows(CLUSTERS, [moment.as_of])
     descriptions = segment_descriptions(parse().nodes, [(str(name), str(told)) for name, told in clusters])
     campaigns = campaigns_of(store.shop)
-    mails = [campaign_feed(store, campaign, moment, gate) for campaign in campaigns]
+    sender = load_brand(store.settings.shop_folder).sender
+    mails = [campaign_feed(store, campaign, sender, moment, gate) for campaign in campaigns]
     segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
     feeds = [*segments, profile_feed(store, moment, gate)]
     codes = [codes_feed(store, campaign, feed, moment) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]

@@ -146,6 +146,7 @@ def manifest_of(
         "feed": feed.name,
         "kind": feed.kind,
         "description": feed.description,
+        **({"sender": feed.sender.model_dump()} if feed.sender else {}),
         "as_of": text_of(feed.as_of),
         "consent_as_of": text_of(feed.consent_as_of) or None,
         "delta_of": base,

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dagster_project.campaigns.brand import Sender
 from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.moments import Moment, day_of, end_of_day, stamp
@@ -70,7 +71,7 @@ class Feed:
 
     `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was
     decided to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed.
-    A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
+    `sender` is whom mails are from. A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Feed:
     consent_as_of: datetime | None = None
     content: pa.Table | None = None
     label: str | None = None
+    sender: Sender | None = None
     stands_alone: bool = False
 
 
@@ -107,8 +109,8 @@ def newest_gate(store: Store) -> Gate:
     return Gate(permitted, consent_as_of)
 
 
-def campaign_feed(store: Store, campaign: Campaign, moment: Moment, gate: Gate) -> Feed:
-    """One row per mail to send, with the rendered mails beside."""
+def campaign_feed(store: Store, campaign: Campaign, sender: Sender, moment: Moment, gate: Gate) -> Feed:
+    """One row per mail to send, with the rendered mails beside; `sender` is the shop's own, where the campaign names none."""
     rows, held = gate.pass_through(store.warehouse.read(CAMPAIGN_ROWS, [moment.as_of, campaign.slug]))
     totals = dict(store.warehouse.rows(CAMPAIGN_TOTALS, [moment.as_of, campaign.slug]))
     paths = [row[0] for row in store.warehouse.rows(CONTENT_FILES, [moment.as_of, campaign.slug])]
@@ -129,6 +131,7 @@ def campaign_feed(store: Store, campaign: Campaign, moment: Moment, gate: Gate) 
         consent_as_of=gate.consent_as_of,
         content=content,
         label=campaign.slug,
+        sender=campaign.sender or sender,
     )
 
 

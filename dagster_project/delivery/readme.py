@@ -22,7 +22,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 <p>{{ m.description }}</p>
 <p class="muted">{{ m.kind }} for {{ m.destination }}, as of {{ m.as_of }}; consent as of {{ m.consent_as_of or "no statement yet" }};
 {{ "builds on " ~ m.delta_of if m.delta_of else "the first run" }}.</p>
-<h2>Files</h2>
+{% if m.sender %}<p>From {{ m.sender.name }} &lt;{{ m.sender.email }}&gt;, answers to {{ m.sender.reply_to }}.</p>
+{% endif %}<h2>Files</h2>
 <div class="scroll"><table><tr><th>file</th><th>what</th><th class="n">rows</th></tr>
 {% for f in m.files %}<tr><td><code>{{ f.name }}</code></td><td>{{ kinds[f.kind] }}</td><td class="n">{{ f.rows }}</td></tr>{% endfor %}</table></div>
 <h2>Who is in, who is not, and why</h2>

@@ -37,6 +37,8 @@ urls:
   images: https://www.shop.example/
 # Links and pictures of any other host are not put into a mail.
 hosts: [shop.example]
+# From and Reply-To: a domain that your tool may send for.
+sender: {{name: {name}, email: post@mail.shop.example, reply_to: hello@shop.example}}
 address:
   - {name}
   - Street and number

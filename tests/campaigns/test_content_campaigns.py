@@ -56,7 +56,12 @@ def test_the_shipped_campaigns_are_for_the_people_they_name() -> None:
         (', "Your basket is still here"]', "]", "{{ first_name }}, your", "must fit everybody"),
         ("blocks: [header, hero, greeting, cart, call_to_action, footer]", "blocks: [header, hero]", "slug: ", "no footer block"),
         ("discount: {code_prefix: KORB, percent: 10, valid_days: 5}\n", "", "slug: ", "needs a discount"),
-        ("email: post@mail.hollerbusch.example", 'email: "post@mail.hollerbusch.example\\r\\nBcc: x@y.example"', "sender", "sender.email"),
+        (
+            "priority: 90",
+            'priority: 90\nsender: {name: A, email: "a@b.example\\r\\nBcc: x@y.example", reply_to: a@b.example}',
+            "sender",
+            "sender.email",
+        ),
         ("name: Cart recovery", "name: [", "", "not valid YAML"),
     ],
 )
@@ -151,3 +156,16 @@ def test_a_campaign_for_a_segment_that_there_is_not_is_found_before_it_mails_nob
     misspelt = next(each for each in CAMPAIGNS if each.slug == "win_back").model_copy(update={"audience": "lapsed_buyers"})
     (finding,) = audience_findings([misspelt])
     assert "win_back/campaign.yaml" in finding and "no segment lapsed_buyers" in finding
+
+
+def test_a_campaign_may_have_a_sender_of_its_own(templates: Path) -> None:
+    before = load_campaigns(templates / "campaigns")[0]
+    edit(
+        templates,
+        "priority: 90",
+        "priority: 90\nsender: {name: Anna Holler, email: anna@mail.hollerbusch.example, reply_to: anna@hollerbusch.example}",
+    )
+    after = load_campaigns(templates / "campaigns")[0]
+    assert before.sender is None
+    assert after.sender is not None
+    assert after.sender.name == "Anna Holler"

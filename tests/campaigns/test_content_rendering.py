@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 import pytest
-from content_samples import BRAND, CAMPAIGNS, NOBODY, PRODUCTS, SITE, campaign, every_mail, known_customer, mail
+from content_samples import NOBODY, PRODUCTS, SITE, campaign, every_mail, known_customer, mail
 
 from dagster_project.campaigns.content import CONTENT, for_destination, render, render_in_batches
 from dagster_project.campaigns.escaping import readable
@@ -190,7 +190,3 @@ def test_a_language_that_a_campaign_lacks_gets_its_first() -> None:
         "en",
         "en",
     ]
-
-
-def test_the_shop_and_its_pages_are_those_of_the_brand() -> None:
-    assert {each.sender.name for each in CAMPAIGNS} == {BRAND.name}

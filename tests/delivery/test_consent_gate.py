@@ -76,6 +76,7 @@ def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(with
     assert not addresses(settings.store, "run=20260310T*") & set(WITHDRAWN)
     manifest = json.loads(next((settings.store / "exports/generic/win_back").glob("run=20260310T*/manifest.json")).read_text())
     assert len(manifest["held_back"]) >= len(held)
+    assert manifest["sender"]["email"] == "post@mail.hollerbusch.example", "the shop's own, as the campaign names none"
 
 
 def test_without_the_gate_at_delivery_the_withdrawn_would_be_mailed(withdrawn_while_rendering, build, days, monkeypatch) -> None:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dagster_project.campaigns.brand import Sender
 from dagster_project.campaigns.campaign import load_campaigns
 from dagster_project.campaigns.escaping import guard
 from dagster_project.campaigns.offers import offer_for
@@ -259,3 +260,10 @@ def test_the_destination_that_the_docs_add_works_as_they_say(tmp_path: Path) -> 
     assert list(rows[0])[:4] == ["Email", "First Name", "Last Name", "City"]
     assert [row["Email"] for row in rows] == ["anna@example.org", "bert@example.org", "jürgen@example.org"]
     assert not TAG.search(content.decode())
+
+
+def test_a_campaigns_export_says_whom_its_mails_are_from(tmp_path: Path) -> None:
+    sender = Sender(name="Anna & Co", email="anna@mail.shop.example", reply_to="anna@shop.example")
+    run = written(tmp_path, destination_named("generic"), feed(sender=sender))
+    assert manifest(run)["sender"] == sender.model_dump()
+    assert "From Anna &amp; Co &lt;anna@mail.shop.example&gt;, answers to anna@shop.example" in (run / "README.html").read_text()
