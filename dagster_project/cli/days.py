@@ -1,4 +1,4 @@
-"""Build days and look at them: run, pull, demo, status, query, plan."""
+"""Build days and look at them: run, pull, demo, status, report, query, plan."""
 
 import getpass
 from typing import TYPE_CHECKING, Annotated
@@ -139,6 +139,22 @@ def status(shop: ShopOption = None) -> None:
         console.print(table)
     for line in standing.held:
         console.print(f"[bold red]held[/] {escape(line)}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(shop: ShopOption = None) -> None:
+    """Write the page about the newest built day: funnel, scores, segments, mails, and why each person got what."""
+    from dagster_project.measurement.report import write_report
+    from dagster_project.published import NothingPublished
+
+    settings = settings_of(shop)
+    try:
+        page = write_report(settings)
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    except NothingPublished as error:
+        raise Refused(str(error), FAILED) from None
+    console.print(f"Open the report: [bold]{page}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -10,9 +10,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.campaign import load_campaigns
+from dagster_project.cli import app
+from dagster_project.cli.common import Refused
 from dagster_project.measurement.report import people, wording, write_report
 from dagster_project.measurement.summary import summary_lines
 from dagster_project.published import NothingPublished
@@ -125,6 +128,19 @@ def test_the_same_store_gives_the_same_bytes(backfilled: Settings, copy_of) -> N
     first = write_report(backfilled).read_bytes()
     assert write_report(backfilled).read_bytes() == first
     assert write_report(copy_of(backfilled)).read_bytes() == first
+
+
+def test_the_command_writes_the_page_and_says_where(backfilled: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    page = backfilled.store / "report" / "index.html"
+    page.unlink(missing_ok=True)
+    monkeypatch.setenv("DEARLY_HOME", str(backfilled.store.parent))
+    told = CliRunner().invoke(app, ["report", "--shop", str(backfilled.shop_folder)])
+    assert told.exit_code == 0
+    assert f"Open the report: {page}" in told.output.replace("\n", " ")
+    assert page.exists()
+    monkeypatch.setenv("DEARLY_HOME", str(tmp_path))
+    with pytest.raises(Refused, match="has no built day: `dearly run --shop"):
+        CliRunner().invoke(app, ["report", "--shop", str(backfilled.shop_folder)], catch_exceptions=False)
 
 
 def test_every_number_of_the_funnel_is_what_sql_says(page: str, backfilled: Settings, rows) -> None:
