@@ -251,6 +251,13 @@ def _as_json(outcome: Outcome) -> str:
     return json.dumps(record | ({"abstained": notes["abstained"]} if "abstained" in notes else {}) | {"notes": notes}, allow_nan=False)
 
 
+def day_named(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no day such as 2011-06-01") from None
+
+
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -259,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", type=Path)
     for name, required in (("customer", True), ("at", True), ("amount", True), ("order", False), ("quantity", False), ("product", False)):
         parser.add_argument(f"--{name}", required=required, metavar="COLUMN")
-    parser.add_argument("--cut", required=True, type=datetime.fromisoformat, metavar="DATE")
+    parser.add_argument("--cut", required=True, type=day_named, metavar="DATE")
     parser.add_argument("--horizon", required=True, type=int, metavar="DAYS")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--unit-price", dest="unit_price", action="store_true", default=None, help="the amount is a price per unit")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 from dagster_project.campaigns.assets import campaigns_of
@@ -17,6 +18,8 @@ from dagster_project.sources.contract import SYSTEMS, all_systems, dbt_source
 from dagster_project.sources.drift import UnreadableExtract
 from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.mapping import contracts_of
+
+FEATURES = DBT_PROJECT / "models" / "features"
 
 
 def generated_files() -> dict[Path, str]:
@@ -49,6 +52,22 @@ def audience_findings(campaigns: Sequence[Campaign]) -> list[str]:
         for one in campaigns
         if one.audience and one.audience not in told and not one.audience.startswith("cluster_")
     ]
+
+
+def brought_findings(settings: Settings, shop: Shop) -> list[str]:
+    """Columns that a model trained elsewhere is to be given, and that the features do not have."""
+    files = {"order_features": FEATURES / "_order_features__models.yml", "customer_features": FEATURES / "_features__models.yml"}
+    found = []
+    for name, model in shop.brought_models.items():
+        table = model.features.split(".")[-1]
+        known = [column for column, _ in described(files[table], table)]
+        absent = sorted(set(model.columns.values()) - set(known))
+        found += [
+            f"{settings.shop_folder / 'shop.yaml'}: brought_models: {name}: {model.features} has no column {column}"
+            + (f"; did you mean {near[0]}?" if (near := get_close_matches(column, known, 1)) else f"; {files[table]} lists them.")
+            for column in absent
+        ]
+    return found
 
 
 def write_generated() -> list[Path]:
@@ -98,6 +117,7 @@ def findings(settings: Settings) -> list[str]:
             if not path.exists() or path.read_text() != content:
                 found.append(f"{path} is not what it is made from; `dearly check --write` writes it.")
         found += segment_findings()
+        found += brought_findings(settings, shop)
     except ValueError as error:
         return [*found, str(error)]
     try:

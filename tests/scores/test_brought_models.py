@@ -15,8 +15,10 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
+from dagster_project.checks import findings
 from dagster_project.scores.choosing import registry_of
-from dagster_project.settings import Settings
+from dagster_project.settings import SHOPS, Settings
+from dagster_project.settings import load as load_settings
 from dagster_project.shop import load_shop
 from ml.abstention import Abstained
 from ml.brought import BroughtModel, Unusable, bring, measure_brought, score_brought
@@ -156,10 +158,19 @@ def test_a_shop_brings_a_model_and_it_is_a_score_from_the_next_night_on(
 
 
 def test_a_model_that_is_trained_here_cannot_be_brought_as_well(tmp_path: Path) -> None:
-    from dagster_project.settings import SHOPS
-
     stated = yaml.safe_load((SHOPS / "small" / "shop.yaml").read_text())
     stated |= {"models": ["churn"], "brought_models": {"churn": {"registry_name": "agency", "columns": COLUMNS}}}
     (tmp_path / "shop.yaml").write_text(yaml.safe_dump(stated))
     with pytest.raises(ValueError, match="churn is trained here too; leave churn out of models"):
         load_shop(tmp_path)
+
+
+def test_a_column_that_the_features_do_not_have_is_told_before_the_night(tmp_path: Path) -> None:
+    stated = yaml.safe_load((SHOPS / "small" / "shop.yaml").read_text())
+    wrong = {"since": "recency_dayz", "zeal": "zzz_zzz"}
+    stated |= {"brought_models": {"lost": {"registry_name": "agency", "columns": COLUMNS | wrong, "features": "features.order_features"}}}
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(stated))
+    found = [one for one in findings(load_settings({"DEARLY_HOME": str(tmp_path)}, shop=str(tmp_path))) if "brought_models" in one]
+    nearly, nothing_like_it = found
+    assert nearly.endswith("features.order_features has no column recency_dayz; did you mean recency_days?")
+    assert nothing_like_it.endswith("_order_features__models.yml lists them.")
