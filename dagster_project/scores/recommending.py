@@ -10,12 +10,12 @@ from ml.recommendations.recommend import Request, recommend
 RECOMMENDATIONS = pa.schema(
     [
         ("as_of", pa.timestamp("us")),
-        ("customer_id", pa.string()),
-        ("strategy", pa.string()),
+        ("customer_id", pa.dictionary(pa.int32(), pa.string())),
+        ("strategy", pa.dictionary(pa.int8(), pa.string())),
         ("rank", pa.int32()),
-        ("product_id", pa.string()),
+        ("product_id", pa.dictionary(pa.int32(), pa.string())),
         ("score", pa.float64()),
-        ("reason", pa.string()),
+        ("reason", pa.dictionary(pa.int8(), pa.string())),
     ]
 )
 INTERACTIONS = """

@@ -63,7 +63,7 @@ class Listed:
 class Recommendations:
     """What to show.
 
-    ``table``: one row per customer, strategy and rank: ``customer_id, strategy, rank, product_id, score, reason``.
+    ``table``: one row per customer, strategy and rank: ``customer_id, strategy, rank, product_id, score, reason`` (ids and words as dictionaries).
     ``relations``: one row per product, relation (similar_to, goes_with) and rank, for product pages.
     ``bundles``: one row per bundle of two or three products that are ordered together.
     ``rankers``: the models behind for_you and new_for_you; a reason in them means that the formula ranked instead.
@@ -245,19 +245,28 @@ def _table(parts: list[Listed], history: History, schema: pa.Schema) -> pa.Table
         every = {name: column[order] for name, column in every.items()}
     return pa.table(
         {
-            "customer_id": _ids(history.customers, every["customer"], schema.field("customer_id").type),
-            "strategy": pa.array(STRATEGIES).take(pa.array(every["strategy"])),
+            "customer_id": _named(every["customer"], _values(history.customers, schema.field("customer_id").type)),
+            "strategy": _named(every["strategy"], pa.array(STRATEGIES)),
             "rank": pa.array(every["rank"]),
-            "product_id": _ids(history.products, every["product"], schema.field("product_id").type),
+            "product_id": _named(every["product"], _values(history.products, schema.field("product_id").type)),
             "score": pa.array(every["score"]),
-            "reason": pa.array(list(SENTENCES)).take(pa.array(every["reason"])),
+            "reason": _named(every["reason"], pa.array(list(SENTENCES))),
         }
     )
 
 
-def _ids(values: object, codes: Ints | NDArray[np.int32], kind: pa.DataType) -> pa.Array:
+def _named(codes: NDArray[np.int8] | NDArray[np.int32], values: pa.Array) -> pa.DictionaryArray:
+    """A column that keeps its codes: fifty million texts would be gigabytes."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes), values)
+
+
+def _values(values: object, kind: pa.DataType) -> pa.Array:
     plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return pa.array(list(values), plain).take(pa.array(codes))  # type: ignore[call-overload]
+    return pa.array(list(values), plain)  # type: ignore[call-overload]
+
+
+def _ids(values: object, codes: Ints, kind: pa.DataType) -> pa.Array:
+    return _values(values, kind).take(pa.array(codes))
 
 
 def _relations(shelf: Shelf, schema: pa.Schema, top: int) -> pa.Table:
