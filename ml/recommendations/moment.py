@@ -73,21 +73,34 @@ def measure(history: History, day: float, horizon: float) -> Moment:
     pair_customer, pair_product = np.divmod(pair_keys, product_count)
     is_target = known.target
     count = len(pair_keys)
+    del keys, starts_pair, pair_keys
 
-    basket_of_event, basket_customer, basket_day = _baskets(target)
-    bought, last, first, rates = _recency(of_event[is_target], target.days, count, day, horizon)
-    quantity = np.bincount(of_event[is_target], weights=target.quantity, minlength=count)
-    baskets = np.bincount(basket_customer, minlength=known.customer_count).astype(float)
+    pairs = np.empty((count, len(PAIR_NAMES)), dtype=np.float32)
+
+    def put(**columns: Floats) -> None:
+        """Keep columns in 32 bits as they are made: in 64, those of a million customers' pairs would be gigabytes."""
+        for name, column in columns.items():
+            pairs[:, PAIR_NAMES.index(name)] = column
+
+    of_target = of_event if is_target.all() else of_event[is_target]
+    bought, last, first, rates = _recency(of_target, target.days, count, day, horizon)
+    put(count=bought, rate_short=rates[0], rate_middle=rates[1], rate_long=rates[2], age_last=last, age_first=first)
+    del rates
     gap = np.where(bought > 1, (first - last) / np.maximum(bought - 1, 1), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        due = np.where(gap > 0, last / gap, np.nan)
-    since = _baskets_since(basket_of_event, of_event[is_target], basket_customer, pair_customer, count)
-    viewed = _views(known, of_event, ~is_target, count, day, horizon)
-    share = bought / np.maximum(baskets[pair_customer], 1)
-    usual = np.where(bought > 0, quantity / np.maximum(bought, 1), np.nan)
-    pairs = np.empty((count, len(PAIR_NAMES)), dtype=np.float32)
-    for number, column in enumerate((bought, *rates, last, first, gap, due, share, since, usual, *viewed)):
-        pairs[:, number] = column
+        put(mean_gap=gap, due_ratio=np.where(gap > 0, last / gap, np.nan))
+    del last, first
+    quantity = np.bincount(of_target, weights=target.quantity, minlength=count)
+    put(quantity=np.where(bought > 0, quantity / np.maximum(bought, 1), np.nan))
+    del quantity
+    view_rate, view_age = _views(known, of_event, ~is_target, count, day, horizon)
+    put(view_rate=view_rate, view_age=view_age)
+    del view_rate, view_age
+    basket_of_event, basket_customer, basket_day = _baskets(target)
+    baskets = np.bincount(basket_customer, minlength=known.customer_count).astype(float)
+    put(basket_share=bought / np.maximum(baskets[pair_customer], 1))
+    put(baskets_since=_baskets_since(basket_of_event, of_target, basket_customer, pair_customer, count))
+    del basket_of_event, of_target, of_event
     starts = np.searchsorted(pair_customer, np.arange(known.customer_count + 1))
     older, again = _rebought(target, day, horizon)
     old_customer, old_product = np.divmod(older, product_count)

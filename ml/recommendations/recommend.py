@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ml.recommendations.candidates import facts, prepare
-from ml.recommendations.catalogue import read_catalogue
+from ml.recommendations.catalogue import Catalogue, read_catalogue
 from ml.recommendations.history import Bools, History, Ints, read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.ranker import Ranker, Settings, fit_ranker, sources_at
@@ -100,10 +100,12 @@ def recommend(
     interactions = _permitted(interactions, customers)
     served_ids = customers["customer_id"] if customers is not None else interactions["customer_id"]
     history = read_history(interactions, day, served_ids, products["product_id"])
-    shelf = _shelf(history, products, day, request)
+    catalogue = read_catalogue(products, history.products, day)
+    # Before the shelf: what they learn from is as large, and gone by then.
+    rankers = _rankers(history, catalogue, day, request, brought)
+    shelf = _shelf(history, catalogue, day, request)
     wanted = set(pc.unique(served_ids).to_pylist())
     served = np.flatnonzero(np.array([identity in wanted for identity in history.customers], dtype=bool))
-    rankers = _rankers(history, shelf, request, brought)
     stated = read_preferences(preferences)
     parts: list[Listed] = []
     for group, wish in _groups(history, served, stated):
@@ -128,18 +130,17 @@ def _permitted(interactions: pa.Table, customers: pa.Table | None) -> pa.Table:
     return interactions.filter(pc.invert(pc.is_in(interactions["customer_id"], value_set=refused.combine_chunks())))
 
 
-def _shelf(history: History, products: pa.Table, day: float, request: Request) -> Shelf:
+def _shelf(history: History, catalogue: Catalogue, day: float, request: Request) -> Shelf:
     settings = request.settings
-    catalogue = read_catalogue(products, history.products, day)
     sources = prepare(measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, catalogue.likeness)
     return Shelf(sources, catalogue, request.rules, ordered_together(history))
 
 
-def _rankers(history: History, shelf: Shelf, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
+def _rankers(history: History, catalogue: Catalogue, day: float, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
     needed = [name for name in ("for_you", "new_for_you") if name in request.strategies]
-    known_at = sources_at(history, request.settings, shelf.catalogue.likeness)
+    known_at = sources_at(history, request.settings, catalogue.likeness)
     return {
-        name: fit_ranker(history, shelf.sources.moment.day, request.settings, name == "new_for_you", known_at)
+        name: fit_ranker(history, day, request.settings, name == "new_for_you", known_at)
         for name in needed
         if not (name == "for_you" and brought is not None)
     }
