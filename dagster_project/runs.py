@@ -78,7 +78,7 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
         resources: dict[str, Any] = {"store": Store(shop_folder=str(settings.shop_folder), accept=list(accept), accepted_by=accepted_by)}
         warehouse = Warehouse(settings.warehouse, settings.threads)
         warehouse.create()
-        # Closed between two runs, the file would take in each one's changes by itself: once is a third of the time.
+        # Each closing of the file writes the changes into it: once for all days, not once a day.
         with instance_of(settings) as instance, warehouse.connect():
             assets = list(definitions.assets or [])
             say(f"{days[0]} to {days[-1]}: from extracts to segments" if len(days) > 1 else f"{days[0]}: from extracts to segments")

@@ -192,6 +192,6 @@ class _Rows:
 
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """A frame's rows as plain values; whole columns at once, a tenth of the time of `to_dict`."""
+    """A frame's rows as plain values; `to_dict` makes each value by itself."""
     columns = [frame[name].to_numpy().tolist() for name in frame]
     return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]

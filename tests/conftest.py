@@ -27,6 +27,15 @@ def small_settings(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Se
     return make
 
 
+@pytest.fixture
+def bare(tmp_path: Path) -> Settings:
+    """The small shop with a store that holds nothing but its bookkeeping tables."""
+    settings = load({"DEARLY_HOME": str(tmp_path)}, shop=str(SMALL))
+    settings.store.mkdir(parents=True)
+    Warehouse(settings.warehouse).create()
+    return settings
+
+
 @pytest.fixture(scope="session")
 def build() -> Callable[..., Settings]:
     """Build days of a store, as `dearly run` does."""

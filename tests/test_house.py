@@ -146,7 +146,15 @@ def test_features_come_after_identity_for_which_past_days_are_learned_from_follo
         assert dg.AssetKey(["identity", "customer_links"]) in graph.get_ancestor_asset_keys(key), key
 
 
-def test_a_demo_begins_before_dagster_and_dbt_are_loaded() -> None:
-    asked = "import sys, dagster_project.cli, dagster_project.demo, dagster_project.failures; print({'dagster', 'dbt'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("loaded", "waits"),
+    [
+        ("dagster_project.cli, dagster_project.demo, dagster_project.failures", {"dagster", "dbt"}),
+        # Of a run: what brought models, APIs, contracts and matching need, and other runs do not.
+        ("dagster_project.definitions", {"skops", "dlt", "great_expectations", "splink"}),
+    ],
+)
+def test_what_takes_long_to_load_waits_until_it_is_needed(loaded: str, waits: set[str]) -> None:
+    asked = f"import sys, {loaded}; print({waits!r} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", asked], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -138,7 +138,8 @@ def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> 
     return pairs[0], pairs[1], totals
 
 
-def _components(nodes: int, left: Positions, right: Positions) -> Positions:
+def components(nodes: int, left: Positions, right: Positions) -> Positions:
+    """A label per position, the same for all that hang together by the ties between `left` and `right`."""
     graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(nodes, nodes))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
@@ -151,7 +152,7 @@ def _neighbours(
     """
     left, right, totals = pairs
     reaches = totals >= needed * sizes[left] * sizes[right]
-    label = _components(records, left[reaches], right[reaches])
+    label = components(records, left[reaches], right[reaches])
     near = label[left] == label[right]
     return left[near], right[near], totals[near]
 
@@ -160,7 +161,7 @@ def _thinned(records: int, sizes: Positions, pairs: tuple[Positions, Positions, 
     """Drop the weaker pairs of components that are too big to be one neighbourhood of people."""
     left, right, totals = pairs
     for floor in FLOORS:
-        label = _components(records, left, right)
+        label = components(records, left, right)
         big = np.bincount(label, minlength=records) > BIG_COMPONENT
         inside = big[label[left]]
         if not inside.any():

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.identity.clustering import components
 from dagster_project.identity.comparing import KEPT, compare_new, edges_of
 from dagster_project.identity.link_lists import Decision, check_whole, constraints_of, in_force
 from dagster_project.identity.resolve import places_of, review_of
@@ -33,7 +34,7 @@ from dagster_project.identity.statements import (
     STATEMENTS_AFTER,
     attachments_sql,
 )
-from dagster_project.identity.stays import attach, can_merge, hanging, history
+from dagster_project.identity.stays import attach, can_merge, history
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
@@ -308,7 +309,7 @@ def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str]
     touched = np.zeros(len(every), dtype=bool)
     places = places_of(pa.chunked_array([seeds]), every)
     touched[places[places >= 0]] = True
-    label = hanging(len(every), one[is_here], other[is_here])
+    label = components(len(every), one[is_here], other[is_here])
     return every.take(pa.array(np.flatnonzero(np.isin(label, label[touched]))))
 
 

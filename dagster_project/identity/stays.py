@@ -14,10 +14,8 @@ from datetime import date, datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
-from dagster_project.identity.clustering import CUT, Positions
+from dagster_project.identity.clustering import CUT, Positions, components
 from dagster_project.identity.comparing import MODEL_RULE
 from dagster_project.identity.link_lists import Decision, in_force
 from dagster_project.identity.resolve import grouped, places_of
@@ -135,7 +133,7 @@ def history(
         hand_made = np.array(must, dtype=np.int64).reshape(-1, 2)
         tied = active & may_merge
         ties = [(left[tied], right[tied]), (hand_made[:, 0], hand_made[:, 1]), (np.arange(len(names)), anchors)]
-        label = hanging(len(names), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
+        label = components(len(names), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
         # An edge that begins or ends speaks for or against a merge of those that hang together.
         stirred = ((begins == place) & active | (ends == place) & (begins < place)) & (may_merge | (label[left] == label[right]))
         touched[left[stirred]] = touched[right[stirred]] = True
@@ -176,12 +174,6 @@ def can_merge(edges: pa.Table, cut: float) -> np.ndarray:
     """Which edges can make one customer of two (`clustering._neighbours`): exact ones, and weights that reach the cut."""
     weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=-np.inf)
     return np.asarray(pc.not_equal(edges["rule"], MODEL_RULE).to_numpy(zero_copy_only=False), dtype=bool) | (weights >= cut)
-
-
-def hanging(records: int, left: Positions, right: Positions) -> Positions:
-    """A label per record, the same for all that hang together by the ties between `left` and `right`."""
-    graph = coo_matrix((np.ones(len(left), dtype=np.int8), (left, right)), shape=(records, records))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def _found(

@@ -27,3 +27,13 @@ def test_a_customer_with_two_is_found(check: str, column: str, one: str, same: s
         connection.execute("insert into int_customer_records_linked values ('not any more', ?, timestamp '2026-01-01', true)", [other])
         connection.execute("insert into int_customer_records_linked values ('once', ?, null, false)", [other])
         assert connection.execute(sql).fetchall() == [("twice", 2)]
+
+
+def test_a_national_id_links_and_goes_no_further() -> None:
+    """Of the models it is named where records are read and linked, and nowhere after that."""
+    models = {
+        path.relative_to(TESTS.parent / "models").parts[0]
+        for path in (TESTS.parent / "models").glob("**/*.sql")
+        if "national_id" in path.read_text()
+    }
+    assert models == {"staging"}

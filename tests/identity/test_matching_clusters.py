@@ -82,3 +82,20 @@ def test_a_component_too_big_keeps_its_strong_pairs(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(clustering, "BIG_COMPONENT", 3)
     chain = [(0, 1, 20.0), (1, 2, 1.5), (2, 3, 20.0)]
     assert clusters(4, chain) == [0, 0, 2, 2]
+
+
+def test_what_lies_between_two_neighbourhoods_changes_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pairs along which nothing can merge are left out of sight; looked at or not, the clusters are the same."""
+    random = np.random.default_rng(7)
+    for _ in range(50):
+        left, right = np.triu_indices(30, 1)
+        some = random.random(len(left)) < 0.2
+        pairs = [
+            (int(a), int(b), round(float(w), 3)) for a, b, w in zip(left[some], right[some], random.normal(0, 6, some.sum()), strict=True)
+        ]
+        exact = [(int(a), int(b)) for a, b in random.integers(0, 30, (3, 2)) if a < b]
+        near = clusters(30, pairs, exact=exact, cut=4.0)
+        with monkeypatch.context() as all_in_sight:
+            all_in_sight.setattr(clustering, "_neighbours", lambda records, sizes, pairs, needed: pairs)
+            assert clusters(30, pairs, exact=exact, cut=4.0) == near
+        assert len(set(near)) < 30

@@ -1,20 +1,14 @@
 """The data-health page of a night."""
 
-from pathlib import Path
-
 from dagster_project.measurement.report.health import read_health
 from dagster_project.measurement.report.reading import newest_day
-from dagster_project.settings import SHOPS, load
+from dagster_project.settings import Settings
 from dagster_project.warehouse import Warehouse
 
 
-def test_history_that_came_in_the_night_is_shown(tmp_path: Path) -> None:
+def test_history_that_came_in_the_night_is_shown(bare: Settings) -> None:
     """A stranger's first run loads everything as history in one night; history of earlier nights is no measure of a usual one."""
-    settings = load({"DEARLY_HOME": str(tmp_path)}, shop=str(SHOPS / "small"))
-    settings.store.mkdir(parents=True)
-    warehouse = Warehouse(settings.warehouse)
-    warehouse.create()
-    with warehouse.connect() as connection:
+    with Warehouse(bare.warehouse).connect() as connection:
         connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
         connection.execute(
             "insert into sources.load_ledger (source, table_name, batch_id, extracted_at, known_at, is_history, rows_in, rows_loaded, "
@@ -22,7 +16,7 @@ def test_history_that_came_in_the_night_is_shown(tmp_path: Path) -> None:
             "('shopify', 'orders', 'old', timestamp '2026-02-28 23:00', timestamp '2026-02-28 23:00', true, 700, 700, 0, 0, 0), "
             "('shopify', 'orders', 'new', timestamp '2026-03-10 05:00', timestamp '2026-03-10 05:00', true, 20, 18, 1, 1, 0)"
         )
-    with newest_day(settings, "test") as reading:
+    with newest_day(bare, "test") as reading:
         (orders,) = [one for one in read_health(reading).tables if one.table == "orders"]
     assert orders.night is not None
     assert (orders.night.rows_in, orders.night.loaded, orders.night.quarantined) == (20, 18, 1)

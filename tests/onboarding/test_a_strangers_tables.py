@@ -281,11 +281,12 @@ def french_shop(folder: Path) -> None:
     header = "Numéro de commande|Date de commande|Code client|Référence article|Désignation|Quantité|Prix unitaire TTC|Montant TTC"
     write(folder / "commandes.csv", header, lines, delimiter=";", encoding="cp1252")
     people = [
-        [f"CL{n}", "Élodie", "Lefèvre", f"c{n}@exemple.fr", "oui" if n % 2 else "non", f"{n % 27 + 1:02d}/02/1961"] for n in range(30)
+        [f"CL{n}", "Élodie", "Lefèvre", f"c{n}@exemple.fr", "oui" if n % 2 else "non", f"{n % 27 + 1:02d}/02/1961", f"1 61 02 75 {n:03d}"]
+        for n in range(30)
     ]
     write(
         folder / "clients.csv",
-        "Code client|Prénom|Nom|Adresse e-mail|Newsletter|Date de naissance",
+        "Code client|Prénom|Nom|Adresse e-mail|Newsletter|Date de naissance|NIF",
         people,
         delimiter=";",
         encoding="cp1252",
@@ -299,6 +300,7 @@ def test_a_french_shop_is_read_as_it_writes_and_its_next_extract_too(tmp_path: P
     assert (shop.zone, source.encoding) == ("Europe/Paris", "cp1252")
     assert source.columns["lines"]["line_amount"] == Header(**{"from": "Montant TTC", "format": "1.234,56"})
     assert source.columns["customers"]["accepts_marketing"] == "Newsletter"
+    assert source.columns["customers"]["national_id"] == "NIF"
     assert source.columns["customers"]["birth_date"] == Header(**{"from": "Date de naissance", "format": "%d/%m/%Y"})
     night = tmp_path / "shop" / "extracts" / "sales" / "lines" / "lines_20251014T050000Z.csv"
     text = (tmp_path / "in" / "commandes.csv").read_bytes().decode("cp1252").splitlines()

@@ -10,6 +10,8 @@ import pytest
 from benchmarks.transactions import DBT_PROJECT
 
 AS_OF, KNOWN_BY = datetime(2026, 3, 1, 23), datetime(2026, 3, 2, 5)
+# Past days that models learn from: one that was built and published, one that was not.
+BUILT_BEFORE, ONLY_TEACHES = datetime(2026, 2, 1, 23), datetime(2026, 1, 1, 23)
 # Customer → what was said: record, its address, year, state, whether it is a soft opt-in.
 SAID = {
     "one address, changed mind": [("a1", "a@x.de", 2024, "withdrawn", False), ("a2", "A@x.de ", 2025, "granted", False)],
@@ -38,6 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             """
             create schema sources; create schema identity; create schema profile;
             create table sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean);
+            create table sources.built_days (as_of timestamp);
             create table identity.customer_records (
                 source varchar, source_customer_id varchar, email varchar, known_at timestamp, version_at timestamp, version_number integer
             );
@@ -50,6 +53,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             """
         )
         connection.execute("insert into sources.run_days values (?, ?, true, false)", [AS_OF, KNOWN_BY])
+        for day in (BUILT_BEFORE, ONLY_TEACHES):
+            connection.execute("insert into sources.run_days values (?, ?, false, true)", [day, day])
+        connection.execute("insert into sources.built_days values (?)", [BUILT_BEFORE])
+        connection.execute(
+            "insert into profile.fct_consents values ('p', 'shop', 'p1', 'profiled', ?, ?, null, 'email', 'profiling', 'granted', 'said', false, false)",
+            [datetime(2023, 1, 1), datetime(2023, 1, 1)],
+        )
         for customer, statements in SAID.items():
             for record, address, year, state, is_soft in statements:
                 first, at = datetime(2023, 1, 1), datetime(year, 1, 1)
@@ -74,5 +84,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("table", ["customer_permissions", "current_permissions"])
 def test_where_addresses_of_a_customer_disagree_the_refusal_holds(built: Path, table: str) -> None:
     with duckdb.connect(str(built), read_only=True) as connection:
-        found = dict(connection.execute(f"select customer_id, is_permitted from profile.{table}").fetchall())
+        newest = f"where as_of = timestamp '{AS_OF}'" if table == "customer_permissions" else ""
+        found = dict(connection.execute(f"select customer_id, is_permitted from profile.{table} {newest}").fetchall())
+    assert found.pop("profiled")
     assert found == {customer: customer in PERMITTED for customer in SAID}
+
+
+def test_a_day_that_only_teaches_asks_for_profiling_and_a_built_one_keeps_all(built: Path) -> None:
+    with duckdb.connect(str(built), read_only=True) as connection:
+        asked = connection.execute(
+            "select as_of, list(distinct purpose order by purpose) from profile.customer_permissions group by as_of"
+        ).fetchall()
+    both = ["marketing", "profiling"]
+    assert dict(asked) == {AS_OF: both, BUILT_BEFORE: both, ONLY_TEACHES: ["profiling"]}

@@ -1,23 +1,18 @@
 """`dearly status` says what was sold, given back and earned, as a person would add it up."""
 
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli import app
-from dagster_project.settings import SHOPS, load
+from dagster_project.settings import Settings
 from dagster_project.standing import standing_of
 from dagster_project.warehouse import Warehouse
 
 
-def test_sales_are_those_that_are_known_now(tmp_path: Path) -> None:
-    settings = load({"DEARLY_HOME": str(tmp_path)}, shop=str(SHOPS / "small"))
-    settings.store.mkdir(parents=True)
-    warehouse = Warehouse(settings.warehouse)
-    warehouse.create()
-    with warehouse.connect() as connection:
+def test_sales_are_those_that_are_known_now(bare: Settings) -> None:
+    with Warehouse(bare.warehouse).connect() as connection:
         connection.execute("create schema if not exists profile")
         connection.execute(
             "create table profile.fct_orders as select * from (values ('till', 'o1', 'ann', 10.00::decimal(18, 2), null::timestamp), "
@@ -27,21 +22,16 @@ def test_sales_are_those_that_are_known_now(tmp_path: Path) -> None:
         connection.execute(
             "create table profile.fct_returns as select 'till' as source, 2.50::decimal(18, 2) as net_amount, null::timestamp as superseded_at"
         )
-    (sales,) = [rows for title, _, rows in standing_of(settings).tables if title.startswith("Sales")]
+    (sales,) = [rows for title, _, rows in standing_of(bare).tables if title.startswith("Sales")]
     assert sales == [
         ("till", 2, 1, Decimal("15.00"), Decimal("2.50"), Decimal("12.50")),
         ("web", 1, 0, Decimal("7.00"), Decimal("0.00"), Decimal("7.00")),
     ]
 
 
-def test_what_holds_and_what_waits_is_printed_word_for_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_holds_and_what_waits_is_printed_word_for_word(bare: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Brackets are no markup: a renamed column's remedy (`from: [old, new]`) vanished, and a refused value such as `[/]` ended `status`."""
-    shop = SHOPS / "small"
-    settings = load({"DEARLY_HOME": str(tmp_path)}, shop=str(shop))
-    settings.store.mkdir(parents=True)
-    warehouse = Warehouse(settings.warehouse)
-    warehouse.create()
-    with warehouse.connect() as connection:
+    with Warehouse(bare.warehouse).connect() as connection:
         connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
         connection.execute(
             "insert into sources.load_ledger (source, table_name, batch_id, extracted_at, rows_in, rows_loaded, rows_duplicate, rows_quarantined, "
@@ -58,8 +48,8 @@ def test_what_holds_and_what_waits_is_printed_word_for_word(tmp_path: Path, monk
             "insert into sources.guards values (timestamp '2026-03-09 23:00', 'extract till.orders', true, 'from: [id, nr]', null), "
             "(timestamp '2026-03-08 23:00', 'extract till.orders', true, 'no extract came', null)"
         )
-    monkeypatch.setenv("DEARLY_HOME", str(tmp_path))
-    said = CliRunner().invoke(app, ["status", "--shop", str(shop)], env={"COLUMNS": "200"})
+    monkeypatch.setenv("DEARLY_HOME", str(bare.home))
+    said = CliRunner().invoke(app, ["status", "--shop", str(bare.shop_folder)], env={"COLUMNS": "200"})
     assert said.exit_code == 0, said.exception
     assert "extract till.orders: from: [id, nr]; `dearly run --shop small --accept 'extract till.orders'` lets it go" in said.output
     assert "no extract came; a newer day is built, which delivers in its place" in said.output
