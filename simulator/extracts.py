@@ -5,16 +5,15 @@ some rows come again, and about one row in a thousand is broken. Every such inci
 """
 
 import csv
+import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import orjson
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -154,8 +153,7 @@ class _Rows:
         self.extracts, self.table, self.pull = extracts, table, pull
         self.count, self.broken = 0, 0
         self.tail: list[Row] = []
-        path = extracts.path(table, pull)
-        self.handle: IO[Any] = path.open("w", encoding="utf-8", newline="") if table.format == "csv" else path.open("wb")
+        self.handle: IO[str] = extracts.path(table, pull).open("w", encoding="utf-8", newline="")
         if table.format == "csv":
             self.writer = csv.DictWriter(
                 self.handle,
@@ -188,10 +186,4 @@ class _Rows:
         if self.table.format == "csv":
             self.writer.writerow(row)
         else:
-            self.handle.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
-
-
-def rows_of(frame: pd.DataFrame) -> list[Row]:
-    """A frame's rows as plain values; `to_dict` makes each value by itself."""
-    columns = [frame[name].to_numpy().tolist() for name in frame]
-    return [dict(zip(frame.columns, values, strict=True)) for values in zip(*columns, strict=True)]
+            self.handle.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")

@@ -12,7 +12,7 @@ PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ m.feed }}: {{ m.as_of }}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; color: #22302b; background: #f6f4ee; margin: 0; }
-main { max-width: 860px; margin: 0 auto; padding: 32px 20px; }
+main { max-width: 1040px; margin: 0 auto; padding: 32px 20px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 28px 0 8px; }
 table { border-collapse: collapse; width: 100%; background: #fff; font-size: 14px; }
 th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; } td.n, th.n { text-align: right; }

@@ -6,7 +6,7 @@ import pandas as pd
 from simulator.browsing import LOGIN
 from simulator.clock import stream, utc_texts
 from simulator.dirt import Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 from simulator.systems.ga4 import pseudo_ids
 
@@ -26,10 +26,10 @@ TIERS = ((15_000, "Silver"), (50_000, "Gold"), (150_000, "Platinum"))
 def write(shop: Shop, extracts: Extracts) -> None:
     """Writes `accounts/events`: sign-ups, sign-ins of the web window, resets, tier upgrades, address changes."""
     events = _events(shop)
-    accounts = rows_of(shop.records["shopify"].frame)
+    accounts = shop.records["shopify"].frame.to_dict("records")
     marks = stream(shop.seed, "accounts").integers(0, 1 << 62, len(events))
     account, kind, at, detail = (events[name].to_numpy() for name in ("account", "kind", "at", "detail"))
-    about = rows_of(shop.people.frame)
+    about = shop.people.frame.to_dict("records")
 
     def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = utc_texts(at[items], ".000Z")

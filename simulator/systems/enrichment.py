@@ -4,7 +4,7 @@ import numpy as np
 
 from simulator.clock import DAY, local_texts, stream
 from simulator.dirt import Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 
 PERSONS = Table(
@@ -45,7 +45,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     social = np.array(["low", "medium", "high"], dtype=object)[rng.choice(3, len(known), p=(0.4, 0.4, 0.2))]
     income = np.clip(people.column("price_level")[known] + rng.integers(0, 3, len(known)), 0, 4)
     wrong = rng.random(len(known)) < 0.04
-    emails, about = people.column("email"), rows_of(people.frame)
+    emails, about = people.column("email"), people.frame.to_dict("records")
 
     def render(items: np.ndarray, cutoff: int) -> list[Row]:
         texts = local_texts(at[items], unit="D")

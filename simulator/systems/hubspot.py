@@ -5,7 +5,7 @@ import numpy as np
 from simulator.clock import DAY, local_texts, stream
 from simulator.consent import EMAIL
 from simulator.dirt import Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.names import COUNTRIES
 from simulator.people import People
 from simulator.shelves import CATEGORIES
@@ -134,8 +134,8 @@ def write(shop: Shop, extracts: Extracts) -> None:
             )
         return rows
 
-    frame_rows = rows_of(frame.assign(moves=frame["moved_at"] < shop.clock.end + DAY))
-    contact_rows = rows_of(contacts.frame)
+    frame_rows = frame.assign(moves=frame["moved_at"] < shop.clock.end + DAY).to_dict("records")
+    contact_rows = contacts.frame.to_dict("records")
     top = np.argsort(-people.affinity, axis=1, kind="stable")[:, :2]
     favourite_text = [";".join(CATEGORIES[number].name for number in pair) for pair in top]
     numbers = np.arange(len(person))

@@ -5,7 +5,7 @@ import numpy as np
 from simulator.clock import DAY, NEVER, stream, utc_texts
 from simulator.consent import EMAIL, SMS
 from simulator.dirt import Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.names import COUNTRIES
 from simulator.shop import Shop
 
@@ -26,7 +26,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     moved = people.column("moved_at")[person]
     rng = stream(shop.seed, "klaviyo profiles")
     linked, stale = rng.random(len(person)) < 0.75, rng.random(len(person)) < 0.015
-    about, known = rows_of(people.frame), rows_of(profiles.frame)
+    about, known = people.frame.to_dict("records"), profiles.frame.to_dict("records")
     accounts = shop.records["shopify"]
     account_ids = accounts.column("record_id")
 

@@ -5,7 +5,7 @@ import numpy as np
 from simulator.clock import offset_texts, stream
 from simulator.consent import EMAIL
 from simulator.dirt import Break, Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.shop import Shop
 from simulator.systems.shopify_orders import cart_token, money, negative_quantity
 
@@ -33,7 +33,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     owner = np.where((owner >= 0) & (created[np.maximum(owner, 0)] <= carts.at) & (draw < 0.8), owner, -1)
     became = np.maximum(carts.order, 0)
     owner = np.where(carts.order >= 0, shop.owners[became], owner)
-    known = rows_of(accounts.frame)
+    known = accounts.frame.to_dict("records")
     emails, phones, languages = (shop.people.column(name)[carts.person] for name in ("email", "phone", "language"))
     prices = catalogue.price_at(carts.line_variant, carts.at[carts.line_cart])
     ends = np.append(carts.first_line[1:], len(carts.line_cart))

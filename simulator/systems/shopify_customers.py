@@ -5,7 +5,7 @@ import numpy as np
 from simulator.clock import DAY, NEVER, offset_texts, stream
 from simulator.consent import EMAIL, SMS
 from simulator.dirt import Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.names import COUNTRIES
 from simulator.shop import Shop
 
@@ -43,7 +43,7 @@ def write(shop: Shop, extracts: Extracts) -> None:
     since, until = shop.consents.since[person, EMAIL], np.where(primary, shop.consents.until[person, EMAIL] + 300, NEVER)
     moved_at = people.column("moved_at")[person]
     moves = moved_at < shop.clock.end + DAY
-    about, known = rows_of(people.frame), rows_of(accounts.frame)
+    about, known = people.frame.to_dict("records"), accounts.frame.to_dict("records")
 
     def render(items: np.ndarray, cutoff: int) -> list[Row]:
         given, sms = since[items] < cutoff, shop.consents.given(person[items], SMS, cutoff)

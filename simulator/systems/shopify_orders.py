@@ -8,7 +8,7 @@ import numpy as np
 from simulator.behaviour import APP, STORE
 from simulator.clock import DAY, NEVER, offset_texts, stream
 from simulator.dirt import Break, Row, set_to
-from simulator.extracts import Extracts, Table, rows_of
+from simulator.extracts import Extracts, Table
 from simulator.shelves import CATEGORIES
 from simulator.shop import Shop
 from simulator.systems.shopify_customers import address_of
@@ -71,8 +71,8 @@ def write(shop: Shop, extracts: Extracts) -> None:
     landing, reason = rng.integers(0, len(LANDINGS), count), rng.integers(0, len(REASONS), count)
     guest_emails = _guest_emails(shop, rng)
     numbers = order_numbers(shop)
-    accounts = rows_of(shop.records["shopify"].frame)
-    about = rows_of(people.frame)
+    accounts = shop.records["shopify"].frame.to_dict("records")
+    about = people.frame.to_dict("records")
     carts = {int(order): cart for cart, order in enumerate(shop.carts.order) if order >= 0}
     moves = people.column("moved_at") < shop.clock.end + DAY
     vat = np.array([shelf.vat_percent for shelf in CATEGORIES])[catalogue.category]
