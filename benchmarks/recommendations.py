@@ -377,7 +377,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore", module="implicit")
     if options.synthetic and importlib.util.find_spec("implicit") is None:
-        print("benchmarks.recommendations: --synthetic measures against ALS, which needs the package implicit (make bench).", file=sys.stderr)
+        print(
+            "benchmarks.recommendations: --synthetic measures against ALS, which needs the package implicit (make bench).", file=sys.stderr
+        )
         return 1
     if options.synthetic:
         print(json.dumps(run_speed(*options.synthetic), indent=None if options.json else 2))
