@@ -203,31 +203,39 @@ union all by name
 select * exclude (one, other) from replaced
 """
 
-# Every edge of the pairs that may have changed gives way to what was found now; touched is who has another edge than before.
+# The edges of pairs that may have changed are held against those found now: where a rule says something else of a pair than before, its edges give
+# way, and both records are touched. A commit costs what it writes, so edges that were found again as they were stay where they are.
 REPLACED = """
-create or replace temp table gone as
-select number from reweighed
-union all
-select edges.rowid
-from identity.edges as edges
-semi join exact_touched as l on edges.rule = l.rule and edges.record_a = l.owner
-semi join exact_touched as r on edges.rule = r.rule and edges.record_b = r.owner;
+create or replace temp table before as
+with
+again as (
+    select number from reweighed
+    union all
+    select edges.rowid
+    from identity.edges as edges
+    semi join exact_touched as l on edges.rule = l.rule and edges.record_a = l.owner
+    semi join exact_touched as r on edges.rule = r.rule and edges.record_b = r.owner
+)
+select *, rowid as number from identity.edges where rowid in (select number from again);
+
+create or replace temp table moved as
+with differing as (
+    (select * from changed except all select * exclude (number) from before)
+    union all
+    (select * exclude (number) from before except all select * from changed)
+)
+select distinct record_a, record_b, rule from differing;
 
 create or replace temp table touched as
-with
-columns_of as (select record_a, record_b, rule, match_weight, known_at, known_until from changed),
-before as (
-    select record_a, record_b, rule, match_weight, known_at, known_until from identity.edges where rowid in (select number from gone)
-),
-moved as ((from columns_of except all from before) union all (from before except all from columns_of))
 select record_a as record_id from moved
 union
 select record_b from moved
 union
 select owner from new_owners;
 
-delete from identity.edges where rowid in (select number from gone);
-insert into identity.edges by name select * from changed order by match_probability desc, rule, record_a, record_b;
+delete from identity.edges where rowid in (select number from before semi join moved using (record_a, record_b, rule));
+insert into identity.edges by name
+select * from changed semi join moved using (record_a, record_b, rule) order by match_probability desc, rule, record_a, record_b;
 delete from identity.shared_identifiers where (rule, value_hash) in (select (rule, value_hash) from shared_touched);
 insert into identity.shared_identifiers select * from shared_found
 """

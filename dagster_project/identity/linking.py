@@ -272,9 +272,7 @@ def find_people(
         return
     assert closed is not None
     newer = [record for decision in decisions if closing(decision.day) > closed for record in decision.pair]
-    reached = hanging_together(connection, newer, [decision.pair for decision in decisions])
-    connection.register("around_records", pa.table({"record_id": reached}))
-    connection.execute("create or replace temp table around as select * from around_records")
+    hanging_together(connection, newer, [decision.pair for decision in decisions])
     persons = connection.execute(PERSONS.format(among="semi join around on normalised.owner = around.record_id")).to_arrow_table()
     stood = connection.execute("select stood.* from identity.stood as stood semi join around using (record_id)").to_arrow_table()
     edges = edges_of(connection, "around")
@@ -289,36 +287,62 @@ def find_people(
 PERSONS = "select owner as record_id, min(known_at) as known_at from identity.normalised {among} group by owner"
 
 
-def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str], decided: Sequence[tuple[str, str]]) -> pa.Array:
-    """The records whose customer could change with the edges of those in temp table `touched` or with decisions about those in `newer`: all that
-    hang together with them, by an edge along which groups merge, one of the pairs `decided`, or until now."""
-    stood = connection.execute("select record_id, anchor from identity.stood").to_arrow_table()
-    came = connection.execute("select record_id from touched anti join identity.stood as stood using (record_id)").to_arrow_table()
-    edges = connection.execute("select record_a, record_b, rule, match_weight from identity.edges").to_arrow_table()
-    edges = edges.filter(pa.array(can_merge(edges, SHOP_CUT)))
-    every = pa.concat_arrays([column.combine_chunks() for column in (stood["record_id"], came["record_id"])])
-    pairs = pa.table(
-        {"record_a": pa.array([a for a, _ in decided], pa.string()), "record_b": pa.array([b for _, b in decided], pa.string())}
-    )
-    ends = ((stood["record_id"], stood["anchor"]), (edges["record_a"], edges["record_b"]), (pairs["record_a"], pairs["record_b"]))
-    one, other = (places_of(pa.chunked_array([chunk for end in ends for chunk in end[side].chunks], pa.string()), every) for side in (0, 1))
-    is_here = (one >= 0) & (other >= 0)
-    seeds = pa.concat_arrays(
-        [connection.execute("select record_id from touched").to_arrow_table()["record_id"].combine_chunks(), pa.array(newer, pa.string())]
-    )
-    touched = np.zeros(len(every), dtype=bool)
-    places = places_of(pa.chunked_array([seeds]), every)
-    touched[places[places >= 0]] = True
-    label = components(len(every), one[is_here], other[is_here])
-    return every.take(pa.array(np.flatnonzero(np.isin(label, label[touched]))))
+def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str], decided: Sequence[tuple[str, str]]) -> None:
+    """Write temp table `around`: the records whose customer could change with the edges of those in temp table `touched` or with decisions about
+    those in `newer`. They are all that hung together with them at the last close (`kin`), and with whom an edge along which groups merge or one
+    of the pairs `decided` ties them now."""
+    connection.register("newer_records", pa.table({"record_id": pa.array(newer, pa.string())}))
+    pairs = [pa.array([pair[side] for pair in decided], pa.string()) for side in (0, 1)]
+    connection.register("decided_pairs", pa.table(pairs, names=["record_a", "record_b"]))
+    met = connection.execute(MET).to_arrow_table()
+    met = met.filter(pc.or_(pc.is_null(met["rule"]), pa.array(can_merge(met, SHOP_CUT))))
+    ends = pa.chunked_array([*met["kin_a"].chunks, *met["kin_b"].chunks], pa.string()).combine_chunks().dictionary_encode()
+    left, right = np.split(ends.indices.to_numpy(), 2)
+    label = components(len(ends.dictionary), left, right)
+    seeds = left[met["is_seed"].to_numpy(zero_copy_only=False)]
+    reached = np.flatnonzero(np.isin(label, label[seeds]))
+    connection.register("reached", pa.table({"kin": ends.dictionary.take(pa.array(reached))}))
+    connection.execute(AROUND)
 
 
+# The kin on both sides of what may tie them now; a record that is not stood yet is its own. A seed is a pair with itself.
+MET = """
+with
+seeds as (select record_id from touched union select record_id from newer_records),
+pairs as (
+    select record_a, record_b, rule, match_weight, false as is_seed from identity.edges as edges
+    semi join seeds on edges.record_a = seeds.record_id
+    union
+    select record_a, record_b, rule, match_weight, false from identity.edges as edges
+    semi join seeds on edges.record_b = seeds.record_id
+    union all
+    select record_a, record_b, null, null, false from decided_pairs
+    union all
+    select record_id, record_id, null, null, true from seeds
+)
+select pairs.rule, pairs.match_weight, pairs.is_seed, coalesce(l.kin, pairs.record_a) as kin_a, coalesce(r.kin, pairs.record_b) as kin_b
+from pairs
+left join identity.stood as l on pairs.record_a = l.record_id
+left join identity.stood as r on pairs.record_b = r.record_id
+"""
+AROUND = """
+create or replace temp table around as
+select stood.record_id from identity.stood as stood semi join reached using (kin)
+union
+select record_id from touched
+"""
+# Only rows that changed are written: most of what was looked at stays as it was, and a commit costs what it writes.
 FOUND_ANEW = """
-delete from identity.stays where valid_to is null and source || ':' || source_customer_id in (select record_id from around);
-insert into identity.stays select * from new_stays;
-insert into identity.merge_log select * from new_log;
-delete from identity.stood where record_id in (select record_id from around);
-insert into identity.stood select * from new_stood
+create or replace temp table stood_now as select * from new_stood except select * from identity.stood semi join around using (record_id);
+delete from identity.stood where record_id in (select record_id from stood_now);
+insert into identity.stood select * from stood_now;
+create or replace temp table stays_before as
+select stays.* from identity.stays semi join around on stays.source || ':' || stays.source_customer_id = around.record_id where valid_to is null;
+create or replace temp table stays_now as select * from new_stays except select * from stays_before;
+delete from identity.stays where valid_to is null
+and (source, source_customer_id) in (select (source, source_customer_id) from (select * from stays_before except select * from new_stays));
+insert into identity.stays select * from stays_now;
+insert into identity.merge_log select * from new_log
 """
 
 

@@ -21,7 +21,8 @@ from dagster_project.identity.link_lists import Decision, in_force
 from dagster_project.identity.resolve import grouped, places_of
 from dagster_project.identity.rules import Rule
 
-# Where persons' records stood at a close: each with its anchor (a record id) and what brought it there.
+# Where persons' records stood at a close: each with its anchor (a record id), what brought it there, and the first of all records that it hung
+# together with (`kin`).
 STOOD = pa.schema(
     [
         ("record_id", pa.string()),
@@ -29,6 +30,7 @@ STOOD = pa.schema(
         ("rule", pa.string()),
         ("match_probability", pa.float64()),
         ("valid_from", pa.timestamp("us")),
+        ("kin", pa.string()),
     ]
 )
 STAYS = pa.schema(
@@ -110,14 +112,14 @@ def history(
     ends[edges["known_until"].is_null().to_numpy(zero_copy_only=False)] = len(closes)
     strength = _strength(edges, rules)
     may_merge = can_merge(edges, cut)
-    anchors = np.arange(len(names), dtype=np.int64)
+    anchors, label = np.arange(len(names), dtype=np.int64), np.arange(len(names), dtype=np.int64)
     stays: list[list[Stay]] = [[] for _ in names]
     log: list[tuple[datetime, str, int, int, int, str]] = []
     decided: dict[tuple[str, str], Decision] = {}
     if stood is not None:
         for row in stood.to_pylist():
             record, anchor = at[row["record_id"]], at[row["anchor"]]
-            anchors[record] = anchor
+            anchors[record], label[record] = anchor, at[row["kin"]]
             stays[record].append((anchor, row["rule"], row["match_probability"], row["valid_from"]))
         decided = {p: d for p, d in in_force(decisions, closes[0], closing).items() if p[0] in at and p[1] in at}
     for place, moment in list(enumerate(closes))[0 if stood is None else 1 :]:
@@ -155,7 +157,9 @@ def history(
         log += [(moment, *row) for row in _changes(grown, old, anchors, came <= place, best, edges, hand, changed, at)]
     customers = {anchor: pseudonym(key, names[anchor]) for row in stays for anchor, *_ in row}
     merged = [(when, kind, customers[one], customers[other], count, because) for when, kind, one, other, count, because in log]
-    now = [(names[record], names[row[-1][0]], *row[-1][1:]) for record, row in enumerate(stays)]
+    _, first, which = np.unique(label, return_index=True, return_inverse=True)
+    kin = first[which]
+    now = [(names[record], names[row[-1][0]], *row[-1][1:], names[kin[record]]) for record, row in enumerate(stays)]
     return History(_table(names, stays, customers), _columns(merged, MERGE_LOG), _columns(now, STOOD))
 
 
