@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from dagster_project.identity.clustering import components
 from dagster_project.identity.comparing import KEPT, compare_new, edges_of
 from dagster_project.identity.link_lists import Decision, check_whole, constraints_of, in_force
-from dagster_project.identity.resolve import places_of, review_of
+from dagster_project.identity.resolve import review_of
 from dagster_project.identity.splink_model import train
 from dagster_project.identity.statements import (
     BROWSER_ATTACHMENTS,
