@@ -157,10 +157,6 @@ class Campaign(Strict):
         code = (language or "").replace("_", "-").split("-")[0].lower()
         return code if code in self.languages else self.languages[0]
 
-    def unsubscribe_tag_for(self, destination: str) -> str:
-        """The tag that this destination's tool turns into the link to unsubscribe."""
-        return self.unsubscribe_tag.get(destination) or UNSUBSCRIBE_TAGS.get(destination) or UNSUBSCRIBE_TAGS["generic"]
-
 
 def load_campaigns(folder: Path) -> list[Campaign]:
     """Every campaign of a templates/campaigns folder, by slug.

@@ -156,7 +156,7 @@ def render_in_batches(
 
 
 def for_destination(rendered: str, tag: str) -> str:
-    """A rendered mail with the tool's own unsubscribe tag (`Campaign.unsubscribe_tag_for`) in place of the generic one.
+    """A rendered mail with the tool's own unsubscribe tag in place of the generic one.
 
     Customer text cannot hold the generic tag (`escaping.guard`), so what is replaced is always the footer's link.
     """

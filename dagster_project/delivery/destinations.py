@@ -99,10 +99,10 @@ class Destination:
         table = pa.table({key: pa.array(keys, pa.string())})
         return table.append_column(self.tags_column, pa.array([feed.label] * len(keys), pa.string())) if self.tags_column else table
 
-    def content(self, mails: pa.Table, shaped: Shaped) -> pa.Table:
-        """The rendered mails of those whom the tool takes, with its unsubscribe tag."""
+    def content(self, mails: pa.Table, shaped: Shaped, unsubscribe_tags: Mapping[str, str]) -> pa.Table:
+        """The rendered mails of those whom the tool takes, with the unsubscribe tag that the campaign states for it, else its usual one."""
         mails = mails.filter(pc.is_in(mails["content_id"], shaped.rows[self.columns.get("content_id", "content_id")].combine_chunks()))
-        tag = UNSUBSCRIBE_TAGS.get(self.name, UNSUBSCRIBE_TAGS["generic"])
+        tag = {**UNSUBSCRIBE_TAGS, **unsubscribe_tags}.get(self.name, UNSUBSCRIBE_TAGS["generic"])
         for name in ("html", "text"):
             place = mails.column_names.index(name)
             swapped = [for_destination(value, tag) for value in mails.column(place).to_pylist()]

@@ -67,7 +67,7 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
             left = change.left
     kinds = {name: kind_of(table, destination, form) for name, table in tables.items()}
     if feed.content is not None:
-        content = destination.content(feed.content, shaped)
+        content = destination.content(feed.content, shaped, feed.unsubscribe_tags)
         kinds["content"] = Kind("parquet", [Part(content.num_rows, to_parquet(content))])
     digests = b"".join(kind.digest for _, kind in sorted(kinds.items()))
     hash8 = hashlib.sha256(digests + (base.name if base else "").encode()).hexdigest()[:8]

@@ -69,7 +69,8 @@ CODES = pa.schema(
 class Feed:
     """What is exported: rows by `key`, and what a person reading the export wants to know.
 
-    `content` are rendered mails beside the rows, for feeds that have them. `totals` counts people by reason. `held_back` lists who was
+    `content` are rendered mails beside the rows, for feeds that have them, with `unsubscribe_tags` (destination → tag) where the campaign wants
+    other ones than usual. `totals` counts people by reason. `held_back` lists who was
     decided to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed.
     `sender` is whom mails are from. A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
     """
@@ -84,6 +85,7 @@ class Feed:
     held_back: tuple[tuple[str, str], ...] = ()
     consent_as_of: datetime | None = None
     content: pa.Table | None = None
+    unsubscribe_tags: Mapping[str, str] = field(default_factory=dict)
     label: str | None = None
     sender: Sender | None = None
     stands_alone: bool = False
@@ -130,6 +132,7 @@ def campaign_feed(store: Store, campaign: Campaign, sender: Sender, moment: Mome
         held_back=held,
         consent_as_of=gate.consent_as_of,
         content=content,
+        unsubscribe_tags=campaign.unsubscribe_tag,
         label=campaign.slug,
         sender=campaign.sender or sender,
     )

@@ -164,6 +164,15 @@ def test_only_the_mails_of_people_whom_the_tool_takes_go_with_its_rows(tmp_path:
         assert found["html"].to_pylist() == [f'<a href="{tag}">{one}</a>' for one in taken]
 
 
+def test_a_campaigns_own_unsubscribe_tag_goes_before_the_tools_usual_one(tmp_path: Path) -> None:
+    mails = pa.table({"content_id": ["m1"], "html": ['<a href="{{unsubscribe_url}}">stop</a>'], "text": ["{{unsubscribe_url}}"]})
+    rows = table(PEOPLE[:1]).append_column("content_id", pa.array(["m1"]))
+    campaign = feed(rows=rows, key="content_id", content=mails, unsubscribe_tags={"klaviyo": "{% manage_preferences_link %}"})
+    for name, tag in (("klaviyo", "{% manage_preferences_link %}"), ("mailchimp", "*|UNSUB|*"), ("generic", "{{unsubscribe_url}}")):
+        (content,) = files(written(tmp_path, DESTINATIONS[name], campaign), "content")
+        assert pq.read_table(io.BytesIO(content)).to_pylist() == [{"content_id": "m1", "html": f'<a href="{tag}">stop</a>', "text": tag}]
+
+
 def test_a_shop_without_addresses_gives_a_tool_that_needs_them_nothing(tmp_path: Path) -> None:
     stated = manifest(written(tmp_path, DESTINATIONS["klaviyo"], feed(rows=table(PEOPLE).drop_columns(["email"]))))
     assert stated["totals"] == {"in": 5, "refused by klaviyo: the shop does not hold the address": 5}
