@@ -6,10 +6,9 @@ Customer text enters in the second pass alone, as a value, escaped for HTML ther
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
@@ -144,15 +143,6 @@ def render(
     """
     mails = [_fill(compiled, row, fallback_products) for row in (rows.to_pylist() if isinstance(rows, pa.Table) else rows)]
     return pa.Table.from_pylist(mails, schema=CONTENT)
-
-
-def render_in_batches(
-    compiled: CompiledMail, rows: Iterable[Mapping[str, Any]], fallback_products: Sequence[Mapping[str, Any]] = (), size: int = 2000
-) -> Iterator[pa.Table]:
-    """`render` a batch at a time, so that a large audience never lies in memory as a whole (25 kB a mail)."""
-    waiting = iter(rows)
-    while batch := list(islice(waiting, size)):
-        yield render(compiled, batch, fallback_products)
 
 
 def for_destination(rendered: str, tag: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from content_samples import NOBODY, PRODUCTS, SITE, campaign, every_mail, known_customer, mail
 
-from dagster_project.campaigns.content import CONTENT, for_destination, render, render_in_batches
+from dagster_project.campaigns.content import CONTENT, for_destination, render
 from dagster_project.campaigns.escaping import readable
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -166,11 +166,10 @@ def test_the_same_rows_give_the_same_bytes_and_another_row_another_id() -> None:
     assert first.schema.equals(CONTENT)
 
 
-def test_rows_may_come_as_a_table_and_in_batches() -> None:
+def test_rows_may_come_as_a_table() -> None:
     rows = [known_customer(customer_id=f"c{number}") for number in range(5)]
     whole = render(mail("win_back", "hello"), rows)
     assert render(mail("win_back", "hello"), pa.Table.from_pylist(rows)).equals(whole)
-    assert pa.concat_tables(render_in_batches(mail("win_back", "hello"), iter(rows), size=2)).equals(whole)
 
 
 def test_each_tool_gets_its_own_unsubscribe_tag_exactly_once() -> None:
