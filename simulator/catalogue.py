@@ -11,7 +11,7 @@ from simulator.shelves import CATEGORIES
 
 @dataclass(frozen=True)
 class Catalogue:
-    """One entry per product (`product_*`, `p` long) and per variant (`variant_*`, `v` long); money in cents.
+    """One entry per product, and per variant where the name says so (`variant_*`); money in cents.
 
     `old_price` held until `repriced_at`. `goes_with` is the product planted as bought together, -1 where none.
     """
@@ -34,7 +34,6 @@ class Catalogue:
     variant_price: np.ndarray
     variant_old_price: np.ndarray
     variant_cost: np.ndarray
-    variant_weight: np.ndarray
     first_variant: np.ndarray
     variant_count: np.ndarray
 
@@ -99,7 +98,7 @@ def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
     stationery = np.flatnonzero(category == 9)
     goes_with[stationery[::2]] = np.roll(stationery, 1)[::2]
 
-    owner, option, sku, price, cost, weight = [], [], [], [], [], []
+    owner, option, sku, price, cost = [], [], [], [], []
     for number in range(products):
         shelf = CATEGORIES[category[number]]
         factor = (0.65, 1.0, 1.9)[band[number]] * float(np.exp(rng.normal(0, 0.18)))
@@ -111,7 +110,6 @@ def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
             sku.append(f"{shelf.name[:3].upper()}-{number + 1:04d}-{place + 1}")
             price.append(cents)
             cost.append(int(cents * (0.38 + 0.2 * rng.random())))
-            weight.append(1.0 / (1 + place) if shelf.option_name != "Size" else 1.0)
     variant_product = np.array(owner)
     variant_price = np.array(price)
     change = np.where(rng.random(products) < 0.6, 1.12, 0.9)
@@ -140,7 +138,6 @@ def build_catalogue(clock: Clock, seed: int, products: int = 300) -> Catalogue:
         variant_price=variant_price,
         variant_old_price=old_price,
         variant_cost=np.array(cost),
-        variant_weight=np.array(weight),
         first_variant=np.concatenate(([0], np.cumsum(counts)[:-1])),
         variant_count=counts,
     )
