@@ -8,15 +8,16 @@ from rich.markup import escape
 # Each module hangs its commands on the app as it is loaded, in the order of the help page.
 from dagster_project.cli import days, explain, identity, models, replay, servers, writing
 from dagster_project.cli.common import Refused, app
+from dagster_project.lease import EXIT_HELD, LeaseHeld
 
 
 def main() -> None:
     """The entry point: one clear sentence and an exit code (0 done, 1 failed, 2 wrong usage, 75 held) instead of a traceback."""
     try:
         app()
-    except Refused as refused:
+    except (Refused, LeaseHeld) as refused:
         Console(stderr=True).print(f"[bold red]dearly:[/] {escape(str(refused))}", highlight=False, soft_wrap=True)
-        sys.exit(refused.code)
+        sys.exit(refused.code if isinstance(refused, Refused) else EXIT_HELD)
 
 
 __all__ = ["app", "days", "explain", "identity", "main", "models", "replay", "servers", "writing"]

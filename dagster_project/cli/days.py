@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
-from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.lease import hold
 from dagster_project.progress import shown
 from dagster_project.settings import Settings
 
@@ -38,8 +38,6 @@ def run(
             tell_pulls(settings, the_shop)
         last = runs.day_named(as_of, the_shop) if as_of else runs.last_closed_day(settings, the_shop)
         first = runs.day_named(start, the_shop) if start else last
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     days = [day for day in the_shop.days(last) if first <= day]
@@ -48,8 +46,6 @@ def run(
     try:
         with shown(console):
             runs.run_days(settings, days, accept or [], getpass.getuser())
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except runs.RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
     status(shop)
@@ -63,8 +59,6 @@ def pull(shop: ShopOption = None) -> None:
     settings = settings_of(shop)
     try:
         failed = tell_pulls(settings, load_shop(settings.shop_folder), again=True)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     if failed:
@@ -102,8 +96,6 @@ def demo(shop: ShopOption = None) -> None:
     try:
         with shown(console), hold(settings.store, "dearly demo"):
             made = run_demo(settings, the_shop)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
     from dagster_project.measurement.summary import summary_lines
@@ -124,10 +116,7 @@ def status(shop: ShopOption = None) -> None:
     if not settings.warehouse.exists():
         console.print(f"{settings.shop}: nothing is built yet; `dearly run --shop {settings.shop}` builds the last closed day.")
         return
-    try:
-        standing = standing_of(settings)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
+    standing = standing_of(settings)
     for title, header, rows in standing.tables:
         if not rows:
             continue
@@ -150,8 +139,6 @@ def report(shop: ShopOption = None) -> None:
     settings = settings_of(shop)
     try:
         page = write_report(settings)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except NothingPublished as error:
         raise Refused(str(error), FAILED) from None
     console.print(f"Open the report: [bold]{page}[/]", highlight=False, soft_wrap=True)
@@ -185,8 +172,6 @@ def show_plan(shop: ShopOption = None) -> None:
     try:
         with hold(settings.store, "dearly plan"):
             made = plan(settings, load_shop(settings.shop_folder))
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     except RunFailed as error:

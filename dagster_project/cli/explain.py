@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
-from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.lease import hold
 
 explain = typer.Typer(no_args_is_help=True, help="Why: the evidence behind a decision or a link.")
 app.add_typer(explain, name="explain")
@@ -45,8 +45,6 @@ def explain_link(
     try:
         with hold(settings.store, "dearly explain link"):
             story = link_story(Warehouse(settings.warehouse, settings.threads), settings, load_shop(settings.shop_folder), record, other)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     console.print(story.text(), highlight=False, markup=False)
@@ -68,10 +66,7 @@ def explain_scores(
     settings = settings_of(shop)
     if not settings.warehouse.exists():
         raise Refused(f"{settings.shop} has no built day: `dearly run --shop {settings.shop}` builds one.", FAILED)
-    try:
-        with hold(settings.store, "dearly explain"):
-            story = score_story(Warehouse(settings.warehouse, settings.threads), customer)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
+    with hold(settings.store, "dearly explain"):
+        story = score_story(Warehouse(settings.warehouse, settings.threads), customer)
     for line in story:
         console.print(line, highlight=False)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dagster_project.cli.common import Refused, ShopOption, app, console, settings_of
-from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.lease import hold
 
 identity_app = typer.Typer(no_args_is_help=True, help="Decide who is who: lines in the shop's identity/decisions.csv.")
 app.add_typer(identity_app, name="identity")
@@ -48,8 +48,6 @@ def decide_about(verdict: str, record: str, other: str, why: str, start: str | N
             the_shop = load_shop(settings.shop_folder)
             decision, path, until = decide(warehouse, the_shop, verdict, record, other, why, getpass.getuser(), day)
             newest = newest_day(warehouse, the_shop)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     console.print(

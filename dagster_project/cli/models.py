@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
-from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.lease import hold
 
 models = typer.Typer(no_args_is_help=True, help="The models behind the scores: which one scores, and which one shall.")
 app.add_typer(models, name="model")
@@ -19,11 +19,8 @@ def list_models(shop: ShopOption = None) -> None:
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
-    try:
-        with hold(settings.store, "dearly model"):
-            lines = log_lines(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else []
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
+    with hold(settings.store, "dearly model"):
+        lines = log_lines(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else []
     table = Table("model", "candidate", "trained as of", "in force from", "promoted", "why")
     for line in lines:
         table.add_row(*line)
@@ -60,8 +57,6 @@ def choose_model(model: str, version: str | None, shop: str | None) -> None:
                 chosen = choosing.roll_back(warehouse, the_shop, registry, artifacts, model, by)
             else:
                 chosen = choosing.choose_version(warehouse, the_shop, registry, artifacts, model, version, by)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except choosing.NoSuchModel as error:
         raise Refused(str(error)) from None
     console.print(f"Version {chosen.version} of {model} scores from {since:%Y-%m-%d %H:%M} UTC on; its alias champion says so too.")

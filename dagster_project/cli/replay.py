@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dagster_project.cli.common import Refused, ShopOption, app, console, settings_of
-from dagster_project.lease import EXIT_HELD, LeaseHeld, hold
+from dagster_project.lease import hold
 
 replay_app = typer.Typer(no_args_is_help=True, help="Let refused rows come in once more.")
 app.add_typer(replay_app, name="replay")
@@ -39,8 +39,6 @@ def replay_quarantine(
                 console.print(f"{len(rows)} rows written to {write}")
                 return
             done = replay(warehouse, the_shop, settings.store, source, table, file)
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
     except ValueError as error:
         raise Refused(str(error)) from None
     if done.batch is None:
