@@ -25,9 +25,6 @@ from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.assets import source_assets
 from dagster_project.transform.assets import dbt_stage_assets
 
-RANGE_STAGES = dg.AssetSelection.groups("sources", "staging", "identity", "profile", "features", "scores", "segments")
-DAILY_STAGES = dg.AssetSelection.groups("campaigns", "measurement")
-
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The definitions of one shop."""

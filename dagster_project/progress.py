@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-STAGES = ("sources", "staging", "identity", "profile", "features", "scores", "segments", "campaigns", "measurement")
+from dagster_project.stages import STAGES
+
 # Seconds after which whoever reads a log should hear something.
 SILENCE = 4
 

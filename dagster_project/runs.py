@@ -9,7 +9,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
-from dagster_project.definitions import DAILY_STAGES, RANGE_STAGES, build_definitions
+from dagster_project.definitions import build_definitions
 from dagster_project.failures import NothingToRun, RunFailed
 from dagster_project.files import write_whole
 from dagster_project.lease import hold
@@ -21,6 +21,7 @@ from dagster_project.settings import Settings
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.mapping import contracts_of
+from dagster_project.stages import DAILY_STAGES, RANGE_STAGES
 from dagster_project.warehouse import Warehouse
 
 DAGSTER_YAML = {
@@ -98,12 +99,13 @@ def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
 
 def materialize(
     assets: list[Any],
-    selection: dg.AssetSelection,
+    stages: Sequence[str],
     instance: dg.DagsterInstance,
     resources: dict[str, Any],
     partition_key: str | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:
+    selection = dg.AssetSelection.groups(*stages)
     result = dg.materialize(
         assets, selection=selection, instance=instance, resources=resources, partition_key=partition_key, tags=tags, raise_on_error=False
     )

@@ -16,8 +16,8 @@ from dagster_project.faults import POINTS
 from dagster_project.settings import REPOSITORY, Settings, load
 from dagster_project.shop import load_shop
 from dagster_project.sources.contract import all_systems
+from dagster_project.stages import STAGES
 
-STAGES = ("sources", "staging", "identity", "profile", "features", "scores", "segments", "campaigns", "measurement")
 MODELS = REPOSITORY / "dbt" / "models"
 PAST_STAGING = [path for path in sorted(MODELS.rglob("*.sql"))]
 

@@ -11,6 +11,7 @@ from dagster_project.faults import fault_point
 from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
 from dagster_project.settings import Settings
+from dagster_project.stages import DAILY_STAGES
 from dagster_project.transform.dbt_build import DbtFailed, build, parse
 
 
@@ -36,7 +37,6 @@ class Translator(DagsterDbtTranslator):
 
 
 TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
-DAILY_STAGES = "campaigns measurement"
 
 
 def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -47,7 +47,7 @@ def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) ->
     @dbt_assets(
         manifest=parsed.nodes,
         name="transform",
-        exclude=DAILY_STAGES,
+        exclude=" ".join(DAILY_STAGES),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         dagster_dbt_translator=TRANSLATOR,
@@ -59,7 +59,7 @@ def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) ->
     @dbt_assets(
         manifest=parsed.nodes,
         name="decide",
-        select=DAILY_STAGES,
+        select=" ".join(DAILY_STAGES),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.multi_run(1),
         dagster_dbt_translator=TRANSLATOR,

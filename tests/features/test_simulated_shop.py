@@ -6,7 +6,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import duckdb
 import pytest
 import yaml
@@ -21,7 +20,7 @@ from simulator import generate
 pytestmark = pytest.mark.whole
 
 LAST_DAY = date(2026, 3, 14)
-STAGES = dg.AssetSelection.groups("sources", "staging", "identity", "profile", "features")
+STAGES = ("sources", "staging", "identity", "profile", "features")
 Ask = Callable[[str], list[tuple[Any, ...]]]
 
 # Truth's records with the customer that each is linked to now: person_id, customer_id, system. A guest's order is a record of its address.

@@ -5,7 +5,6 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import pyarrow as pa
 import pytest
@@ -32,7 +31,7 @@ def retail(small_settings):
     settings = small_settings(SHOP)
     os.environ["DEARLY_HOME"] = str(settings.home)
     definitions = build_definitions(settings)
-    stages = dg.AssetSelection.groups("sources", "staging", "identity", "profile")
+    stages = ("sources", "staging", "identity", "profile")
     with hold(settings.store, "a test"), instance_of(settings) as instance:
         resources = {"store": Store(shop_folder=str(settings.shop_folder))}
         materialize(list(definitions.assets or []), stages, instance, resources, partition_key=str(DAY))

@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-import dagster as dg
 import pytest
 import yaml
 from servers import ShopApi, serving
@@ -52,7 +51,7 @@ def land(settings: Settings) -> None:
     definitions = build_definitions(settings)
     with hold(settings.store, "a test"), instance_of(settings) as instance:
         resources = {"store": Store(shop_folder=str(settings.shop_folder))}
-        materialize(list(definitions.assets or []), dg.AssetSelection.groups("sources"), instance, resources, partition_key=str(DAY))
+        materialize(list(definitions.assets or []), ["sources"], instance, resources, partition_key=str(DAY))
 
 
 def test_a_failed_pull_holds_the_night_until_it_succeeds_and_the_token_is_nowhere(settings, tmp_path, rows, capfd) -> None:

@@ -5,7 +5,6 @@ from datetime import date, datetime
 from functools import partial
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import psycopg
 import pytest
@@ -192,7 +191,7 @@ def night(settings: Settings, day: date) -> None:
     definitions = build_definitions(settings)
     with hold(settings.store, "a test"), instance_of(settings) as instance:
         resources = {"store": Store(shop_folder=str(settings.shop_folder))}
-        selected = dg.AssetSelection.groups("sources", "staging", "identity", "profile")
+        selected = ("sources", "staging", "identity", "profile")
         span = {"dagster/asset_partition_range_start": str(day), "dagster/asset_partition_range_end": str(day)}
         materialize(list(definitions.assets or []), selected, instance, resources, tags=span)
 

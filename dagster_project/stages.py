@@ -1,0 +1,7 @@
+"""The nine stages in their order: the words that groups, schemas, folders and packages bear."""
+
+# Built for a range of days at once.
+RANGE_STAGES = ("sources", "staging", "identity", "profile", "features", "scores", "segments")
+# Built one day at a time, each after the day before, because a decision reads what was sent.
+DAILY_STAGES = ("campaigns", "measurement")
+STAGES = RANGE_STAGES + DAILY_STAGES
