@@ -12,7 +12,6 @@ Seconds are the processor's for dbt's models: `facts and state` (kept tables: st
 
 import argparse
 import json
-import os
 import resource
 import shutil
 import sys
@@ -72,8 +71,7 @@ class Differs(RuntimeError):
 
 def open_shop(home: Path) -> Store:
     settings = load({"DEARLY_HOME": str(home)}, shop=str(SHOPS / "small"))
-    os.environ["DEARLY_HOME"] = str(home)
-    store = Store(shop_folder=str(settings.shop_folder))
+    store = Store.of(settings)
     store.open()
     store.warehouse.create()
     write_shop(store)
@@ -247,11 +245,9 @@ def compared(store: Store, night: int, built: Night) -> tuple[Night, Night]:
     home = store.settings.home.parent / "whole"
     shutil.rmtree(home, ignore_errors=True)
     shutil.copytree(store.settings.home, home)
-    os.environ["DEARLY_HOME"] = str(home)
-    whole = Store(shop_folder=store.shop_folder)
+    whole = Store.of(replace(store.settings, home=home))
     whole.open()
     cost = build(whole, night, full_refresh=True)
-    os.environ["DEARLY_HOME"] = str(store.settings.home)
     found = differing(store.settings, whole.settings)
     shutil.rmtree(home)
     if found:

@@ -50,7 +50,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         assets=[*assets, *read_only_tables(assets)],
         jobs=[nightly, retraining],
         schedules=[dg.build_schedule_from_partitioned_job(nightly, hour_of_day=shop.close_after_hours), weekly(retraining, shop)],
-        resources={"store": Store(shop_folder=str(settings.shop_folder))},
+        resources={"store": Store.of(settings)},
         executor=dg.in_process_executor,
     )
 

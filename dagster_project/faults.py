@@ -3,6 +3,8 @@
 import os
 import signal
 
+from dagster_project.settings import kill_at
+
 # Every point in the order a run passes it; the kill tests go through all of them.
 POINTS = (
     "landed",
@@ -24,5 +26,5 @@ def fault_point(name: str) -> None:
     """Kill this process here, as `kill -9` would, when DEARLY_KILL_AT names the point."""
     if name not in POINTS:
         raise ValueError(f"{name!r} is not among faults.POINTS")
-    if os.environ.get("DEARLY_KILL_AT") == name:
+    if kill_at() == name:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -119,23 +119,16 @@ def copy_of(settings: Settings) -> Iterator[Settings]:
     """A copy of the store beside it, gone afterwards; files that no run writes into are linked, which costs nothing."""
     home = settings.home / ".plan"
     shutil.rmtree(home, ignore_errors=True)
-    kept = {name: os.environ.get(name) for name in ("DEARLY_HOME", "DEARLY_ENV")}
     try:
-        copied = replace(settings, home=home, environment="development", kill_at=None)
+        copied = replace(settings, home=home, environment="development")
         copied.store.mkdir(parents=True)
         for path in sorted(settings.store.iterdir()):
             if path.is_dir():
                 shutil.copytree(path, copied.store / path.name, copy_function=os.link if path.name in LINKED else shutil.copy2)
             elif path.name != "store.lock":
                 shutil.copy2(path, copied.store / path.name)
-        os.environ.update(DEARLY_HOME=str(home), DEARLY_ENV="development")
         yield copied
     finally:
-        for name, value in kept.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         shutil.rmtree(home, ignore_errors=True)
 
 

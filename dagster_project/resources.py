@@ -1,7 +1,9 @@
 """What assets are given: the shop's store, held for the whole run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 from pydantic import Field, PrivateAttr
@@ -16,12 +18,27 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One shop's store. With the in-process executor it is made once a run, so the lease lasts from the run's first step to its last."""
 
     shop_folder: str
+    home: str
+    environment: str
+    threads: int
     accept: list[str] = Field(default_factory=list)
     accepted_by: str = ""
 
     _settings: Settings = PrivateAttr()
     _shop: Shop = PrivateAttr()
     _warehouse: Warehouse = PrivateAttr()
+
+    @classmethod
+    def of(cls, settings: Settings, accept: Sequence[str] = (), accepted_by: str = "") -> "Store":
+        """The store of these settings, but for secrets: what a resource is made from, Dagster shows."""
+        return cls(
+            shop_folder=str(settings.shop_folder),
+            home=str(settings.home),
+            environment=settings.environment,
+            threads=settings.threads,
+            accept=list(accept),
+            accepted_by=accepted_by,
+        )
 
     @property
     def settings(self) -> Settings:
@@ -37,7 +54,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def open(self) -> None:
         """Read the settings and the shop; no lease yet."""
-        self._settings = load(shop=self.shop_folder)
+        self._settings = replace(load(shop=self.shop_folder), home=Path(self.home), environment=self.environment, threads=self.threads)
         self._shop = load_shop(self._settings.shop_folder)
         self._warehouse = Warehouse(self._settings.warehouse, self._settings.threads)
 

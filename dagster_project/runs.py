@@ -76,7 +76,7 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
         raise RunFailed(refusal)
     with hold(settings.store, f"dearly run of {settings.shop} as of {', '.join(str(day) for day in days)}"):
         definitions = build_definitions(settings)
-        resources: dict[str, Any] = {"store": Store(shop_folder=str(settings.shop_folder), accept=list(accept), accepted_by=accepted_by)}
+        resources: dict[str, Any] = {"store": Store.of(settings, accept, accepted_by)}
         warehouse = Warehouse(settings.warehouse, settings.threads)
         warehouse.create()
         # Each closing of the file writes the changes into it: once for all days, not once a day.

@@ -34,7 +34,6 @@ class Settings:
     environment: str
     threads: int
     pseudonym_key: str | None
-    kill_at: str | None
 
     @property
     def shop(self) -> str:
@@ -75,7 +74,6 @@ def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -
         environment=environment.get("DEARLY_ENV", "development"),
         threads=int(environment.get("DEARLY_THREADS", "2")),
         pseudonym_key=environment.get("DEARLY_PSEUDONYM_KEY"),
-        kill_at=environment.get("DEARLY_KILL_AT"),
     )
 
 
@@ -93,15 +91,25 @@ def memory_megabytes() -> int:
     return max(450, int(min(limit for limit in limits if limit > 0) * 0.4) >> 20)
 
 
-def secret(name: str, environment: Mapping[str, str] = os.environ) -> str:
+def held(name: str) -> str:
+    """What an environment variable that a person names holds; empty where it is not set."""
+    return os.environ.get(name, "")
+
+
+def secret(name: str) -> str:
     """What an environment variable named in shop.yaml holds: an address with its password, or a token. It is never printed.
 
     Raises:
         ValueError: it is not set.
     """
-    if not environment.get(name):
+    if not held(name):
         raise ValueError(f"The environment variable {name}, which shop.yaml names, is not set.")
-    return environment[name]
+    return held(name)
+
+
+def kill_at() -> str | None:
+    """The point at which a test has this process killed (`faults.py`)."""
+    return os.environ.get("DEARLY_KILL_AT")
 
 
 def silence_telemetry() -> None:

@@ -1,14 +1,14 @@
 """Stores of the small shop, built once per test session and copied where a test changes them."""
 
-import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from dagster_project.lease import hold
 from dagster_project.settings import SHOPS, Settings, load
 from dagster_project.warehouse import Warehouse
 
@@ -43,9 +43,24 @@ def build() -> Callable[..., Settings]:
     def run(settings: Settings, days: list[date], **how: object) -> Settings:
         from dagster_project.runs import run_days
 
-        os.environ["DEARLY_HOME"] = str(settings.home)
-        os.environ["DEARLY_THREADS"] = str(settings.threads)
         run_days(settings, days, **how)  # type: ignore[arg-type]
+        return settings
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def build_stages() -> Callable[..., Settings]:
+    """Build some stages of one day, as a run does."""
+
+    def run(settings: Settings, stages: Sequence[str], day: date) -> Settings:
+        from dagster_project.definitions import build_definitions
+        from dagster_project.resources import Store
+        from dagster_project.runs import instance_of, materialize
+
+        assets = list(build_definitions(settings).assets or [])
+        with hold(settings.store, "a test"), instance_of(settings) as instance:
+            materialize(assets, stages, instance, {"store": Store.of(settings)}, partition_key=str(day))
         return settings
 
     return run
@@ -87,7 +102,6 @@ def copy_of(tmp_path: Path) -> Callable[..., Settings]:
         shutil.copytree(settings.shop_folder, shop)
         home = tmp_path / name / "home"
         shutil.copytree(settings.home, home)
-        os.environ["DEARLY_HOME"] = str(home)
         return replace(settings, shop_folder=shop, home=home)
 
     return copy

@@ -19,10 +19,9 @@ from dagster_project.sources.contract import all_systems
 from dagster_project.stages import STAGES
 
 MODELS = REPOSITORY / "dbt" / "models"
-PAST_STAGING = [path for path in sorted(MODELS.rglob("*.sql"))]
 
 
-@pytest.mark.parametrize("path", PAST_STAGING, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(MODELS.rglob("*.sql")), ids=lambda path: path.stem)
 def test_every_model_says_its_grain_in_its_first_line(path: Path) -> None:
     assert re.match(r"-- One row", path.read_text().splitlines()[0]), f"{path.name} begins with '-- One row per <grain>.'"
 
@@ -73,6 +72,24 @@ def test_no_module_reads_the_wall_clock() -> None:
     assert guilty == [REPOSITORY / "dagster_project" / "sources" / "pulling.py"]
     sql = re.compile(r"\b(now\(\)|current_timestamp|current_date|today\(\))", re.IGNORECASE)
     assert [path for path in (REPOSITORY / "dbt").rglob("*.sql") if sql.search(path.read_text())] == []
+
+
+def test_one_module_reads_the_environment() -> None:
+    reading = re.compile(r"os\.getenv|os\.environ\.get|os\.environ\[[^\]]+\](?! = )")
+    guilty = [
+        path for folder in ("dagster_project", "ml") for path in (REPOSITORY / folder).rglob("*.py") if reading.search(path.read_text())
+    ]
+    assert guilty == [REPOSITORY / "dagster_project" / "settings.py"]
+
+
+def test_a_run_goes_by_the_settings_it_is_given_whatever_the_environment_says(bare: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dagster_project.resources import Store
+
+    monkeypatch.setenv("DEARLY_HOME", "/elsewhere")
+    monkeypatch.setenv("DEARLY_ENV", "production")
+    store = Store.of(bare)
+    store.open()
+    assert store.settings == bare
 
 
 def test_the_code_location_loads_in_an_empty_home(tmp_path: Path) -> None:

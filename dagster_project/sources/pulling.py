@@ -6,7 +6,6 @@ landed. Rows that come twice (an overlap, a repeated page, a pull after a kill) 
 
 import gzip
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ import duckdb
 from dagster_project.files import make_whole
 from dagster_project.moments import naive_utc, stamp
 from dagster_project.progress import tell
-from dagster_project.settings import secret
+from dagster_project.settings import held, secret
 from dagster_project.shop import Shop, SourceSystem
 from dagster_project.sources.contract import System
 from dagster_project.sources.databases import DuckDBFile, Since, Tables, database, plain, start_of
@@ -166,8 +165,8 @@ def land_rows(path: Path, rows: Iterable[Row]) -> int:
 def without_secrets(message: str, source: SourceSystem) -> str:
     """The message with what the environment holds for this source taken out: tokens, addresses, and the user and password in them."""
     for name in (source.connection, source.token):
-        held = os.environ.get(name, "") if name else ""
-        address = held.partition("://")[2]
-        for part in [held, address, *address.rpartition("@")[0].split(":")]:
+        value = held(name) if name else ""
+        address = value.partition("://")[2]
+        for part in [value, address, *address.rpartition("@")[0].split(":")]:
             message = message.replace(part, "***") if part else message
     return message

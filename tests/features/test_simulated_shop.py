@@ -1,6 +1,5 @@
 """A small simulated shop with every system, from extracts to features, against the truth that the simulator wrote apart."""
 
-import os
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -10,10 +9,6 @@ import duckdb
 import pytest
 import yaml
 
-from dagster_project.definitions import build_definitions
-from dagster_project.lease import hold
-from dagster_project.resources import Store
-from dagster_project.runs import instance_of, materialize
 from dagster_project.settings import SHOPS, Settings, load
 from simulator import generate
 
@@ -52,19 +47,12 @@ def demo_like(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def built(tmp_path_factory: pytest.TempPathFactory, build_stages: Callable[..., Settings]) -> Settings:
     """The shop's last day, built up to the features with every data test of the models on the way."""
     folder = tmp_path_factory.mktemp("simulated")
-    os.environ["DEARLY_HOME"] = str(folder / "home")
     settings = load({"DEARLY_HOME": str(folder / "home")}, shop=str(demo_like(folder / "shops")))
     generate(settings.store / "raw", customers=300, months=6, days=3, seed=7)
-    with hold(settings.store, "a test"):
-        assets = list(build_definitions(settings).assets or [])
-        resources = {"store": Store(shop_folder=str(settings.shop_folder))}
-        with instance_of(settings) as instance:
-            span = {"dagster/asset_partition_range_start": str(LAST_DAY), "dagster/asset_partition_range_end": str(LAST_DAY)}
-            materialize(assets, STAGES, instance, resources, tags=span)
-    return settings
+    return build_stages(settings, STAGES, LAST_DAY)
 
 
 @pytest.fixture(scope="module")

@@ -36,8 +36,7 @@ def shop_with_every_system(folder: Path) -> Path:
 
 def build_night(settings: Settings, day: date, full_refresh: bool = False) -> None:
     """What a night does up to the features, without Dagster."""
-    store = Store(shop_folder=str(settings.shop_folder))
-    os.environ["DEARLY_HOME"] = str(settings.home)
+    store = Store.of(settings)
     store.open()
     store.warehouse.create()
     load_shop_extracts(store.warehouse, store.shop, settings.store)
@@ -91,7 +90,7 @@ def state_of(settings: Settings) -> list[tuple[object, ...]]:
 @pytest.fixture(scope="module")
 def nights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A shop's files in an order of chance over some nights: daily pulls before the history, corrections before what they correct."""
-    before = {name: os.environ.get(name) for name in ("DEARLY_HOME", "DEARLY_WAREHOUSE", "DEARLY_THREADS")}
+    before = {name: os.environ.get(name) for name in ("DEARLY_WAREHOUSE", "DEARLY_THREADS")}
     folder = tmp_path_factory.mktemp("kept")
     settings = load({"DEARLY_HOME": str(folder / "home")}, shop=str(shop_with_every_system(folder / "shops")))
     generate(folder / "arriving", customers=150, months=4, days=3, seed=5, last_day=LAST_DAY)

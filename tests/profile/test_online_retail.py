@@ -1,6 +1,5 @@
 """A real shop's invoices: what the store says equals plain SQL over the files, and buyers may be written to because they bought."""
 
-import os
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,11 +8,8 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from dagster_project.definitions import build_definitions
 from dagster_project.delivery.feeds import addressed
-from dagster_project.lease import hold
 from dagster_project.resources import Store
-from dagster_project.runs import instance_of, materialize
 from dagster_project.settings import SHOPS
 from dagster_project.transform.dbt_build import build
 
@@ -26,16 +22,9 @@ AMOUNT = "cast(Quantity as decimal(18, 0)) * cast(UnitPrice as decimal(18, 4))"
 
 
 @pytest.fixture(scope="session")
-def retail(small_settings):
+def retail(small_settings, build_stages):
     """The shop's last day, from extracts to profiles: what is compared here is true before anything is scored."""
-    settings = small_settings(SHOP)
-    os.environ["DEARLY_HOME"] = str(settings.home)
-    definitions = build_definitions(settings)
-    stages = ("sources", "staging", "identity", "profile")
-    with hold(settings.store, "a test"), instance_of(settings) as instance:
-        resources = {"store": Store(shop_folder=str(settings.shop_folder))}
-        materialize(list(definitions.assets or []), stages, instance, resources, partition_key=str(DAY))
-    return settings
+    return build_stages(small_settings(SHOP), ("sources", "staging", "identity", "profile"), DAY)
 
 
 def plain(sql: str) -> tuple[object, ...]:
@@ -164,9 +153,8 @@ def test_a_shop_with_a_consent_source_has_no_soft_opt_in(retail, copy_of, rows) 
     assert rows(changed, "select count(*) from profile.fct_consents") == [(0,)]
 
 
-def test_rows_leave_with_the_ids_that_the_shops_tool_knows_and_no_address(retail, rows, monkeypatch) -> None:
-    monkeypatch.setenv("DEARLY_HOME", str(retail.home))
-    store = Store(shop_folder=str(retail.shop_folder))
+def test_rows_leave_with_the_ids_that_the_shops_tool_knows_and_no_address(retail, rows) -> None:
+    store = Store.of(retail)
     store.open()
     people = rows(retail, "select customer_id, source_customer_id from identity.customer_links where valid_to is null order by 1")
     customers = [customer for customer, _ in people]

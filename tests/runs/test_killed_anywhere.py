@@ -28,7 +28,6 @@ def run_in_child(settings: Settings, point: str | None) -> int:
 
 
 def build_tenth(settings: Settings, point: str | None) -> None:
-    os.environ["DEARLY_HOME"] = str(settings.home)
     os.environ.pop("DEARLY_KILL_AT", None)
     if point:
         os.environ["DEARLY_KILL_AT"] = point

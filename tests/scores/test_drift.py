@@ -10,6 +10,7 @@ import pytest
 from dagster_project.resources import Store
 from dagster_project.scores.assets import score_assets
 from dagster_project.scores.drift import DRIFT, REALISED, off, shifted
+from dagster_project.settings import load
 from ml.drift import SHIFTED, population_stability
 
 DAY = datetime(2026, 3, 9, 23)
@@ -47,7 +48,7 @@ def test_what_came_true_is_held_against_what_was_said(realised: float, customers
 @pytest.mark.parametrize("passed", [True, False])
 def test_a_red_check_asks_for_a_training_and_a_green_one_does_not(passed: bool) -> None:
     days = dg.DailyPartitionsDefinition(start_date="2026-03-01", end_date="2026-03-20")
-    definitions = dg.Definitions(assets=score_assets(days), resources={"store": Store(shop_folder="small")})
+    definitions = dg.Definitions(assets=score_assets(days), resources={"store": Store.of(load(shop="small"))})
     with dg.DagsterInstance.ephemeral() as instance:
         at = datetime(2026, 3, 10, 12)
         before = dg.evaluate_automation_conditions(definitions, instance, evaluation_time=at)

@@ -1,6 +1,5 @@
 """Who is valuable: a rank among those who have an expected value, of whom the upper third may be at risk."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -29,7 +28,6 @@ def flagged(settings: Settings, worth: str) -> list[str]:
             )
             """
         )
-    os.environ["DEARLY_HOME"] = str(settings.home)
     for _ in build(settings, ["segment_flags"], exclude_tests=True):
         pass
     return [customer for (customer,) in warehouse.rows(AT_RISK)]

@@ -1,8 +1,6 @@
 """Events in the shapes of webhooks become carts and product views of the people whose logins they name."""
 
 import json
-import os
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -34,9 +32,8 @@ VIEWS = [
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("webhooks")
-    settings = replace(load({"DEARLY_HOME": str(folder / "home")}, shop=str(SHOPS / "small")), home=folder / "home")
-    os.environ["DEARLY_HOME"] = str(settings.home)
-    store = Store(shop_folder=str(settings.shop_folder))
+    settings = load({"DEARLY_HOME": str(folder / "home")}, shop=str(SHOPS / "small"))
+    store = Store.of(settings)
     store.open()
     store.warehouse.create()
     write_shop(store)

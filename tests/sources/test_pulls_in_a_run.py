@@ -9,10 +9,6 @@ import pytest
 import yaml
 from servers import ShopApi, serving
 
-from dagster_project.definitions import build_definitions
-from dagster_project.lease import hold
-from dagster_project.resources import Store
-from dagster_project.runs import instance_of, materialize
 from dagster_project.settings import SHOPS, Settings, load
 from dagster_project.shop import SourceSystem, load_shop
 from dagster_project.sources import assets, http_api
@@ -29,7 +25,6 @@ DAY, NIGHT = date(2026, 3, 4), datetime(2026, 3, 5, 5)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A shop that pulls its orders, on a night in March."""
     monkeypatch.setenv("SHOP_TOKEN", TOKEN)
-    monkeypatch.setenv("DEARLY_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(http_api, "Api", partial(Api, patience=Patience(timeout=0.4, attempts=2, backoff=0.01)))
     monkeypatch.setattr(assets, "pull_shop", partial(pull_shop, now=NIGHT))
     folder = tmp_path / "shop"
@@ -47,14 +42,7 @@ def shop_folder(settings: Settings, tmp_path: Path, url: str) -> Settings:
     return replace(settings, shop_folder=tmp_path / "shop", home=tmp_path / "home")
 
 
-def land(settings: Settings) -> None:
-    definitions = build_definitions(settings)
-    with hold(settings.store, "a test"), instance_of(settings) as instance:
-        resources = {"store": Store(shop_folder=str(settings.shop_folder))}
-        materialize(list(definitions.assets or []), ["sources"], instance, resources, partition_key=str(DAY))
-
-
-def test_a_failed_pull_holds_the_night_until_it_succeeds_and_the_token_is_nowhere(settings, tmp_path, rows, capfd) -> None:
+def test_a_failed_pull_holds_the_night_until_it_succeeds_and_the_token_is_nowhere(settings, tmp_path, rows, capfd, build_stages) -> None:
     api = ShopApi(
         [{"id": 1, "created_at": "2026-03-04T10:00:00Z", "updated_at": "2026-03-04T10:00:00Z", "currency": "EUR", "line_items": []}]
     )
@@ -62,11 +50,11 @@ def test_a_failed_pull_holds_the_night_until_it_succeeds_and_the_token_is_nowher
     guards = "select guard, is_red, message from sources.guards where guard like 'pull %'"
     with serving(api) as url:
         here = shop_folder(settings, tmp_path, url)
-        land(here)
+        build_stages(here, ["sources"], DAY)
         ((guard, is_red, message),) = rows(here, guards)
         assert (guard, is_red) == ("pull shopify.orders", True)
         assert message.endswith("answered 401: the token is wrong or has run out.")
-        land(here)
+        build_stages(here, ["sources"], DAY)
     assert rows(here, guards) == [("pull shopify.orders", False, "as usual")]
     assert api.tokens == [TOKEN, TOKEN]
     written = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]

@@ -11,10 +11,6 @@ import pytest
 import yaml
 from servers import postgres, postgres_program
 
-from dagster_project.definitions import build_definitions
-from dagster_project.lease import hold
-from dagster_project.resources import Store
-from dagster_project.runs import instance_of, materialize
 from dagster_project.settings import SHOPS, Settings, load
 from dagster_project.shop import SourceSystem, load_shop
 from dagster_project.sources import assets
@@ -187,21 +183,11 @@ def lake_shop(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return load({"DEARLY_HOME": str(tmp_path_factory.mktemp("home"))}, shop=str(folder))
 
 
-def night(settings: Settings, day: date) -> None:
-    definitions = build_definitions(settings)
-    with hold(settings.store, "a test"), instance_of(settings) as instance:
-        resources = {"store": Store(shop_folder=str(settings.shop_folder))}
-        selected = ("sources", "staging", "identity", "profile")
-        span = {"dagster/asset_partition_range_start": str(day), "dagster/asset_partition_range_end": str(day)}
-        materialize(list(definitions.assets or []), selected, instance, resources, tags=span)
-
-
 @pytest.mark.whole
-def test_what_fivetran_lands_becomes_facts_and_what_it_deletes_is_gone_from_then_on(lake_shop, rows, monkeypatch) -> None:
-    monkeypatch.setenv("DEARLY_HOME", str(lake_shop.home))
+def test_what_fivetran_lands_becomes_facts_and_what_it_deletes_is_gone_from_then_on(lake_shop, rows, monkeypatch, build_stages) -> None:
     for day in (FIRST, SECOND):
         monkeypatch.setattr(assets, "pull_shop", partial(pull_shop, now=NIGHTS[day]))
-        night(lake_shop, day)
+        build_stages(lake_shop, ("sources", "staging", "identity", "profile"), day)
         if day == FIRST:
             first = rows(lake_shop, "select net_amount from profile.fct_orders where order_id = '900'")
             assert [float(net) for (net,) in first] == [25.0]
