@@ -76,7 +76,7 @@ def fingerprint() -> str:
     digest = hashlib.sha256(version("dbt-core").encode())
     paths = [
         *DBT_PROJECT.glob("*.yml"),
-        *(path for name in ("models", "macros", "tests", "seeds") for path in (DBT_PROJECT / name).rglob("*")),
+        *(path for name in ("models", "macros", "tests") for path in (DBT_PROJECT / name).rglob("*")),
     ]
     for path in sorted(path for path in paths if path.is_file()):
         digest.update(f"{path.relative_to(DBT_PROJECT)} {path.stat().st_size} ".encode() + path.read_bytes())

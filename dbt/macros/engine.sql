@@ -37,14 +37,44 @@ coalesce(list_sum(list_transform(
 )), 0)
 {%- endmacro %}
 
+{# A naive timestamp some days later. #}
+{% macro add_days(moment, days) %}{{ return(adapter.dispatch('add_days')(moment, days)) }}{% endmacro %}
+{% macro default__add_days(moment, days) %}({{ moment }} + {{ days }} * interval '1 day'){% endmacro %}
+
+{# Monday 1 to Sunday 7. #}
+{% macro day_of_week(moment) %}{{ return(adapter.dispatch('day_of_week')(moment)) }}{% endmacro %}
+{% macro default__day_of_week(moment) %}extract(isodow from {{ moment }}){% endmacro %}
+{% macro spark__day_of_week(moment) %}(weekday({{ moment }}) + 1){% endmacro %}
+
 {# A naive timestamp some hours later. #}
 {% macro add_hours(moment, hours) %}{{ return(adapter.dispatch('add_hours')(moment, hours)) }}{% endmacro %}
 {% macro default__add_hours(moment, hours) %}({{ moment }} + ({{ hours }}) * interval '1 hour'){% endmacro %}
 
-{# A zone as stated, in the spelling that the engine knows; the other one where it knows none of that name. #}
-{% macro known_zone(stated, otherwise) %}{{ return(adapter.dispatch('known_zone')(stated, otherwise)) }}{% endmacro %}
-{% macro default__known_zone(stated, otherwise) -%}
-coalesce((select max(zones.name) from pg_timezone_names() as zones where lower(zones.name) = lower({{ stated }})), {{ otherwise }})
+{# The time zones that the engine can read, one row per `name`. #}
+{% macro time_zones() %}{{ return(adapter.dispatch('time_zones')()) }}{% endmacro %}
+{% macro default__time_zones() %}(select distinct name from pg_timezone_names() where name like '%/%' or name = 'UTC'){% endmacro %}
+
+{# A list of key and value as Google writes it ([{key, value: {string_value, …}}]), ready for `parameter`. #}
+{% macro parameters(column) %}{{ return(adapter.dispatch('parameters')(column)) }}{% endmacro %}
+{% macro default__parameters(column) -%}
+from_json({{ column }}, '[{"key":"VARCHAR","value":{"string_value":"VARCHAR","int_value":"BIGINT","double_value":"DOUBLE"}}]')
+{%- endmacro %}
+
+{# The text of a parameter, null without it. #}
+{% macro parameter(list, key, kind='string_value') %}{{ return(adapter.dispatch('parameter')(list, key, kind)) }}{% endmacro %}
+{% macro default__parameter(list, key, kind) -%}
+list_filter({{ list }}, lambda entry: entry.key = '{{ key }}')[1].value.{{ kind }}
+{%- endmacro %}
+
+{# Microseconds since 1970-01-01 UTC as a naive UTC timestamp. #}
+{% macro from_micros(expression) %}{{ return(adapter.dispatch('from_micros')(expression)) }}{% endmacro %}
+{% macro default__from_micros(expression) %}make_timestamp(cast({{ expression }} as bigint)){% endmacro %}
+{% macro spark__from_micros(expression) %}timestamp_micros(cast({{ expression }} as bigint)){% endmacro %}
+
+{# The value of the entry with this name in a JSON array of {name, value}. #}
+{% macro json_named(column, path, name) %}{{ return(adapter.dispatch('json_named')(column, path, name)) }}{% endmacro %}
+{% macro default__json_named(column, path, name) -%}
+json_extract_string(list_filter(cast(json_extract({{ column }}, '{{ path }}') as json[]), lambda entry: entry ->> '$.name' = '{{ name }}')[1], '$.value')
 {%- endmacro %}
 
 {# A moment as stated: with an offset it is that instant, without one it is read on the clock of a zone; a naive UTC timestamp. #}

@@ -42,8 +42,3 @@ day it is built, and a model trained on day D may use it when label_until <= D.
             and (facts.superseded_at is null or facts.superseded_at > passed.label_known_by)
 )
 {%- endmacro %}
-
-{% macro add_days(moment, days) %}{{ return(adapter.dispatch('add_days', 'dearly')(moment, days)) }}{% endmacro %}
-{% macro default__add_days(moment, days) %}({{ moment }} + {{ days }} * interval '1 day'){% endmacro %}
-{% macro bigquery__add_days(moment, days) %}timestamp_add({{ moment }}, interval {{ days }} day){% endmacro %}
-{% macro snowflake__add_days(moment, days) %}dateadd(day, {{ days }}, {{ moment }}){% endmacro %}

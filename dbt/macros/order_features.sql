@@ -25,13 +25,6 @@
 {# A sum of whole numbers as a bigint: some engines widen it to 128 bits, which take twice the room and ten times the time to read. #}
 {% macro whole_sum(expression) %}cast(sum({{ expression }}) as bigint){% endmacro %}
 
-{# Monday 1 to Sunday 7. #}
-{% macro day_of_week(moment) %}{{ return(adapter.dispatch('day_of_week', 'dearly')(moment)) }}{% endmacro %}
-{% macro default__day_of_week(moment) %}extract(isodow from {{ moment }}){% endmacro %}
-{% macro spark__day_of_week(moment) %}(weekday({{ moment }}) + 1){% endmacro %}
-{% macro snowflake__day_of_week(moment) %}dayofweekiso({{ moment }}){% endmacro %}
-{% macro bigquery__day_of_week(moment) %}(mod(extract(dayofweek from {{ moment }}) + 5, 7) + 1){% endmacro %}
-
 {# The standard deviation of a sample from exact sums, so that it does not depend on the order of rows; null under two values. #}
 {% macro deviation(count, total, squares) -%}
 case

@@ -45,33 +45,6 @@ nullif(trim(regexp_replace(
 '\s+', ' ', 'g')), '')
 {%- endmacro %}
 
-{# The time zones that the engine can read, one row per `name`. #}
-{% macro time_zones() %}{{ return(adapter.dispatch('time_zones')()) }}{% endmacro %}
-{% macro default__time_zones() %}(select distinct name from pg_timezone_names() where name like '%/%' or name = 'UTC'){% endmacro %}
-
-{# A list of key and value as Google writes it ([{key, value: {string_value, …}}]), ready for `parameter`. #}
-{% macro parameters(column) %}{{ return(adapter.dispatch('parameters')(column)) }}{% endmacro %}
-{% macro default__parameters(column) -%}
-from_json({{ column }}, '[{"key":"VARCHAR","value":{"string_value":"VARCHAR","int_value":"BIGINT","double_value":"DOUBLE"}}]')
-{%- endmacro %}
-
-{# The text of a parameter, null without it. #}
-{% macro parameter(list, key, kind='string_value') %}{{ return(adapter.dispatch('parameter')(list, key, kind)) }}{% endmacro %}
-{% macro default__parameter(list, key, kind) -%}
-list_filter({{ list }}, lambda entry: entry.key = '{{ key }}')[1].value.{{ kind }}
-{%- endmacro %}
-
-{# Microseconds since 1970-01-01 UTC as a naive UTC timestamp. #}
-{% macro from_micros(expression) %}{{ return(adapter.dispatch('from_micros')(expression)) }}{% endmacro %}
-{% macro default__from_micros(expression) %}make_timestamp(cast({{ expression }} as bigint)){% endmacro %}
-{% macro spark__from_micros(expression) %}timestamp_micros(cast({{ expression }} as bigint)){% endmacro %}
-
-{# The value of the entry with this name in a JSON array of {name, value}. #}
-{% macro json_named(column, path, name) %}{{ return(adapter.dispatch('json_named')(column, path, name)) }}{% endmacro %}
-{% macro default__json_named(column, path, name) -%}
-json_extract_string(list_filter(cast(json_extract({{ column }}, '{{ path }}') as json[]), lambda entry: entry ->> '$.name' = '{{ name }}')[1], '$.value')
-{%- endmacro %}
-
 {# The person of a row of the shop's own tables: by number, else by address as a guest. #}
 {% macro sales_person(customer_id, email) -%}
 coalesce({{ said(customer_id) }}, 'guest:' || md5(lower({{ said(email) }})))

@@ -141,7 +141,7 @@ select
         when decision = 'send' then
             {{ local_to_utc(
                 "date_trunc('day', " ~ utc_to_local('as_of', 'shop_zone') ~ ") + send_hour * interval '1 hour'",
-                known_zone('timezone', 'shop_zone')
+                'coalesce(timezone, shop_zone)'
             ) }}
     end as send_at
 from decided

@@ -13,7 +13,7 @@ customers as (
     select
         versions.as_of,
         versions.customer_id,
-        {{ known_zone('versions.timezone', 'shop.zone') }} as zone
+        coalesce(versions.timezone, shop.zone) as zone
     from {{ valid(ref('dim_customers')) }} as versions
     inner join permitted on versions.as_of = permitted.as_of and versions.customer_id = permitted.customer_id
     cross join shop
@@ -94,8 +94,7 @@ own as (
         as_of,
         customer_id,
         hour,
-        sum(weight) as weight,
-        sum(sum(weight)) over (partition by as_of, customer_id) / 4 as actions_count
+        sum(weight) as weight
     from spread
     group by as_of, customer_id, hour
 ),
@@ -106,7 +105,6 @@ ranked as (
         own.as_of,
         own.customer_id,
         own.hour,
-        own.actions_count,
         row_number() over (
             partition by own.as_of, own.customer_id
             order by own.weight * everybody.whole + 24 * everybody.weight desc, own.hour
@@ -118,8 +116,7 @@ ranked as (
 select
     customers.as_of,
     customers.customer_id,
-    coalesce(ranked.hour, everybody.hour) as best_send_hour,
-    cast(coalesce(ranked.actions_count, 0) as bigint) as actions_count
+    coalesce(ranked.hour, everybody.hour) as best_send_hour
 from customers
 left join ranked on customers.as_of = ranked.as_of and customers.customer_id = ranked.customer_id and ranked.place = 1
 left join everybody on customers.as_of = everybody.as_of and everybody.place = 1
