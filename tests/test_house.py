@@ -1,9 +1,10 @@
-"""The house is as the map says: names, grain, contracts, bans, and everything that should run does."""
+"""The house is as the map says: names, grain, columns, bans, and everything that should run does."""
 
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -21,9 +22,29 @@ from dagster_project.stages import STAGES
 MODELS = REPOSITORY / "dbt" / "models"
 
 
+# Models that others build on: past staging, and no step on the way to one.
+PUBLIC = [path for path in sorted(MODELS.rglob("*.sql")) if "staging" not in path.parts and not path.name.startswith("int_")]
+DESCRIBED = {model["name"]: model for path in MODELS.glob("*/_*__models.yml") for model in yaml.safe_load(path.read_text())["models"]}
+
+
 @pytest.mark.parametrize("path", sorted(MODELS.rglob("*.sql")), ids=lambda path: path.stem)
 def test_every_model_says_its_grain_in_its_first_line(path: Path) -> None:
     assert re.match(r"-- One row", path.read_text().splitlines()[0]), f"{path.name} begins with '-- One row per <grain>.'"
+
+
+@pytest.mark.parametrize("path", PUBLIC, ids=lambda path: path.stem)
+def test_every_public_model_is_described_and_its_description_ends_with_its_grain(path: Path) -> None:
+    model = DESCRIBED[path.stem]
+    assert " ".join(model["description"].split()).endswith(path.read_text().splitlines()[0].removeprefix("-- "))
+    assert [column["name"] for column in model["columns"] if not column.get("description")] == []
+
+
+@pytest.mark.whole
+@pytest.mark.xdist_group("ten days")
+@pytest.mark.parametrize("path", PUBLIC, ids=lambda path: path.stem)
+def test_the_columns_described_are_those_of_the_table(path: Path, backfilled: Settings, rows: Callable[..., list[tuple[str, ...]]]) -> None:
+    held = rows(backfilled, "select column_name from information_schema.columns where table_name = ?", path.stem)
+    assert {column["name"] for column in DESCRIBED[path.stem]["columns"]} == {name for (name,) in held}
 
 
 def test_stages_have_one_word_everywhere() -> None:
