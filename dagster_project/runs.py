@@ -1,7 +1,6 @@
 """What a run does, from the command line and from tests: which days, in which order, under Dagster."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -91,10 +90,9 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
         write_health(settings)
 
 
-@contextmanager
-def instance_of(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
-        yield instance
+def instance_of(settings: Settings) -> dg.DagsterInstance:
+    """The instance that the command line and the UI share, to be closed (`with`)."""
+    return dg.DagsterInstance.from_config(str(dagster_home(settings)))
 
 
 def materialize(
@@ -140,6 +138,3 @@ def day_named(text: str, shop: Shop) -> date:
     if not shop.has(day):
         raise ValueError(f"--as-of {text}: {shop.name} has the days {shop.span} (shop.yaml).")
     return day
-
-
-__all__ = ["NothingToRun", "RunFailed", "day_named", "last_closed_day", "load_shop", "newest_extract", "run_days"]

@@ -26,6 +26,7 @@ def run(
     """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
     from dagster_project import runs
     from dagster_project.campaigns.assets import campaigns_of
+    from dagster_project.failures import RunFailed
     from dagster_project.shop import load_shop
     from dagster_project.sources.guards import refuse_unknown
 
@@ -46,7 +47,7 @@ def run(
     try:
         with shown(console):
             runs.run_days(settings, days, accept or [], getpass.getuser())
-    except runs.RunFailed as error:
+    except RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
     status(shop)
 
@@ -164,8 +165,8 @@ def query(sql: str, shop: ShopOption = None) -> None:
 @app.command("plan")
 def show_plan(shop: ShopOption = None) -> None:
     """What building the newest day again would change: customers merged or split, segments, campaigns, exports. Nothing is touched."""
+    from dagster_project.failures import RunFailed
     from dagster_project.plan import plan
-    from dagster_project.runs import RunFailed
     from dagster_project.shop import load_shop
 
     settings = settings_of(shop)

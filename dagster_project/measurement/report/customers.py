@@ -16,7 +16,7 @@ select rule, count(*), min(match_probability) from identity.customer_links
 where valid_from <= $known_by and (valid_to is null or valid_to > $known_by) group by rule order by count(*) desc, rule
 """
 FIRST_SEEN = "select first_seen_at from profile.current_customers where as_of = $as_of and first_seen_at < $as_of"
-FIELDS = "select field, filled_count, customers_count from measurement.report_profile_fields where as_of = $as_of order by field_number"
+FIELDS = "select field, filled_count from measurement.report_profile_fields where as_of = $as_of order by field_number"
 CONSENT = """
 select channel, purpose, count(*) filter (where is_permitted), count(*) filter (where not is_permitted)
 from profile.customer_permissions semi join profile.current_customers using (as_of, customer_id)
@@ -92,7 +92,7 @@ def read_customers(reading: Reading) -> Customers:
         tuple(Rule(*row) for row in reading.rows(RULES)),
         new,
         newest,
-        tuple((field, filled) for field, filled, _ in reading.rows(FIELDS)) if reading.has("measurement.report_profile_fields") else (),
+        tuple((field, filled) for field, filled in reading.rows(FIELDS)) if reading.has("measurement.report_profile_fields") else (),
         tuple(Purpose(channel, purpose, yes, no, count - yes - no) for channel, purpose, yes, no in reading.rows(CONSENT)),
         tuple((channel, reason, people) for channel, reason, people in reading.rows(SUPPRESSED)),
     )

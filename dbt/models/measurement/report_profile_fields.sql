@@ -16,7 +16,6 @@ filled as (
         as_of,
         {{ loop.index }} as field_number,
         '{{ field }}' as field,
-        count(*) as customers_count,
         count({{ field }}) as filled_count
     from customers
     group by as_of
