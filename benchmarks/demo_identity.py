@@ -2,17 +2,19 @@
 
     python -m benchmarks.demo_identity [--shop demo] [--json]
 
-Reads a store that `dearly demo` built. `exact` is what the exact rules alone would have linked, `goal` what models.md asks for.
+Reads a store that `dearly demo` built. `exact` is what the exact rules alone would have linked, `goal` what is asked of ours.
 """
 
 import argparse
 import json
 import sys
+from collections.abc import Callable, Iterator
 
 from benchmarks.identity import score
 from dagster_project.settings import load
 from dagster_project.warehouse import Warehouse
 
+Results = dict[str, dict[str, float]]
 GOAL = {"pair_precision": 0.99, "pair_recall": 0.95}
 
 # A guest's order is a record of its address; receipts and consents are no persons' records.
@@ -55,26 +57,35 @@ def measured(warehouse: Warehouse, truth: str) -> dict[str, dict[str, float]]:
     return {"ours": score({record: links[record] for record in true}, true), "exact": score(exact, true)}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table, or JSON with `--json`; 1 when a goal is missed, 2 when nothing is built."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.demo_identity", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+def report(
+    name: str, told: str | None, measure: Callable[[Warehouse, str], Results], lines: Callable[[Results], Iterator[str]]
+) -> Results | None:
+    """Measure a store beside the truth that the simulator wrote, and print lines, or JSON with `--json`; None when nothing is built."""
+    parser = argparse.ArgumentParser(prog=f"python -m {name}", description=told, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--shop", default="demo")
     parser.add_argument("--json", action="store_true", dest="as_json")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args()
     settings = load(shop=chosen.shop)
     truth = settings.store / "raw" / "truth"
     if not settings.warehouse.exists() or not truth.is_dir():
-        print(f"benchmarks.demo_identity: {settings.store} holds no shop with its truth; `dearly demo` makes one.", file=sys.stderr)
+        print(f"{name}: {settings.store} holds no shop with its truth; `dearly demo` makes one.", file=sys.stderr)
+        return None
+    results = measure(Warehouse(settings.warehouse, settings.threads), str(truth))
+    print(json.dumps(results) if chosen.as_json else "\n".join(lines(results)))
+    return results
+
+
+def table(results: Results) -> Iterator[str]:
+    for name, row in results.items():
+        yield f"{name:6}" + "".join(f"  {measure} {value:.4f}" for measure, value in row.items())
+    yield "goal  " + "".join(f"  {measure} {value:.2f}" for measure, value in GOAL.items())
+
+
+def main() -> int:
+    """Print the table; 1 when a goal is missed, 2 when nothing is built."""
+    results = report("benchmarks.demo_identity", __doc__, measured, table)
+    if results is None:
         return 2
-    results = measured(Warehouse(settings.warehouse, settings.threads), str(truth))
-    if chosen.as_json:
-        print(json.dumps(results))
-    else:
-        for name, row in results.items():
-            print(f"{name:6}" + "".join(f"  {measure} {value:.4f}" for measure, value in row.items()))
-        print("goal  " + "".join(f"  {measure} {value:.2f}" for measure, value in GOAL.items()))
     return int(any(results["ours"][measure] < value for measure, value in GOAL.items()))
 
 

@@ -6,15 +6,12 @@ Reads the newest day of a store that `dearly demo` built. Each line is beside th
 customer is the person that most of their records are of.
 """
 
-import argparse
-import json
-import sys
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.demo_identity import TRUTH
-from dagster_project.settings import load
+from benchmarks.demo_identity import TRUTH, Results, report
 from dagster_project.warehouse import Warehouse
 from ml.validation import auc, spearman
 
@@ -139,26 +136,14 @@ def next_orders(warehouse: Warehouse) -> dict[str, Measured]:
     }
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Print the table, or JSON with `--json`; 2 when nothing is built."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.demo_truth", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--shop", default="demo")
-    parser.add_argument("--json", action="store_true", dest="as_json")
-    chosen = parser.parse_args(arguments)
-    settings = load(shop=chosen.shop)
-    truth = settings.store / "raw" / "truth"
-    if not settings.warehouse.exists() or not truth.is_dir():
-        print(f"benchmarks.demo_truth: {settings.store} holds no shop with its truth; `dearly demo` makes one.", file=sys.stderr)
-        return 2
-    results = measured(Warehouse(settings.warehouse, settings.threads), str(truth))
-    if chosen.as_json:
-        print(json.dumps(results))
-    else:
-        for name, row in results.items():
-            print(f"{name:62} ours {row['ours']:7.3f}   plain rule {row['plain']:7.3f}   of {row['customers']:,.0f}")
-    return 0
+def table(results: Results) -> Iterator[str]:
+    for name, row in results.items():
+        yield f"{name:62} ours {row['ours']:7.3f}   plain rule {row['plain']:7.3f}   of {row['customers']:,.0f}"
+
+
+def main() -> int:
+    """Print the table; 2 when nothing is built."""
+    return 0 if report("benchmarks.demo_truth", __doc__, measured, table) else 2
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
 from dagster_project.settings import DBT_PROJECT
 
-ID = "( ?(id|ids|no|nr|num|number|key|code|nbr|identifier))?"
 WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor|person|consumer|guest|patron|contact)"
 WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
 ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
