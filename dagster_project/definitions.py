@@ -1,4 +1,5 @@
-"""The map. Nine stages, in this order; each is a Dagster group, a warehouse schema, a dbt folder and a Python package of the same name.
+"""The map. Nine stages, in this order; each is a Dagster group and a warehouse schema, and where it has a dbt folder or a Python package, these
+bear its word too.
 
     sources → staging → identity → profile → features → scores → segments → campaigns → (delivery) → measurement
      rows     typed     who is     one row   what was    what is   who is      who gets    files and     what it
