@@ -1,6 +1,9 @@
 """Campaigns: the plan the arbiter reads, and the mails for those it lets through."""
 
 from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pyarrow.parquet as pq
 
 from dagster_project.campaigns.brand import Brand, load_brand
 from dagster_project.campaigns.campaign import Campaign, load_campaigns
-from dagster_project.campaigns.content import compile_template, render
+from dagster_project.campaigns.content import CONTENT, compile_template, render
 from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.campaigns.personal import cart_row, recommended, trending
@@ -26,6 +29,8 @@ from dagster_project.settings import TEMPLATES
 from dagster_project.shop import Shop
 
 RECIPIENTS = "select * from campaigns.recipients where as_of = ? order by campaign, step, variant, customer_id"
+# Mails that are in memory at once, and in one row group of their file.
+BATCH = 2048
 
 
 def campaigns_of(shop: Shop) -> list[Campaign]:
@@ -102,7 +107,7 @@ INDEX = pa.schema(
 
 
 def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str, Any]], brand: Brand, moment: Moment) -> pa.Table:
-    """Render one step: each variant and language is compiled once."""
+    """Render one step: each variant and language is compiled once, and the mails are written as they are made."""
     tell("campaigns", f"{len(rows)} mails of {campaign.slug}, {step}")
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     day = day_of(moment.as_of, store.shop.zone)
@@ -110,18 +115,32 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
     to_category = (campaign.step(step).link or campaign.link) == "category"
     products = recommended(store.warehouse, moment.as_of, campaign.slug, step, campaign.strategy_of(step), store.shop.currency, to_category)
     popular = trending(store.warehouse, moment.as_of, store.shop.currency)
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        row["offer"] = offer_for(campaign, row["customer_id"], day, key)
-        row["cart"] = cart_row(row, store.shop.currency)
-        row["recommendations"] = products.get(row["customer_id"], [])
-        groups[row["variant"], campaign.language_for(row["language"])].append(row)
-    mails = pa.concat_tables(
-        render(compile_template(campaign, step, variant, language, brand), members, popular)
-        for (variant, language), members in sorted(groups.items())
-    ).sort_by("customer_id")
+    compiled = cache(lambda variant, language: compile_template(campaign, step, variant, language, brand))
+
+    def batches() -> Iterator[pa.Table]:
+        """The mails in the order of their customers, BATCH at a time: a mail is 25 kB, and a large audience would fill the memory."""
+        ordered = sorted(rows, key=itemgetter("customer_id"))
+        for start in range(0, len(ordered), BATCH):
+            groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+            for row in ordered[start : start + BATCH]:
+                row["offer"] = offer_for(campaign, row["customer_id"], day, key)
+                row["cart"] = cart_row(row, store.shop.currency)
+                row["recommendations"] = products.get(row["customer_id"], [])
+                groups[row["variant"], campaign.language_for(row["language"])].append(row)
+            made = [render(compiled(*group), members, popular) for group, members in sorted(groups.items())]
+            yield pa.concat_tables(made).sort_by("customer_id")
+
     path = Path("content") / f"as_of={moment.name}" / f"{campaign.slug}__{step}.parquet"
-    make_whole(store.settings.store / path, lambda temporary: pq.write_table(mails, temporary, compression="zstd", row_group_size=2048))
+    index: list[pa.Table] = []
+
+    def write(temporary: Path) -> None:
+        with pq.ParquetWriter(temporary, CONTENT, compression="zstd") as file:
+            for mails in batches():
+                file.write_table(mails)
+                index.append(mails.drop_columns(["html", "text"]))
+
+    make_whole(store.settings.store / path, write)
+    mails = pa.concat_tables(index)
     return pa.table(
         {
             "as_of": pa.array([moment.as_of] * mails.num_rows, pa.timestamp("us")),

@@ -6,6 +6,7 @@ builds on (`added`, `changed`, `removed`). Its name holds content, no clock: the
 
 import gzip
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from dagster_project.delivery.destinations import Destination, Shaped
 from dagster_project.delivery.feeds import Feed
@@ -67,8 +69,8 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
             left = change.left
     kinds = {name: kind_of(table, destination, form) for name, table in tables.items()}
     if feed.content is not None:
-        content = destination.content(feed.content, shaped, feed.unsubscribe_tags)
-        kinds["content"] = Kind("parquet", [Part(content.num_rows, to_parquet(content))])
+        content = to_parquet(destination.content(mails, shaped, feed.unsubscribe_tags) for mails in feed.content)
+        kinds["content"] = Kind("parquet", [Part(pq.read_metadata(io.BytesIO(content)).num_rows, content)])
     digests = b"".join(kind.digest for _, kind in sorted(kinds.items()))
     hash8 = hashlib.sha256(digests + (base.name if base else "").encode()).hexdigest()[:8]
     run = f"run={stamp(feed.as_of)}_{hash8}"

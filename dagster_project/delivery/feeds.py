@@ -5,13 +5,14 @@ Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry 
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dagster_project.campaigns.brand import Sender
@@ -66,6 +67,27 @@ CODES = pa.schema(
 
 
 @dataclass(frozen=True)
+class Mails:
+    """The rendered mails of a feed that are in `kept` (content ids), a row group of their files at a time: a mail is 25 kB, and a large audience
+    would fill the memory."""
+
+    files: tuple[Path, ...]
+    kept: frozenset[str]
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        return self.columns("content_id", "subject", "preheader", "html", "text")
+
+    def columns(self, *names: str) -> Iterator[pa.Table]:
+        """The same, with these columns alone."""
+        kept = pa.array(sorted(self.kept), pa.string())
+        for path in self.files:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    mails = file.read_row_group(group, columns=list(names))
+                    yield mails.filter(pc.is_in(mails["content_id"], value_set=kept))
+
+
+@dataclass(frozen=True)
 class Feed:
     """What is exported: rows by `key`, and what a person reading the export wants to know.
 
@@ -84,7 +106,7 @@ class Feed:
     totals: Mapping[str, int] = field(default_factory=dict)
     held_back: tuple[tuple[str, str], ...] = ()
     consent_as_of: datetime | None = None
-    content: pa.Table | None = None
+    content: Mails | None = None
     unsubscribe_tags: Mapping[str, str] = field(default_factory=dict)
     label: str | None = None
     sender: Sender | None = None
@@ -116,11 +138,7 @@ def campaign_feed(store: Store, campaign: Campaign, sender: Sender, moment: Mome
     rows, held = gate.pass_through(store.warehouse.read(CAMPAIGN_ROWS, [moment.as_of, campaign.slug]))
     totals = dict(store.warehouse.rows(CAMPAIGN_TOTALS, [moment.as_of, campaign.slug]))
     paths = [row[0] for row in store.warehouse.rows(CONTENT_FILES, [moment.as_of, campaign.slug])]
-    keep = set(rows["content_id"].to_pylist())
-    mails = [pq.read_table(store.settings.store / path, columns=["content_id", "subject", "preheader", "html", "text"]) for path in paths]
-    content = pa.concat_tables(mails).sort_by("content_id") if mails else None
-    if content is not None:
-        content = content.filter(pa.array([one in keep for one in content["content_id"].to_pylist()], pa.bool_()))
+    mails = Mails(tuple(store.settings.store / path for path in paths), frozenset(rows["content_id"].to_pylist()))
     return Feed(
         name=campaign.slug,
         kind="campaign",
@@ -131,7 +149,7 @@ def campaign_feed(store: Store, campaign: Campaign, sender: Sender, moment: Mome
         totals=totals,
         held_back=held,
         consent_as_of=gate.consent_as_of,
-        content=content,
+        content=mails if paths else None,
         unsubscribe_tags=campaign.unsubscribe_tag,
         label=campaign.slug,
         sender=campaign.sender or sender,
@@ -199,13 +217,14 @@ def codes_feed(store: Store, campaign: Campaign, mails: Feed, moment: Moment) ->
     """
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     day = day_of(moment.as_of, store.shop.zone)
-    shown = dict(zip(mails.content["content_id"].to_pylist(), mails.content["text"].to_pylist(), strict=True)) if mails.content else {}
+    customers = dict(zip(mails.rows["content_id"].to_pylist(), mails.rows["external_id"].to_pylist(), strict=True))
     rows = []
-    for customer, content_id in zip(mails.rows["external_id"].to_pylist(), mails.rows["content_id"].to_pylist(), strict=True):
-        offer = offer_for(campaign, customer, day, key)
-        if offer and offer["code"] in shown[content_id]:
-            ends_at = end_of_day(offer["valid_until"], store.shop.zone, 0).as_of
-            rows.append((offer["code"], offer["percent"], moment.as_of, ends_at, 1))
+    for batch in mails.content.columns("content_id", "text") if mails.content else ():
+        for content_id, text in zip(batch["content_id"].to_pylist(), batch["text"].to_pylist(), strict=True):
+            offer = offer_for(campaign, customers[content_id], day, key)
+            if offer and offer["code"] in text:
+                ends_at = end_of_day(offer["valid_until"], store.shop.zone, 0).as_of
+                rows.append((offer["code"], offer["percent"], moment.as_of, ends_at, 1))
     return Feed(
         name=f"codes_{campaign.slug}",
         kind="codes",

@@ -4,10 +4,11 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -118,7 +119,12 @@ def parts_of(table: pa.Table, form: Format, max_rows: int | None = None, max_byt
     return [*parts, Part(len(taken), head + b"".join(taken))]
 
 
-def to_parquet(table: pa.Table) -> bytes:
+def to_parquet(tables: Iterable[pa.Table]) -> bytes:
+    """One file of all rows; `tables`, at least one, are of one schema and may be made as they are written."""
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd", row_group_size=2048)
+    waiting = iter(tables)
+    first = next(waiting)
+    with pq.ParquetWriter(buffer, first.schema, compression="zstd") as file:
+        for table in chain([first], waiting):
+            file.write_table(table, row_group_size=2048)
     return buffer.getvalue()

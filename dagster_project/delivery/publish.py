@@ -29,7 +29,7 @@ TABLES = {
 def publish(warehouse: Warehouse, folder: Path, moment: Moment) -> str:
     """Write the day's tables and make them current; return the folder's name. The same content is the same folder, and is not written twice."""
     tables = {name: warehouse.read(sql, [moment.as_of]) for name, sql in TABLES.items()}
-    files = {f"{name}.parquet": to_parquet(plain(table)) for name, table in tables.items()}
+    files = {f"{name}.parquet": to_parquet([plain(table)]) for name, table in tables.items()}
     hash8 = hashlib.sha256(b"".join(hashlib.sha256(content).digest() for _, content in sorted(files.items()))).hexdigest()[:8]
     name = f"{moment.name}_{hash8}"
     if not (folder / name / "_SUCCESS").exists():

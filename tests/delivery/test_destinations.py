@@ -22,7 +22,7 @@ from dagster_project.campaigns.offers import offer_for
 from dagster_project.delivery.destinations import DESTINATIONS, Destination, destination_named
 from dagster_project.delivery.dialects import harmless, harmless_within, merge_tags
 from dagster_project.delivery.exports import write_export
-from dagster_project.delivery.feeds import Feed
+from dagster_project.delivery.feeds import Feed, Mails
 from dagster_project.settings import REPOSITORY, TEMPLATES
 from dagster_project.shop import load_shop
 
@@ -153,9 +153,17 @@ def test_who_cannot_be_taken_is_counted_and_named(tmp_path: Path) -> None:
     assert stated["totals"]["in"] == stated["files"][0]["rows"] + 3
 
 
+def rendered(folder: Path, html: dict[str, str], kept: set[str] | None = None) -> Mails:
+    """Mails by content id, two to a row group of their file."""
+    ids = list(html)
+    columns = {"content_id": ids, "subject": ids, "preheader": ids, "html": list(html.values()), "text": list(html.values())}
+    pq.write_table(pa.table(columns), folder / "mails.parquet", row_group_size=2)
+    return Mails((folder / "mails.parquet",), frozenset(ids if kept is None else kept))
+
+
 def test_only_the_mails_of_people_whom_the_tool_takes_go_with_its_rows(tmp_path: Path) -> None:
     ids = [row[0].replace("c", "m") for row in PEOPLE]
-    mails = pa.table({"content_id": ids, "html": [f'<a href="{{{{unsubscribe_url}}}}">{one}</a>' for one in ids], "text": ids})
+    mails = rendered(tmp_path, {one: f'<a href="{{{{unsubscribe_url}}}}">{one}</a>' for one in ids})
     campaign = feed(rows=table(PEOPLE).append_column("content_id", pa.array(ids)), key="content_id", content=mails, label="win_back")
     for name, tag, taken in (("klaviyo", "{% unsubscribe_link %}", ["m1", "m2", "m5"]), ("mailchimp", "*|UNSUB|*", ["m1", "m2"])):
         (content,) = files(written(tmp_path, DESTINATIONS[name], campaign), "content")
@@ -165,12 +173,17 @@ def test_only_the_mails_of_people_whom_the_tool_takes_go_with_its_rows(tmp_path:
 
 
 def test_a_campaigns_own_unsubscribe_tag_goes_before_the_tools_usual_one(tmp_path: Path) -> None:
-    mails = pa.table({"content_id": ["m1"], "html": ['<a href="{{unsubscribe_url}}">stop</a>'], "text": ["{{unsubscribe_url}}"]})
+    mails = rendered(tmp_path, {"m1": '<a href="{{unsubscribe_url}}">stop</a>'})
     rows = table(PEOPLE[:1]).append_column("content_id", pa.array(["m1"]))
     campaign = feed(rows=rows, key="content_id", content=mails, unsubscribe_tags={"klaviyo": "{% manage_preferences_link %}"})
     for name, tag in (("klaviyo", "{% manage_preferences_link %}"), ("mailchimp", "*|UNSUB|*"), ("generic", "{{unsubscribe_url}}")):
         (content,) = files(written(tmp_path, DESTINATIONS[name], campaign), "content")
-        assert pq.read_table(io.BytesIO(content)).to_pylist() == [{"content_id": "m1", "html": f'<a href="{tag}">stop</a>', "text": tag}]
+        assert pq.read_table(io.BytesIO(content), columns=["html"]).to_pylist() == [{"html": f'<a href="{tag}">stop</a>'}]
+
+
+def test_mails_are_read_a_row_group_at_a_time_and_those_held_back_are_not_among_them(tmp_path: Path) -> None:
+    mails = rendered(tmp_path, {f"m{number}": f"<p>{number}</p>" for number in range(5)}, kept={"m0", "m3", "m4"})
+    assert [batch["content_id"].to_pylist() for batch in mails] == [["m0"], ["m3"], ["m4"]]
 
 
 def test_a_shop_without_addresses_gives_a_tool_that_needs_them_nothing(tmp_path: Path) -> None:
