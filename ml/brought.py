@@ -75,10 +75,10 @@ class BroughtModel:
         """
         try:
             said = self._estimator.predict_proba(rows) if self.gives == "probability" else self._estimator.predict(rows)
+            found = np.asarray(said, dtype=np.float64)
         except Exception as error:
             # Somebody else's model may fail in any way; none of them may stop a night.
             raise Unusable(f"{self.name} version {self.version} fails on the rows: {type(error).__name__}: {error}") from error
-        found = np.asarray(said, dtype=np.float64)
         found = found[:, 1] if found.ndim == 2 and found.shape[1] == 2 else found
         if found.shape != (len(rows),) or not np.isfinite(found).all():
             raise Unusable(f"{self.name} version {self.version} does not give one number per customer")

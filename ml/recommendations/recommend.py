@@ -88,7 +88,7 @@ def recommend(
 
     ``interactions`` are ``customer_id, product_id, at, kind, quantity``; nothing at or after ``as_of`` (naive UTC) counts.
     ``products`` see ``read_catalogue``, ``preferences`` see ``read_preferences``. The past of a customer whose ``profiling``
-    is not true is not read at all: they get what is trending. ``brought`` (``customer_id, product_id, score``) takes the
+    is not true is not read at all: they get what is trending. ``brought`` (``customer_id, product_id, score``; no less personal) takes the
     place of for_you. Raises ValueError for an unknown strategy or a moment with a zone.
     """
     request = request or Request()
@@ -98,6 +98,7 @@ def recommend(
         raise ValueError("as_of must be naive UTC.")
     day = as_of.replace(tzinfo=UTC).timestamp() / 86_400
     interactions = _permitted(interactions, customers)
+    brought = _permitted(brought, customers) if brought is not None else None
     served_ids = customers["customer_id"] if customers is not None else interactions["customer_id"]
     history = read_history(interactions, day, served_ids, products["product_id"])
     catalogue = read_catalogue(products, history.products, day)
@@ -123,11 +124,12 @@ def recommend(
     )
 
 
-def _permitted(interactions: pa.Table, customers: pa.Table | None) -> pa.Table:
+def _permitted(about: pa.Table, customers: pa.Table | None) -> pa.Table:
+    """The rows about people whose ``profiling`` is true, or about anybody where nobody was asked."""
     if customers is None or "profiling" not in customers.column_names:
-        return interactions
+        return about
     refused = customers.filter(pc.invert(pc.fill_null(customers["profiling"], False)))["customer_id"]
-    return interactions.filter(pc.invert(pc.is_in(interactions["customer_id"], value_set=refused.combine_chunks())))
+    return about.filter(pc.invert(pc.is_in(about["customer_id"], value_set=refused.combine_chunks())))
 
 
 def _shelf(history: History, catalogue: Catalogue, day: float, request: Request) -> Shelf:

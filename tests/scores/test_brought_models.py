@@ -5,6 +5,7 @@ from pathlib import Path
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import skops.io
@@ -30,8 +31,6 @@ COLUMNS = {"days_silent": "recency_days", "baskets": "orders_count"}
 
 def taught(kind: object = None) -> object:
     """Who has been silent for long, and had few orders, is lost: taught with the names of somebody else's columns."""
-    import pandas as pd
-
     generator = np.random.default_rng(1)
     rows = pd.DataFrame({"days_silent": generator.uniform(0, 400, 500), "baskets": generator.integers(1, 9, 500).astype(float)})
     lost = (rows["days_silent"] - 20 * rows["baskets"] + generator.normal(0, 40, 500) > 100).astype(int)
@@ -107,6 +106,15 @@ def test_scores_that_are_none_are_not_written() -> None:
         score_brought(model, features())
     with pytest.raises(Unusable, match="reads recency_days, which the features do not have"):
         score_brought(model, features().drop_columns(["recency_days"]))
+
+
+def test_a_classifier_that_answers_in_words_is_no_amount() -> None:
+    numbers = pd.DataFrame({"days_silent": [1.0, 300.0], "baskets": [9.0, 1.0]})
+    in_words = LogisticRegression().fit(numbers, ["stays", "goes"])
+    model = bring("lost", "1", skops.io.dumps(in_words), COLUMNS, "amount")
+    assert isinstance(model, BroughtModel)
+    with pytest.raises(Unusable, match="fails on the rows: ValueError: could not convert string to float"):
+        score_brought(model, features().slice(0, 2))
 
 
 def test_a_shop_brings_a_model_and_it_is_a_score_from_the_next_night_on(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -388,6 +389,15 @@ def test_scores_brought_by_the_shop_take_the_place_of_for_you_under_the_same_rul
         {"customer_id": "p000", "product_id": "tea-05", "score": 7.0, "reason": "shop_choice"},
         {"customer_id": "p002", "product_id": "pots-01", "score": 4.0, "reason": "shop_choice"},
     ]
+
+
+def test_scores_brought_of_a_customer_who_refused_profiling_are_not_read(shop: tuple[pa.Table, pa.Table]) -> None:
+    customers = pa.table({"customer_id": ["p000", "p001", "p003"], "profiling": [True, False, None]})
+    brought = pa.table({"customer_id": customers["customer_id"], "product_id": ["tea-05"] * 3, "score": [1.0] * 3})
+    result = recommend(*shop, as_of=AS_OF, customers=customers, brought=brought, request=Request(rules=Rules(just_bought_days=0)))
+    personal = result.table.filter(pc.not_equal(result.table["strategy"].cast(pa.string()), "trending"))
+    assert set(personal["customer_id"].to_pylist()) == {"p000"}
+    assert "for_you" in personal["strategy"].to_pylist()
 
 
 def test_a_shop_without_history_abstains_and_still_shows_something() -> None:
