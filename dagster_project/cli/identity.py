@@ -5,8 +5,9 @@ from datetime import date
 from typing import Annotated
 
 import typer
+from rich.table import Table
 
-from dagster_project.cli.common import Refused, ShopOption, app, console, settings_of
+from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
 from dagster_project.lease import hold
 
 identity_app = typer.Typer(no_args_is_help=True, help="Decide who is who: lines in the shop's identity/decisions.csv.")
@@ -30,6 +31,37 @@ def identity_unlink(
 ) -> None:
     """Two records are two customers, whatever the data say."""
     decide_about("unlink", record, other, why, start, shop)
+
+
+@identity_app.command("review")
+def identity_review(
+    most: Annotated[int, typer.Option(min=1, help="how many cases to list")] = 20,
+    shop: ShopOption = None,
+) -> None:
+    """Customers who may be one person and are two: a line a case, the likeliest first."""
+    from dagster_project.identity.review import cases
+    from dagster_project.warehouse import Warehouse
+
+    settings = settings_of(shop)
+    try:
+        with hold(settings.store, "dearly identity review"):
+            found = cases(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else None
+    except LeaseHeld as error:
+        raise Refused(str(error), EXIT_HELD) from None
+    if found is None:
+        raise Refused(f"{settings.shop}: nothing is linked yet; `dearly run --shop {settings.shop}` finds who is who.", FAILED)
+    table = Table("customer", "may be", "because", "weight", "or one of")
+    for customer, candidate, reason, weight, candidates in found[:most]:
+        table.add_row(
+            customer, candidate, reason, "" if weight is None else f"{weight:+.1f}", f"{candidates - 1} more" if candidates > 1 else ""
+        )
+    console.print(table)
+    console.print(
+        f"{len(found)} case{'' if len(found) == 1 else 's'}; `dearly explain link A B` shows the evidence,", highlight=False, soft_wrap=True
+    )
+    console.print(
+        "`dearly identity link A B --why …` or `unlink` decides. All of them: identity.clerical_review.", highlight=False, soft_wrap=True
+    )
 
 
 def decide_about(verdict: str, record: str, other: str, why: str, start: str | None, shop: str | None) -> None:

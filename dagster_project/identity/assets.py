@@ -27,7 +27,7 @@ FOUND_BY_COMPARING = {
     "edges": "What links two records, or speaks against it: a rule or the model's weight, since when and until when.",
     "customer_links": "Which customer each source record belongs to, since when, and by which rule.",
     "merge_log": "Customers that turned out one, or two: when, from, to, because.",
-    "clerical_review": "Pairs between same and different: listed for a person, not merged.",
+    "clerical_review": "Two customers who may be one person: listed for somebody to decide (`dearly identity review`), not merged.",
     "shared_identifiers": "Addresses, numbers and cards that too many people carry: they link nobody.",
     "model_log": "The model in use: when and on what it was trained, or why there is none.",
     "decisions": "What people decided: the lines of the shop's identity/decisions.csv.",

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from dagster_project.identity.clustering import components
 from dagster_project.identity.comparing import KEPT, compare_new, edges_of
 from dagster_project.identity.link_lists import Decision, check_whole, constraints_of, in_force
-from dagster_project.identity.resolve import review_of
+from dagster_project.identity.review import review_of
 from dagster_project.identity.splink_model import train
 from dagster_project.identity.statements import (
     BROWSER_ATTACHMENTS,
@@ -165,12 +165,11 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
         stays = connection.execute("select * from identity.stays order by source || ':' || source_customer_id, valid_from").to_arrow_table()
         links = pa.concat_tables([stays, attach(stays, pa.concat_tables(attachments))])
         constraints = constraints_of(in_force(decisions, closes[-1], closing)) if closes else constraints_of({})
-        apart = connection.execute(APART).to_arrow_table()
         linked = Linked(
             edges=connection.execute("select rule, match_probability, known_until from identity.edges").to_arrow_table(),
             customer_links=links,
             merge_log=connection.execute("select * from identity.merge_log").to_arrow_table(),
-            clerical_review=review_of(apart, np.ones(apart.num_rows, dtype=bool), constraints),
+            clerical_review=review_of(connection, constraints.cannot),
             shared_identifiers=connection.execute(
                 "select * from identity.shared_identifiers order by rule, records desc, value_hash"
             ).to_arrow_table(),
@@ -197,21 +196,6 @@ def said_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> pa.Ta
     return connection.execute(
         "select * from incoming anti join identity.normalised using (record_id) order by known_at, record_id"
     ).to_arrow_table()
-
-
-# Pairs between which something says "one person", of records that are two customers now. An anti join of equal anchors: asked for different ones,
-# DuckDB may join all records with all others first.
-APART = """
-with stood as (
-    select edges.*, l.anchor
-    from identity.edges as edges
-    inner join identity.stood as l on edges.record_a = l.record_id
-    where edges.known_until is null
-)
-select stood.* exclude (anchor)
-from stood
-anti join identity.stood as r on stood.record_b = r.record_id and stood.anchor = r.anchor
-"""
 
 
 def kept(warehouse: Warehouse) -> Until | None:

@@ -25,7 +25,8 @@ def tables_of(linked: Linked) -> dict[str, dict[str, str]]:
     rules: Counter[str] = Counter(present["rule"].to_pylist())
     sizes: Counter[str] = Counter(present["customer_id"].to_pylist())
     biggest = by_size(sizes)[:BIGGEST]
-    bands = Counter(band_of(weight) for weight in linked.clerical_review["match_weight"].to_pylist())
+    cases = linked.clerical_review.filter(pc.equal(linked.clerical_review["place"], 1))
+    bands = Counter(band_of(weight) for weight in cases["match_weight"].to_pylist())
     changes = Counter(zip(linked.merge_log["kind"].to_pylist(), linked.merge_log["because"].to_pylist(), strict=True))
     log = linked.model_log.to_pylist()[0]
     return {
@@ -35,7 +36,7 @@ def tables_of(linked: Linked) -> dict[str, dict[str, str]]:
             "biggest customers": markdown(("customer", "records"), biggest),
             "records per customer": markdown(("records", "customers"), sorted(Counter(sizes.values()).items())),
         },
-        "clerical_review": {"pairs by weight": markdown(("weight", "pairs"), sorted(bands.items()))},
+        "clerical_review": {"cases by weight": markdown(("weight", "cases"), sorted(bands.items()))},
         "merge_log": {"merges and splits": markdown(("kind", "because", "times"), [(*what, n) for what, n in sorted(changes.items())])},
         "shared_identifiers": {
             "shared by too many": markdown(

@@ -1,6 +1,6 @@
 """Records in, people out: exact rules, then the model, then clusters that respect what people decided.
 
-records -> normalised -> exact edges + weighed pairs -> clusters, and pairs for review
+records -> normalised -> exact edges + weighed pairs -> clusters
 """
 
 from __future__ import annotations
@@ -14,21 +14,16 @@ import pyarrow.compute as pc
 from dagster_project.identity.clustering import CUT, Constraints, Positions, cluster
 from dagster_project.identity.comparing import MODEL_RULE, Compared, compare
 from dagster_project.identity.rules import RULES, Rule
-from dagster_project.identity.splink_model import KEEP_WEIGHT
 
 NO_CONSTRAINTS = Constraints()
-# Pairs kept apart are listed for a person from this weight on: a relative weighs less, a typo too many weighs more.
-REVIEW_WEIGHT = KEEP_WEIGHT
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """What `resolve` found: `Compared`'s edges and shared values, clusters (one row per record: record_id, cluster_id), and review (one
-    row per pair that is between same and different: edge columns and reason)."""
+    """What `resolve` found: `Compared`'s edges and shared values, and clusters (one row per record: record_id, cluster_id)."""
 
     edges: pa.Table
     clusters: pa.Table
-    review: pa.Table
     shared: pa.Table
 
 
@@ -64,7 +59,7 @@ def clustered(
         len(ids), edges, left, right, rules, _positions(constraints.must, position), _positions(constraints.cannot, position), sources
     )
     clusters = pa.table({"record_id": ids, "cluster_id": ids.take(pa.array(first))})
-    return Resolution(edges, clusters, review_of(edges, first[left] != first[right], constraints), found.shared)
+    return Resolution(edges, clusters, found.shared)
 
 
 def places_of(records: pa.ChunkedArray, among: pa.Array) -> Positions:
@@ -105,26 +100,3 @@ def grouped(
 
 def _positions(pairs: tuple[tuple[str, str], ...], position: dict[str, int]) -> list[tuple[int, int]]:
     return sorted((position[one], position[other]) for one, other in pairs if one in position and other in position)
-
-
-def review_of(edges: pa.Table, is_apart: np.ndarray, constraints: Constraints) -> pa.Table:
-    """Pairs somebody should look at, the likeliest first: found to be near, and not in one cluster."""
-    decided = {frozenset(pair) for pair in constraints.cannot}
-    is_exact = pc.not_equal(edges["rule"], MODEL_RULE)
-    is_near = pc.or_(is_exact, pc.fill_null(pc.greater_equal(edges["match_weight"], REVIEW_WEIGHT), False))
-    rows = edges.filter(pc.and_(pa.array(is_apart, pa.bool_()), is_near))
-    if decided:
-        pairs = zip(rows["record_a"].to_pylist(), rows["record_b"].to_pylist(), strict=True)
-        rows = rows.filter(pa.array([frozenset(pair) not in decided for pair in pairs], pa.bool_()))
-    is_exact = pc.not_equal(rows["rule"], MODEL_RULE)
-    by = {"is_model": pc.invert(is_exact), "weight": rows["match_weight"]}
-    order = pc.sort_indices(
-        pa.table({**by, "record_a": rows["record_a"], "record_b": rows["record_b"], "rule": rows["rule"], "known_at": rows["known_at"]}),
-        sort_keys=[
-            ("is_model", "ascending"),
-            ("weight", "descending"),
-            *((name, "ascending") for name in ("record_a", "record_b", "rule", "known_at")),
-        ],
-    )
-    reason = pc.if_else(is_exact, "kept apart by a constraint or by one record a file", "near, and no cluster")
-    return rows.append_column("reason", reason).take(order)

