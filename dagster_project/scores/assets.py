@@ -152,6 +152,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         deps=[
             ["scores", "interactions"],
             ["scores", "recommendable_products"],
+            ["scores", "brought_recommendations"],
             ["profile", "product_wishes"],
             ["profile", "current_customers"],
         ],

@@ -29,9 +29,8 @@ from profile.current_customers as mailable
 left join features.customer_features as features using (as_of, customer_id)
 where mailable.as_of = ? order by mailable.customer_id
 """
-WISHES = """
-select customer_id, required_tags, forbidden_tags, excluded_categories from profile.product_wishes where as_of = ? order by customer_id
-"""
+WISHES = "select * exclude (as_of) from profile.product_wishes where as_of = ? order by customer_id"
+BROUGHT = "select customer_id, product_id, score from scores.brought_recommendations where as_of = ? order by customer_id, product_id"
 TOP = 8
 
 
@@ -44,6 +43,15 @@ def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
         return RECOMMENDATIONS.empty_table()
     customers = warehouse.read(CUSTOMERS, [moment.as_of])
     wishes = warehouse.read(WISHES, [moment.as_of])
-    made = recommend(interactions, products, moment.as_of, customers=customers, preferences=wishes, request=Request(top=TOP))
+    brought = warehouse.read(BROUGHT, [moment.as_of])
+    made = recommend(
+        interactions,
+        products,
+        moment.as_of,
+        customers=customers,
+        preferences=wishes,
+        brought=brought if brought.num_rows else None,
+        request=Request(top=TOP),
+    )
     as_of = pa.array([moment.as_of] * made.table.num_rows, pa.timestamp("us"))
     return made.table.add_column(0, "as_of", as_of).select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS)

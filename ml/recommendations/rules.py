@@ -36,7 +36,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Preferences:
-    """What one or more customers stated, as tags in lower case, product ids, and categories."""
+    """What one or more customers stated: tags and categories in lower case, and product ids."""
 
     required_tags: frozenset[str] = frozenset()
     forbidden_tags: frozenset[str] = frozenset()
@@ -55,13 +55,15 @@ def read_preferences(table: pa.Table | None) -> dict[object, Preferences]:
             before.required_tags | frozenset(read_tags(row.get("required_tags"))),
             before.forbidden_tags | frozenset(read_tags(row.get("forbidden_tags"))),
             before.excluded_products | frozenset(_as_list(row.get("excluded_products"))),
-            before.excluded_categories | frozenset(str(name) for name in _as_list(row.get("excluded_categories"))),
+            before.excluded_categories | frozenset(str(name).lower() for name in _as_list(row.get("excluded_categories"))),
         )
     return stated
 
 
 def _as_list(value: list[object] | str | None) -> Iterable[object]:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value or []
+    parts: Iterable[object] = value.split(",") if isinstance(value, str) else value or []
+    stripped = (part.strip() if isinstance(part, str) else part for part in parts)
+    return [part for part in stripped if part != ""]
 
 
 def allowed_products(catalogue: Catalogue, ids: NDArray[np.object_], stated: Preferences) -> Bools:
@@ -78,7 +80,7 @@ def allowed_products(catalogue: Catalogue, ids: NDArray[np.object_], stated: Pre
         place = catalogue.category[code]
         allowed[code] = not (
             ids[code] in stated.excluded_products
-            or (place >= 0 and catalogue.category_names[place] in stated.excluded_categories)
+            or (place >= 0 and catalogue.category_names[place].lower() in stated.excluded_categories)
             or tags & stated.forbidden_tags
             or any(not _meets(tags, group, wanted) for group, wanted in groups.items())
         )

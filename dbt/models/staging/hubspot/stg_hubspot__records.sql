@@ -44,7 +44,12 @@ select
     {{ said('membership_tier') }} as membership_tier,
     {{ said('original_source') }} as signup_source,
     {{ said('interests') }} as interests,
-    nullif(concat_ws(';', nullif(trim(dietary_preference), ''), nullif(trim(clothing_size), '')), '') as preferences,
+    nullif(concat_ws(
+        ';',
+        {{ said('dietary_preference') }},
+        'size:' || {{ said('clothing_size') }},
+        'never:' || replace({{ said('not_interested_in') }}, ';', ';never:')
+    ), '') as preferences,
     cast(null as varchar) as login_id,
     {{ said('loyalty_card') }} as loyalty_id
 from timed
