@@ -47,7 +47,7 @@ def explain_link(
             story = link_story(Warehouse(settings.warehouse, settings.threads), settings, load_shop(settings.shop_folder), record, other)
     except ValueError as error:
         raise Refused(str(error)) from None
-    console.print(story.text(), highlight=False, markup=False)
+    console.print(story.text(), highlight=False, markup=False, soft_wrap=True)
     drawn = picture or settings.store / "explained" / f"{record}_{other}.svg".replace(":", "_").replace("/", "_")
     drawn.parent.mkdir(parents=True, exist_ok=True)
     drawn.write_text(story.svg(), encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 import duckdb
@@ -19,11 +19,14 @@ from dagster_project.identity.splink_model import weigh
 
 # An exact rule outweighs any score of the model when the strongest path is looked for.
 EXACT_STRENGTH = 1_000.0
+# What a weight has beside its comparisons, so that the parts add up to it.
+AGAINST = "others alike"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One link of the path: its rule, for the model its weight (log2) and the part of each comparison, strongest first."""
+    """One link of the path: its rule, for the model its weight (log2) and the part of each comparison, strongest first, which add up to it with
+    the last: how many pairs are alike without being one person."""
 
     record_a: str
     record_b: str
@@ -135,8 +138,11 @@ def compared_directly(statements: pa.Table, model: str | None, record_a: str, re
 def _step(row: dict[str, object]) -> Step:
     parts = [(name.removeprefix("weight_"), float(str(value))) for name, value in row.items() if name.startswith("weight_") and value]
     parts.sort(key=lambda part: (-abs(part[1]), part[0]))
-    weight = row.get("match_weight")
-    return Step(str(row["record_a"]), str(row["record_b"]), str(row["rule"]), None if weight is None else float(str(weight)), tuple(parts))
+    weight = None if row.get("match_weight") is None else float(str(row["match_weight"]))
+    if weight is not None:
+        # Few pairs are one person, and a relative or a namesake would look alike too: the weight is the lowest of three (docs/identity.md).
+        parts.append((AGAINST, weight - sum(value for _, value in parts)))
+    return Step(str(row["record_a"]), str(row["record_b"]), str(row["rule"]), weight, tuple(parts))
 
 
 def _steps(edges: pa.Table, cluster_of: dict[str, str], cluster: str) -> list[Step]:
@@ -168,7 +174,8 @@ def _strongest_path(steps: list[Step], start: str, end: str) -> list[Step]:
         for strength, other, step in sorted(around.get(record, []), key=lambda found: (-found[0], found[1], found[2].rule)):
             if other not in seen:
                 pushed += 1
-                heapq.heappush(queue, (max(weakest, -strength), hops + 1, other, pushed, [*path, step]))
+                along = replace(step, record_a=record, record_b=other)
+                heapq.heappush(queue, (max(weakest, -strength), hops + 1, other, pushed, [*path, along]))
     return []
 
 

@@ -14,6 +14,10 @@ from ml.store import load
 
 RECORD = "select record_id from identity.customer_records where record_id = ? and is_person limit 1"
 ANCHOR = "select source || ':' || source_customer_id from identity.customer_links where customer_id = ? and rule = 'first record' limit 1"
+FOLLOWS = """
+select customer_id, rule, strftime(valid_from, '%Y-%m-%d') from identity.customer_links
+where source || ':' || source_customer_id = ? and valid_to is null
+"""
 PRESENT = "select source || ':' || source_customer_id, customer_id from identity.customer_links where valid_to is null"
 EDGES = "select * from identity.edges where known_until is null"
 MODEL = "select artifact_sha256, strftime(trained_as_of, '%Y%m%dT%H%M%SZ') from identity.model_log where status = 'trained'"
@@ -29,6 +33,9 @@ def record_named(warehouse: Warehouse, name: str) -> str:
         found = warehouse.rows(sql, [name])
         if found:
             return str(found[0][0])
+    for customer, rule, since in warehouse.rows(FOLLOWS, [name]):
+        said = f"{name!r} is no person's record: it is {customer}'s, by the rule {rule!r}, since {since}, and goes where that customer's records go."
+        raise ValueError(f"{said} Name one of these, or the customer.")
     raise ValueError(f"{name!r} is neither a person's record (source:id, as in hubspot:123) nor a customer id of this store.")
 
 
@@ -51,7 +58,7 @@ def decide(
     line that takes it back on a later day.
 
     Raises:
-        ValueError: a name is unknown, both are one record, or the decision contradicts others.
+        ValueError: a name is unknown or no person's, both are one record, or the decision contradicts others.
     """
     first, second = record_named(warehouse, one), record_named(warehouse, other)
     if first == second:

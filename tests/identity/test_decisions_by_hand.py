@@ -33,7 +33,8 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         connection.execute("insert into sources.built_days values (?)", [load_shop(folder).moment(BUILT).as_of])
         connection.execute("create table identity.customer_records as select unnest(['crm:1', 'crm:2']) as record_id, true as is_person")
         connection.execute(
-            "create table identity.customer_links (customer_id varchar, source varchar, source_customer_id varchar, rule varchar)"
+            "create table identity.customer_links (customer_id varchar, source varchar, source_customer_id varchar, rule varchar, "
+            "valid_from timestamp, valid_to timestamp)"
         )
     return folder
 
@@ -63,3 +64,14 @@ def test_a_day_that_is_none_is_a_sentence(shop: Path) -> None:
     with pytest.raises(Refused, match=r"--from 4\.3\.2026: a day is written 2026-03-05\."):
         CliRunner().invoke(app, ["identity", "link", "crm:1", "crm:2", "--why", "one", "--from", "4.3.2026"], catch_exceptions=False)
     assert read_decisions(shop) == []
+
+
+def test_a_browser_is_no_person_and_the_answer_says_whose_it_is(shop: Path) -> None:
+    with Warehouse(load().warehouse).transaction() as connection:
+        connection.execute(
+            "insert into identity.customer_links values ('c1', 'ga4', '77', 'signed in there', timestamp '2026-01-26', null)"
+        )
+    with pytest.raises(Refused, match=r"'ga4:77' is no person's record: it is c1's, by the rule 'signed in there', since 2026-01-26"):
+        CliRunner().invoke(app, ["identity", "unlink", "ga4:77", "crm:1", "--why", "no"], catch_exceptions=False)
+    with pytest.raises(Refused, match="'ga4:78' is neither a person's record"):
+        CliRunner().invoke(app, ["identity", "unlink", "ga4:78", "crm:1", "--why", "no"], catch_exceptions=False)

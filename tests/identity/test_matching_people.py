@@ -168,9 +168,10 @@ def test_an_explanation_shows_the_path_and_what_each_comparison_said(
     one, other = next((first, record) for record, first in sorted(found.items()) if record != first)
     told = explain(resolution.edges, found, one, other, compared_directly(sample[0], model, one, other, "AU"))
     assert told.is_same
-    assert {told.path[0].record_a, told.path[0].record_b} & {one}
-    assert {told.path[-1].record_a, told.path[-1].record_b} & {other}
-    assert told.direct is not None and dict(told.direct.parts)
+    way = [told.path[0].record_a, *(step.record_b for step in told.path)]
+    assert (way[0], way[-1]) == (one, other)
+    assert way[1:-1] == [step.record_a for step in told.path[1:]], "each step goes on where the one before ended"
+    assert told.direct is not None and told.direct.match_weight == pytest.approx(sum(weight for _, weight in told.direct.parts))
     assert f"{one} and {other} are one customer." in told.text()
     stranger = next(record for record, first in sorted(found.items()) if first != found[one])
     apart = explain(resolution.edges, found, one, stranger, compared_directly(sample[0], model, one, stranger, "AU"))
