@@ -1,6 +1,7 @@
 """Which model scores, and which one shall."""
 
 import getpass
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -34,12 +35,17 @@ def rollback_model(model: str, shop: ShopOption = None) -> None:
 
 
 @models.command("use")
-def use_model(model: str, version: str, shop: ShopOption = None) -> None:
+def use_model(
+    model: str,
+    version: str,
+    anyway: Annotated[bool, typer.Option("--anyway", help="also one that was refused when it was trained")] = False,
+    shop: ShopOption = None,
+) -> None:
     """Let a version of MLflow's registry score, from the next day on."""
-    choose_model(model, version, shop)
+    choose_model(model, version, shop, anyway)
 
 
-def choose_model(model: str, version: str | None, shop: str | None) -> None:
+def choose_model(model: str, version: str | None, shop: str | None, anyway: bool = False) -> None:
     from dagster_project.scores import choosing
     from dagster_project.shop import load_shop
     from dagster_project.warehouse import Warehouse
@@ -56,7 +62,7 @@ def choose_model(model: str, version: str | None, shop: str | None) -> None:
             if version is None:
                 chosen = choosing.roll_back(warehouse, the_shop, registry, artifacts, model, by)
             else:
-                chosen = choosing.choose_version(warehouse, the_shop, registry, artifacts, model, version, by)
-    except choosing.NoSuchModel as error:
+                chosen = choosing.choose_version(warehouse, the_shop, registry, artifacts, model, version, by, anyway)
+    except (choosing.NoSuchModel, choosing.RefusedModel) as error:
         raise Refused(str(error)) from None
     console.print(f"Version {chosen.version} of {model} scores from {since:%Y-%m-%d %H:%M} UTC on; its alias champion says so too.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dagster_project.moments import day_of
+from dagster_project.progress import say
 from dagster_project.scores.recording import Row, append, in_force, logged
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
@@ -33,10 +34,18 @@ where model = ? and promoted and artifact_sha256 <> ? and trained_as_of < (selec
 group by artifact_sha256 order by max(trained_as_of) desc, artifact_sha256
 """
 TRAINED = "select max(trained_as_of) from scores.model_log where artifact_sha256 = ?"
+# Why a model may not score: the rule refused it, and nobody let it all the same.
+REFUSAL = """
+select max_by(reason, entry) from scores.model_log where model = ? and artifact_sha256 = ? having not bool_or(promoted)
+"""
 
 
 class NoSuchModel(ValueError):
     """There is nothing to choose; the message says what there is."""
+
+
+class RefusedModel(ValueError):
+    """The rule refused it; the message says why."""
 
 
 def registry_of(settings: Settings, shop: Shop) -> Registry:
@@ -82,11 +91,20 @@ def present_of(warehouse: Warehouse, shop: Shop, model: str, since: datetime) ->
     return present[model]
 
 
-def choose_version(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, model: str, version: str, by: str) -> Registered:
-    """Let a version of the registry score.
+def refusal_of(warehouse: Warehouse, version: Registered) -> str | None:
+    """Why a version was refused when it was trained; None for one that may score."""
+    found = warehouse.rows(REFUSAL, [version.name, version.sha256])
+    return str(found[0][0]) if found else None
+
+
+def choose_version(
+    warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, model: str, version: str, by: str, anyway: bool = False
+) -> Registered:
+    """Let a version of the registry score; one that was refused when it was trained only `anyway`.
 
     Raises:
         NoSuchModel: the shop has no such model, or the registry no such version.
+        RefusedModel: it did not win when it was trained.
     """
     since = next_day(warehouse, shop)
     present_of(warehouse, shop, model, since)
@@ -95,11 +113,17 @@ def choose_version(warehouse: Warehouse, shop: Shop, registry: Registry, artifac
     if not found:
         there = ", ".join(one.version for one in versions) or "none, as nothing was trained"
         raise NoSuchModel(f"The registry has no version {version} of {model}; it has {there}.")
-    return choose(warehouse, registry, artifacts, found[0], since, f"chosen by {by}")
+    refusal = refusal_of(warehouse, found[0])
+    if refusal and not anyway:
+        raise RefusedModel(
+            f"Version {version} of {model} was refused when it was trained: {refusal}. With --anyway it scores all the same."
+        )
+    return choose(warehouse, registry, artifacts, found[0], since, f"chosen by {by}" + (f", although {refusal}" if refusal else ""))
 
 
 def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifacts: Path, moments: Sequence[datetime]) -> list[Registered]:
-    """Take over the champions that somebody moved in MLflow, from the run's first day that was never built; return them."""
+    """Take over the champions that somebody moved in MLflow, from the run's first day that was never built; return them. An alias moved to a version
+    that was refused moves back."""
     since = next_day(warehouse, shop)
     unbuilt = [moment for moment in moments if moment >= since]
     followed = []
@@ -109,6 +133,13 @@ def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifac
         moved = registry.by_alias(standing.model)
         # A version that the log does not know is the trace of a training that was killed: it will be trained again.
         if standing.sha256 and moved and moved.sha256 != standing.sha256 and warehouse.rows(TRAINED, [moved.sha256])[0][0]:
+            if refusal := refusal_of(warehouse, moved):
+                back = next(one for one in registry.versions(standing.model) if one.sha256 == standing.sha256)
+                registry.point(standing.model, back.version)
+                say(
+                    f"{standing.model} is scored by version {back.version} as before: the alias was moved to version {moved.version}, and {refusal}"
+                )
+                continue
             followed.append(choose(warehouse, registry, artifacts, moved, min(unbuilt), "its alias was moved in MLflow"))
     return followed
 

@@ -17,7 +17,7 @@ from benchmarks.transactions import Columns, build_features, load_transactions
 from dagster_project.moments import Moment
 from dagster_project.scores import training
 from dagster_project.scores.assets import whole
-from dagster_project.scores.choosing import NoSuchModel, choose_version, follow_aliases, roll_back
+from dagster_project.scores.choosing import NoSuchModel, RefusedModel, choose_version, follow_aliases, roll_back
 from dagster_project.scores.drift import drift_of, realised_by, request
 from dagster_project.scores.recording import append, champions, in_force, log_lines
 from dagster_project.scores.training import learned_from, score_day, train_all
@@ -152,6 +152,31 @@ def test_a_worse_challenger_is_refused_and_the_champion_scores_on(copied: Callab
     assert champion and challenger
     assert champion.sha256 == before
     assert challenger.sha256 != before
+
+
+def test_a_worse_challenger_does_not_score_by_command_or_by_alias_either(
+    copied: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = copied()
+    here, tomorrow = (store.warehouse, store.shop, store.registry, store.artifacts), SECOND + timedelta(days=1)
+    teach_wrongly(monkeypatch)
+    store.train(SECOND)
+    store.build(SECOND)
+    before = store.scoring(SECOND)
+    worse = store.registry.by_alias("churn", CHALLENGER)
+    assert worse
+    with pytest.raises(
+        RefusedModel, match=rf"Version {worse.version} of churn was refused when it was trained: champion stays: .*--anyway"
+    ):
+        choose_version(*here, "churn", worse.version, "anna")
+    store.registry.point("churn", worse.version)
+    assert follow_aliases(*here, [tomorrow]) == []
+    champion = store.registry.by_alias("churn")
+    assert champion and champion.sha256 == before == store.scoring(tomorrow)
+    # Whoever insists is in the log with what spoke against it, and can take it back.
+    choose_version(*here, "churn", worse.version, "anna", anyway=True)
+    assert store.scoring(tomorrow) == worse.sha256
+    assert roll_back(*here, "churn", "anna").sha256 == before
 
 
 def test_a_rule_that_believes_everybody_would_have_let_the_worse_challenger_in(
