@@ -65,6 +65,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "accepts_marketing": (
         "(accepts?|email|e mail)? ?marketing ?(opt ?in|consent|status|state|accepted)?( email)?",
         "(newsletter|opt ?in|email opt ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
+        "newsletter ?(opt ?in|consent|subscribed|subscriber|subscription|sign ?up|accepted)",
+        "(accepts?|agreed|agrees|consents?|subscribed|opted in) ?(to|for)? ?(newsletters?|e ?mails?|marketing)",
     ),
     "created_at": (
         "(created|registered|signed up|joined|registration|sign ?up|join|account created|create|enrol+ment) ?(at|on|date|time|timestamp)?",
@@ -261,6 +263,8 @@ NO |= {
     "cleaned",
 }
 NO |= {"pending", "bounced", "never", "never subscribed", "never_subscribed", "not subscribed"}
+# What a column is called that says who may be written to, or who may not.
+OF_CONSENT = r"\b(opt|opted) ?(in|out)\b|consent|newsletter|unsubscri|permission|gdpr|do not (e ?mail|mail|contact)|no ?(e ?mail|marketing)"
 CHANNELS = "mail|sms|text|phone|call|push|post|letter|whatsapp"
 
 
@@ -370,8 +374,7 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         codes = values.share(connection, sample, header, "regexp_matches(value, '^[A-Z]{3}$')")
         return Part(header) if codes >= values.ALMOST_ALL else None
     elif column in ("accepts_marketing", "consent"):
-        found = values.distinct_words(connection, sample, header)
-        return Part(header) if found and all(word.lower() in NO or re.search(says_yes(), word.lower()) for word in found) else None
+        return Part(header) if is_answered(connection, sample, header) else None
     elif column == "channel" and reading.kind == "consents":
         found = values.distinct_words(connection, sample, header)
         return Part(header) if found and all(re.search(CHANNELS, word.lower()) for word in found) else None
@@ -385,3 +388,16 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     if written and written.doubt:
         reading.doubts.append(written.doubt)
     return Part(header, written.format) if written else None
+
+
+def is_answered(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
+    """Whether a column holds nothing but words for yes and no."""
+    found = values.distinct_words(connection, sample, header)
+    return bool(found) and all(word.lower() in NO or re.search(says_yes(), word.lower()) for word in found)
+
+
+def unread_consent(connection: duckdb.DuckDBPyConnection, reading: Reading) -> list[str]:
+    """The columns that no part reads, and that seem to say who may be written to."""
+    read = {part.header for part in reading.parts.values()}
+    unread = [header for header in reading.sample.headers if header not in read and re.search(OF_CONSENT, words_of(header))]
+    return [header for header in unread if is_answered(connection, reading.sample, header)]

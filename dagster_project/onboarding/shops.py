@@ -20,7 +20,7 @@ from dagster_project.onboarding.brands import brand_of
 from dagster_project.onboarding.lakes import Lake, read_lake
 from dagster_project.onboarding.layout import ITS_OWN, Known, Layout, lay_out
 from dagster_project.onboarding.places import Place, place_of
-from dagster_project.onboarding.roles import Reading
+from dagster_project.onboarding.roles import Reading, unread_consent
 from dagster_project.onboarding.samples import CannotRead, Sample, files_in, read_file, words_of
 from dagster_project.onboarding.systems import CURSOR
 from dagster_project.shop import ASSUMED, Shop, load_shop
@@ -226,7 +226,13 @@ def write_shop(
         "guards:",
         "  rows_at_least: 0  # REVIEW once extracts come every night: the share of a usual day's rows below which delivery holds",
     ]
-    if not has_consent and not consenting:
+    unread = [header for reading in layout.own for header in unread_consent(connection, reading)]
+    if not has_consent and not consenting and unread:
+        lines += [
+            f"# REVIEW {', '.join(unread)} may say who agreed to be written to, or who did not, and nothing reads it: so nobody is written to. Where yes",
+            "# means agreed, name it as accepts_marketing below.",
+        ]
+    elif not has_consent and not consenting:
         lines += [
             "# REVIEW No table says who agreed to be written to. So that there is something to see, buyers count as told at the checkout; a run with",
             "# DEARLY_ENV=production refuses to deliver until this says where they are told, or is deleted.",

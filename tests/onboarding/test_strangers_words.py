@@ -100,3 +100,23 @@ def test_a_country_is_told_by_its_states(tmp_path: Path) -> None:
     (tmp_path / "orders.csv").write_text("order_id,customer_id,order_date,customer_state,total\n" + "\n".join(rows) + "\n")
     shop = draft_shop(tmp_path / "shop", tmp_path / "orders.csv").shop
     assert (shop.country, shop.currency, shop.zone) == ("BR", "BRL", "America/Sao_Paulo")
+
+
+@pytest.mark.parametrize(
+    ("header", "is_read"),
+    [("newsletter_opt_in", True), ("Agreed to e-mails", True), ("opted_out", False), ("GDPR ok?", False), ("do_not_email", False)],
+)
+def test_an_answer_beside_the_orders_is_never_taken_for_none(header: str, is_read: bool, tmp_path: Path) -> None:
+    lines = [["order_id", "order_date", "customer_id", "email", "product_id", "quantity", "unit_price", header]]
+    lines += [
+        [str(n), f"2025-11-{n % 28 + 1:02}", str(n % 9), f"c{n % 9}@example.org", str(n % 4), "1", "9.5", "yes" if n % 3 else "no"]
+        for n in range(60)
+    ]
+    (tmp_path / "orders.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    draft = draft_shop(tmp_path / "shop", tmp_path / "orders.csv")
+    assumed = () if draft.shop.soft_opt_in is None else draft.shop.soft_opt_in.purposes
+    assert "marketing" not in assumed, "who said no at an order would be written to"
+    columns = draft.shop.sources["sales"].columns["lines"]
+    assert (columns.get("accepts_marketing") == header) == is_read
+    told = (draft.shop.folder / "shop.yaml").read_text()
+    assert (f"REVIEW {header} may say who agreed" in told) == (not is_read)
