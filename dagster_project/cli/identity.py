@@ -50,6 +50,9 @@ def identity_review(
         raise Refused(str(error), EXIT_HELD) from None
     if found is None:
         raise Refused(f"{settings.shop}: nothing is linked yet; `dearly run --shop {settings.shop}` finds who is who.", FAILED)
+    if not found:
+        console.print("Nobody waits for review.")
+        return
     table = Table("customer", "may be", "because", "weight", "or one of")
     for customer, candidate, reason, weight, candidates in found[:most]:
         table.add_row(
