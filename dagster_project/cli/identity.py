@@ -43,11 +43,8 @@ def identity_review(
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
-    try:
-        with hold(settings.store, "dearly identity review"):
-            found = cases(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else None
-    except LeaseHeld as error:
-        raise Refused(str(error), EXIT_HELD) from None
+    with hold(settings.store, "dearly identity review"):
+        found = cases(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else None
     if found is None:
         raise Refused(f"{settings.shop}: nothing is linked yet; `dearly run --shop {settings.shop}` finds who is who.", FAILED)
     if not found:
