@@ -265,8 +265,8 @@ def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
     if reading.kind == "products":
         return "order_id" not in cast_parts(connection, reading.sample, "lines", ["order_id"]).parts
     if reading.kind == "purchases":
-        # A number on every row and no product: orders with what they come to.
-        order = reading.parts.get("order_id")
+        # A number on every row and no product: orders with what they come to. In a table that is called orders it may be plainly an id.
+        order = reading.parts.get("order_id") or cast_parts(connection, reading.sample, "orders", ["order_id"]).parts.get("order_id")
         is_order = order is not None and not {"product_id", "product_name"} & set(reading.parts)
         return not (is_order and order and values.is_unique(connection, reading.sample, order.header))
     if reading.kind == "returns":

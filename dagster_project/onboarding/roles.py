@@ -108,6 +108,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "discount_share": ("discount( rate| share| percent| pct)?",),
     "discount_amount": (
         "(line |item |total |lineitem )?discount ?(amount|amt|value)|(line|item|lineitem) discount|(total|lineitem) discount|discount amount",
+        "discount",
     ),
     "status": (f"({ORDER} )?(status|state|financial status)( name)?|is (returned|cancelled|canceled)|returned",),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
@@ -181,7 +182,7 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
         r"transactions?|sales|purchases?|orders?",
         (("customer_id",), ("ordered_at",), ("unit_price", "line_amount", "quantity")),
     ),
-    "orders": (r"orders?|transactions?|invoices?|sales|receipts?", (("order_id",), ("customer_id", "email"), ("ordered_at",))),
+    "orders": (r"orders?|transactions?|invoices?|sales|receipts?|purchases?", (("order_id",), ("customer_id", "email"), ("ordered_at",))),
     "customers": (
         r"customers?|users?|members?|clients?|people|persons?|contacts?|accounts?|profiles?|buyers?|shoppers?|demographics?",
         (
@@ -347,8 +348,13 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     elif column in AMOUNTS:
         written = values.amount(connection, sample, header)
         # A share of money is between 0 and 1, and so is a column of no discounts: what is called a line's, is in money.
-        if column == "discount_share" and values.share(connection, sample, header, "try_cast(value as double) between 0 and 1") < 1:
+        is_share = values.share(connection, sample, header, "try_cast(value as double) between 0 and 1") == 1
+        if column == "discount_share" and not is_share:
             return None
+        if column == "discount_amount" and meaning_of(header) == "discount":
+            if is_share:
+                return None
+            reading.doubts.append(f"{header} is read as money taken off the line, not as per cent and not as taken off each piece")
     elif (
         column == "product_id"
         and reading.kind in ("lines", "purchases")

@@ -44,6 +44,9 @@ class Tables(Protocol):
     def names(self) -> list[str]:
         """What its tables and views are called."""
 
+    def columns(self, table: str) -> list[str]:
+        """A table's columns in their order; none where it is not there."""
+
     def rows(self, table: str, since: Since | None = None, within: Within | None = None) -> Iterator[Row]:
         """The rows of a table: those whose cursor is not before the start (those without a cursor come each time), and whose column is among values."""
 
@@ -69,6 +72,14 @@ class DuckDBFile:
                 "select table_name from information_schema.tables where table_catalog = current_database() and table_schema = ? order by 1"
             )
             return [str(name) for (name,) in connection.execute(sql, [self.schema]).fetchall()]
+
+    def columns(self, table: str) -> list[str]:
+        with self.opened() as connection:
+            sql = (
+                "select column_name from information_schema.columns where table_catalog = current_database() "
+                "and table_schema = ? and table_name = ? order by ordinal_position"
+            )
+            return [str(name) for (name,) in connection.execute(sql, [self.schema, table]).fetchall()]
 
     def rows(self, table: str, since: Since | None = None, within: Within | None = None) -> Iterator[Row]:
         conditions: list[str] = []
@@ -113,6 +124,15 @@ class Server:
         with self.opened() as engine:
             inspector = sa.inspect(engine)
             return sorted([*inspector.get_table_names(self.schema), *inspector.get_view_names(self.schema)])
+
+    def columns(self, table: str) -> list[str]:
+        import sqlalchemy as sa
+
+        with self.opened() as engine:
+            try:
+                return [str(column["name"]) for column in sa.inspect(engine).get_columns(table, self.schema)]
+            except sa.exc.NoSuchTableError:
+                return []
 
     def rows(self, table: str, since: Since | None = None, within: Within | None = None) -> Iterator[Row]:
         import sqlalchemy as sa

@@ -166,6 +166,12 @@ class TableLoader:
             filled = {name for name, is_filled in zip(optional, found, strict=True) if is_filled}
         return Drifting(extract.path, self.table, frozenset(filled))
 
+    def is_pulled_again(self, extract: Extract) -> bool:
+        """Whether a pull follows another of its table: what it brings is the night's news, not history."""
+        sql = "select count(*) from sources.load_ledger where source = ? and table_name = ? and extracted_at < ?"
+        ((earlier,),) = self.warehouse.rows(sql, [extract.system, extract.table, extract.extracted_at])
+        return bool(earlier) and self.shop.sources[extract.system].kind != "files"
+
     def batch_id(self, extract: Extract, content: str, stamped: bool = False) -> str:
         """The batch's identity: the content, and the table it is meant for. Two empty extracts are two batches: each says its day had nothing."""
         parts = [extract.system, extract.table, content] + ([stamp(extract.extracted_at)] if stamped else [])
@@ -195,7 +201,12 @@ class TableLoader:
         history_until = self.shop.sources[self.system.system].history_until
         known_at = known_from(self.warehouse, self.shop, extract, self.closed)
         # What happened before the first day is known from then on only while no day is built without it.
-        is_history = history_until is not None and extract.extracted_at <= history_until and known_at == extract.extracted_at
+        is_history = (
+            history_until is not None
+            and extract.extracted_at <= history_until
+            and known_at == extract.extracted_at
+            and not self.is_pulled_again(extract)
+        )
         batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0)
         if batch_id in self.known:
             return None

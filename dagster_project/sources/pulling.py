@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 
@@ -99,6 +100,7 @@ def rows_of(warehouse: Warehouse, shop: Shop, system: System, name: str, landed:
         tables = tables_at(shop, source)
         if pull.pieces:
             return documents(tables, pull, start)
+        refuse_missing(tables, pull.table or name, pull.cursor)
         return tables.rows(pull.table or name, Since(pull.cursor, start) if pull.cursor else None)
     from dagster_project.sources.http_api import Api
 
@@ -109,6 +111,22 @@ def rows_of(warehouse: Warehouse, shop: Shop, system: System, name: str, landed:
         return answers(api, pull, table, people_to_ask(warehouse, landed, table, pull, night), night)
     since = {pull.since: start if isinstance(start, int) else start.isoformat()} if pull.since and start is not None else {}
     return api.pages(pull.path, {**pull.parameters, **since}, pull.rows)
+
+
+def refuse_missing(tables: Tables, table: str, cursor: str | None) -> None:
+    """Say what is not there before the database does in its own words.
+
+    Raises:
+        PullFailed: there is no such table, or it has no such cursor.
+    """
+    columns = tables.columns(table)
+    if not columns:
+        raise PullFailed(f"There is no table {table!r}; there is {', '.join(tables.names()[:20]) or 'none'}. Name it in shop.yaml (pulls: table).")
+    if cursor and cursor not in columns:
+        raise PullFailed(
+            f"The table {table!r} has no column {cursor!r}, by which what is new is told; it has {', '.join(columns[:30])}. "
+            "Name it in shop.yaml (pulls: cursor)."
+        )
 
 
 def tables_at(shop: Shop, source: SourceSystem) -> Tables:
@@ -163,10 +181,14 @@ def land_rows(path: Path, rows: Iterable[Row]) -> int:
 
 
 def without_secrets(message: str, source: SourceSystem) -> str:
-    """The message with what the environment holds for this source taken out: tokens, addresses, and the user and password in them."""
+    """The message with what the environment holds for this source taken out: tokens, addresses, and the password in them.
+
+    The user's name stays: it is no secret, it helps, and often it is a word of the message too.
+    """
     for name in (source.connection, source.token):
         value = held(name) if name else ""
         address = value.partition("://")[2]
-        for part in [value, address, *address.rpartition("@")[0].split(":")]:
+        password = address.rpartition("@")[0].partition(":")[2]
+        for part in [value, address, password, unquote(password)]:
             message = message.replace(part, "***") if part else message
     return message

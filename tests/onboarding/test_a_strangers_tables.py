@@ -68,6 +68,14 @@ def ids_only(folder: Path) -> None:
     )
 
 
+def ids_and_totals(folder: Path) -> None:
+    """Orders under a plain id that say what they come to, and lines with a discount in money."""
+    at = moments()
+    write(folder / "orders.csv", "id|customer_id|ordered_at|total", [[n, n % 50, at[n], 38.5] for n in range(ORDERS)])
+    lines = [[n, n, f"S{n % 9}", 2, 20, 1.5 if n % 2 else 0] for n in range(ORDERS)]
+    write(folder / "order_items.csv", "id|order_id|sku|qty|unit_price|discount", lines)
+
+
 def one_semicolon_file(folder: Path) -> None:
     """One row per line, German: semicolons, decimal commas, day first, Windows' letters."""
     at = moments()
@@ -125,6 +133,10 @@ CASES = {
         "orders": {"order_id": "id"},
         "lines": {"line_number": "id"},
         "products": {"product_id": "id"},
+    },
+    ids_and_totals: {
+        "orders": {"order_id": "id", "total_amount": "total"},
+        "lines": {"product_id": "sku", "discount_amount": "discount"},
     },
     one_semicolon_file: {"lines": {"ordered_at": "%d.%m.%Y %H:%M", "unit_price": "1.234,56", "customer_id": "Customer No"}},
     purchases_without_numbers: {"purchases": {"ordered_at": "%m/%d/%Y", "quantity": "AMOUNT", "line_amount": "SALES_PRICE"}},

@@ -60,6 +60,7 @@ class Source:
 
     def __init__(self, kind: str, address: str, folder: Path) -> None:
         self.kind, self.address, self.folder = kind, address, folder
+        self.history_until: datetime | None = None
         self.warehouse = Warehouse(folder / "store" / "warehouse.duckdb")
         self.warehouse.create()
         self.run("drop schema if exists lake cascade; " + SCHEMA)
@@ -75,7 +76,7 @@ class Source:
 
     @property
     def shop(self) -> Shop:
-        source = SourceSystem(kind="tables", connection="TILL_DATABASE", schema="lake")
+        source = SourceSystem(kind="tables", connection="TILL_DATABASE", schema="lake", history_until=self.history_until)
         return load_shop(SHOPS / "small").model_copy(update={"sources": {"till": source}, "folder": self.folder})
 
     def night(self, now: datetime) -> None:
@@ -137,6 +138,30 @@ def test_a_table_landed_anew_brings_no_new_version_of_what_did_not_change(source
         "select rows_in, rows_loaded, rows_duplicate from sources.load_ledger where table_name = 'sales' and extracted_at = ?", [NEXT]
     )
     assert entry == (30, 1, 29)
+
+
+def test_history_is_the_first_pull_alone(source) -> None:
+    """What a later night brings is known from that night on, however long history may reach."""
+    source.history_until = NEXT
+    source.run(sale(1, "2026-03-04 10:00:00+00"))
+    source.night(NIGHT)
+    source.run("update lake.sales set amount = 5, synced = '2026-03-05 12:00:00+00';" + sale(2, "2026-03-05 12:00:00+00"))
+    source.night(NEXT)
+    assert source.warehouse.rows("select id, amount, _is_history from sources.till__sales order by id, amount desc") == [
+        ("1", "9.90", True),
+        ("1", "5.00", False),
+        ("2", "9.90", False),
+    ]
+
+
+def test_a_missing_table_or_cursor_is_named_with_what_is_there(source) -> None:
+    source.run("alter table lake.sales rename synced to changed_at; drop table lake.numbered;")
+    failures = [str(one.failure) for one in pull_shop(source.warehouse, source.shop, source.folder / "store", NIGHT)]
+    assert sorted(failures) == [
+        "The table 'sales' has no column 'synced', by which what is new is told; it has id, amount, note, extra, changed_at. "
+        "Name it in shop.yaml (pulls: cursor).",
+        "There is no table 'numbered'; there is sales. Name it in shop.yaml (pulls: table).",
+    ]
 
 
 def test_values_come_as_they_are(source) -> None:
