@@ -76,7 +76,12 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
         elif column.required:
             drifting.meet("missing_required", name, f"the required column {table.names[name][0]!r} is missing (it has {said(header)})")
         elif counts:
-            drifting.meet("missing_optional", name, f"the column {table.names[name][0]!r}, which earlier extracts had, is missing")
+            drifting.meet(
+                "missing_optional",
+                name,
+                f"the column {table.names[name][0]!r}, which earlier extracts had, is missing (new are {said(new) or 'none'}): "
+                f"where it is called otherwise now, `from: [{table.names[name][0]}, …]`",
+            )
     for one in new:
         drifting.meet("new_column", one, f"the column {one!r} is new and not declared: it stays in the landed file")
     in_order = [places[name] for name in table.columns if name in places]

@@ -166,6 +166,7 @@ class Judging:
         self.rules = rules_of(self.table, [shop.currency, *shop.fx_rates], shop.country)
         self.rows = 0
         self.taken: list[Judged] = []
+        self.filled: set[str] = set()
         self.pool: list[tuple[int, pa.Table]] = []
         self.marked: frozenset[int] = frozenset()
         columns = ", ".join(f'"{column}" varchar' for column in self.table.columns)
@@ -195,9 +196,11 @@ class Judging:
         """
         place, rows = len(self.taken), 0
         counts = stated_counts(extract.path)
+        filled: set[str] = set()
         try:
             for chunk in read_chunks(landed, self.table, drifting):
                 rows += len(chunk)
+                filled |= {name for name in self.table.columns if chunk.rows[name].null_count < chunk.rows.num_rows}
                 self.add(place, chunk)
         except ValueError as error:
             self.pool = [(one, stated) for one, stated in self.pool if one != place]
@@ -209,6 +212,7 @@ class Judging:
                 raise UnreadableExtract(str(error).replace(str(landed), str(extract.path))) from None
             raise
         self.rows += rows
+        self.filled |= filled
         self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self))
 
     def add(self, place: int, chunk: Chunk) -> None:

@@ -145,7 +145,7 @@ class TableLoader:
                 judging = Judging(self.warehouse, self.shop, self.system, self.name)
             tell("sources", extract.path.name)
             try:
-                judging.take(extract, content, self.land(extract, content), self.drifting(extract))
+                judging.take(extract, content, self.land(extract, content), self.drifting(extract, judging.filled))
             except UnreadableExtract as error:
                 refused.append((extract, str(error)))
                 continue
@@ -155,15 +155,15 @@ class TableLoader:
         if judging is not None:
             yield judging.done()
 
-    def drifting(self, extract: Extract) -> Drifting:
-        """What an extract is compared with: the contract, and the optional columns that earlier extracts filled."""
+    def drifting(self, extract: Extract, waiting: set[str]) -> Drifting:
+        """What an extract is compared with: the contract, and the optional columns that earlier extracts filled, loaded or `waiting` to be."""
         optional = [name for name, column in self.table.columns.items() if not column.required and not column.sparse]
-        filled: set[str] = set()
+        filled = set(waiting)
         if optional and self.warehouse.exists(self.raw):
             flags = ", ".join(f'bool_or("{name}" is not null)' for name in optional)
             newest = f"(select max(rowid) - 10000 from {self.raw})"
             (found,) = self.warehouse.rows(f"select {flags} from {self.raw} where rowid > {newest}")
-            filled = {name for name, is_filled in zip(optional, found, strict=True) if is_filled}
+            filled |= {name for name, is_filled in zip(optional, found, strict=True) if is_filled}
         return Drifting(extract.path, self.table, frozenset(filled))
 
     def is_pulled_again(self, extract: Extract) -> bool:

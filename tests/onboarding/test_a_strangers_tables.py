@@ -207,6 +207,23 @@ def test_the_drafted_key_is_the_shops_own_and_secret(tmp_path: Path) -> None:
     assert len(keys) == 2
 
 
+def test_a_column_that_is_called_otherwise_from_a_night_on_has_both_names_in_the_shops_file(tmp_path: Path) -> None:
+    ids_and_totals(tmp_path / "files")
+    draft = draft_shop(tmp_path / "shops" / "stranger", tmp_path / "files")
+    extracts = draft.shop.folder / "extracts" / "sales" / "lines"
+    write(extracts / "lines_20190602T050000Z.csv", "id|order_id|sku|qty|price_each|discount", [[900, 7, "S1", 1, 30, 0]])
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    load_shop_extracts(warehouse, draft.shop, tmp_path / "store")
+    ((reason,),) = warehouse.rows("select reason from sources.refused_extracts")
+    assert "'unit_price', which earlier extracts had, is missing (new are price_each): where it is called otherwise now, `from: [unit_price, …]`" in reason
+    stated = draft.shop.folder / "shop.yaml"
+    stated.write_text(stated.read_text().replace("unit_price: unit_price", "unit_price: {from: [unit_price, price_each]}"))
+    load_shop_extracts(warehouse, load_shop(draft.shop.folder), tmp_path / "store")
+    assert warehouse.rows("select count(*) from sources.refused_extracts") == [(0,)]
+    assert warehouse.rows("select count(*), count(unit_price) from sources.sales__lines") == [(ORDERS + 1, ORDERS + 1)]
+
+
 def test_a_file_of_no_table_is_named(tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "sales.xlsx").write_bytes(b"PK")
