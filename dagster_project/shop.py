@@ -53,7 +53,9 @@ class SourceSystem(Strict):
     )
     encoding: str | None = Field(None, description="of its text files where it is not source.yaml's: cp1252, latin-1; never guessed")
     states_consent: bool = Field(True, description="whether its extracts say who agreed; where no source does, a soft opt-in may apply")
-    history_until: datetime | None = Field(None, description="batches extracted up to here (UTC), of what is pulled the first alone, are history")
+    history_until: datetime | None = Field(
+        None, description="batches extracted up to here (UTC), of what is pulled the first alone, are history"
+    )
 
     @model_validator(mode="after")
     def says_where(self) -> "SourceSystem":

@@ -121,7 +121,9 @@ def refuse_missing(tables: Tables, table: str, cursor: str | None) -> None:
     """
     columns = tables.columns(table)
     if not columns:
-        raise PullFailed(f"There is no table {table!r}; there is {', '.join(tables.names()[:20]) or 'none'}. Name it in shop.yaml (pulls: table).")
+        raise PullFailed(
+            f"There is no table {table!r}; there is {', '.join(tables.names()[:20]) or 'none'}. Name it in shop.yaml (pulls: table)."
+        )
     if cursor and cursor not in columns:
         raise PullFailed(
             f"The table {table!r} has no column {cursor!r}, by which what is new is told; it has {', '.join(columns[:30])}. "

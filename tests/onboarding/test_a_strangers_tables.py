@@ -216,7 +216,10 @@ def test_a_column_that_is_called_otherwise_from_a_night_on_has_both_names_in_the
     warehouse.create()
     load_shop_extracts(warehouse, draft.shop, tmp_path / "store")
     ((reason,),) = warehouse.rows("select reason from sources.refused_extracts")
-    assert "'unit_price', which earlier extracts had, is missing (new are price_each): where it is called otherwise now, `from: [unit_price, …]`" in reason
+    assert (
+        "'unit_price', which earlier extracts had, is missing (new are price_each): where it is called otherwise now, `from: [unit_price, …]`"
+        in reason
+    )
     stated = draft.shop.folder / "shop.yaml"
     stated.write_text(stated.read_text().replace("unit_price: unit_price", "unit_price: {from: [unit_price, price_each]}"))
     load_shop_extracts(warehouse, load_shop(draft.shop.folder), tmp_path / "store")
