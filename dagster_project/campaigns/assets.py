@@ -17,7 +17,7 @@ from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.content import CONTENT, compile_template, render
 from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.offers import offer_for
-from dagster_project.campaigns.personal import cart_row, recommended, trending
+from dagster_project.campaigns.personal import carts, recommended, trending
 from dagster_project.campaigns.plan import campaign_plan
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
@@ -61,7 +61,7 @@ def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name="campaigns",
         partitions_def=partitions,
         backfill_policy=one_day,
-        deps=[["campaigns", "recipients"], ["campaigns", "recommended_products"]],
+        deps=[["campaigns", "recipients"], ["campaigns", "recommended_products"], ["campaigns", "catalogue"]],
     )
     def campaign_content(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per mail: subject, preheader and where its HTML and text lie."""
@@ -122,9 +122,11 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
         ordered = sorted(rows, key=itemgetter("customer_id"))
         for start in range(0, len(ordered), BATCH):
             groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-            for row in ordered[start : start + BATCH]:
+            batch = ordered[start : start + BATCH]
+            left = carts(store.warehouse, moment.as_of, batch, store.shop.currency)
+            for row in batch:
                 row["offer"] = offer_for(campaign, row["customer_id"], day, key)
-                row["cart"] = cart_row(row, store.shop.currency)
+                row["cart"] = left.get(row["customer_id"])
                 row["recommendations"] = products.get(row["customer_id"], [])
                 groups[row["variant"], campaign.language_for(row["language"])].append(row)
             made = [render(compiled(*group), members, popular) for group, members in sorted(groups.items())]

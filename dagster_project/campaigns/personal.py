@@ -1,8 +1,8 @@
-"""What a mail shows of a customer's own: products recommended to them, as merge rows (`merge_fields.ProductRow`)."""
+"""What a mail shows of a customer's own: products recommended to them and the cart they left, as merge rows (`merge_fields`)."""
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,10 @@ order by customer_id, strategy = 'trending', ? and recommended.category is disti
 TRENDING = """
 select product_id, title, category, price, image_url, handle, count(*) as shown
 from campaigns.recommended_products where as_of = ? and strategy = 'trending' group by all order by shown desc, product_id limit 8
+"""
+CATALOGUE = """
+select product_id, sku, title, category, price, image_url, handle
+from campaigns.catalogue where as_of = ? and (product_id in (select unnest(?)) or sku in (select unnest(?))) order by product_id
 """
 
 
@@ -34,22 +38,34 @@ def product_row(row: Mapping[str, Any], currency: str) -> dict[str, Any]:
     }
 
 
-def cart_row(row: Mapping[str, Any], currency: str) -> dict[str, Any] | None:
-    """The cart that a journey began with (`merge_fields.CartRow`), from the source's own lines; None where it began otherwise."""
-    if not row["cart_items"]:
-        return None
-    lines = json.loads(row["cart_items"])
-    items = [
-        {
-            "product_id": str(line.get("product_id") or line.get("sku") or ""),
-            "title": line.get("title"),
-            "price": line.get("price"),
+def carts(warehouse: Warehouse, as_of: datetime, recipients: Iterable[Mapping[str, Any]], currency: str) -> dict[str, dict[str, Any]]:
+    """Customer → the cart that their journey began with (`merge_fields.CartRow`), for those whose did: the source's own lines, and what these leave
+    out from the catalogue as it was known (no shop's cart has pictures, a webhook names products by id alone)."""
+    left = {row["customer_id"]: (row, json.loads(row["cart_items"])) for row in recipients if row["cart_items"]}
+    names = sorted({_name_of(line) for _, lines in left.values() for line in lines})
+    products: dict[str, dict[str, Any]] = {}
+    for product in warehouse.read(CATALOGUE, [as_of, names, names]).to_pylist() if names else []:
+        products[product["product_id"]] = product
+        products.setdefault(product["sku"], product)
+    return {
+        customer: {
+            "items": [_cart_item(line, products.get(_name_of(line)), currency) for line in lines],
+            "url": row["cart_url"],
+            "total": row["cart_total"],
             "currency": currency,
-            "quantity": line.get("quantity"),
         }
-        for line in lines
-    ]
-    return {"items": items, "url": row["cart_url"], "total": row["cart_total"], "currency": currency}
+        for customer, (row, lines) in left.items()
+    }
+
+
+def _name_of(line: Mapping[str, Any]) -> str:
+    return str(line.get("product_id") or line.get("sku") or "")
+
+
+def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str) -> dict[str, Any]:
+    stated = {"product_id": _name_of(line)} if product is None else product_row(product, currency)
+    said = {name: line[name] for name in ("title", "price") if line.get(name) is not None}
+    return {**stated, **said, "currency": currency, "quantity": line.get("quantity")}
 
 
 def recommended(

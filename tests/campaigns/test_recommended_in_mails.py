@@ -1,11 +1,14 @@
-"""Which recommendations a mail shows, and in which order."""
+"""Which recommendations a mail shows and in which order, and what it shows of the cart that was left."""
 
+import json
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from dagster_project.campaigns.personal import recommended
+from dagster_project.campaigns.personal import carts, recommended
 from dagster_project.warehouse import Warehouse
 
 AS_OF = datetime(2026, 3, 10, 23)
@@ -16,7 +19,11 @@ create table campaigns.recommended_products as
 select timestamp '2026-03-10 23:00' as as_of, title as product_id, title, category, 5.0 as price, null as image_url, null as handle, *
 from (values ('new_for_you', 1, 'cup', 'Kitchen'), ('new_for_you', 2, 'oolong', 'Tea'), ('new_for_you', 3, 'pan', 'Kitchen'), ('new_for_you', 4, 'sencha', 'Tea'),
     ('trending', 1, 'soap', 'Bath'), ('trending', 2, 'mate', 'Tea'), ('goes_with', 1, 'lid', 'Tea')) as products (strategy, rank, title, category)
-cross join (values ('c1'), ('c2')) as people (customer_id)
+cross join (values ('c1'), ('c2')) as people (customer_id);
+create table campaigns.catalogue as
+select timestamp '2026-03-10 23:00' as as_of, *
+from (values ('7', 'KIT-1', 'Cup', 'Kitchen', 12.5::decimal(18, 4), 'https://cdn.shop.example/cup.jpg', 'cup')) as products
+    (product_id, sku, title, category, price, image_url, handle)
 """
 
 
@@ -39,3 +46,31 @@ def test_a_mail_of_the_favourite_category_shows_its_products_first(warehouse: Wa
     assert shown(warehouse, False) == {"c1": by_rank, "c2": by_rank}
     # Nobody knows what c2 likes most: the order stays.
     assert shown(warehouse, True) == {"c1": ["oolong", "sencha", "cup", "pan", "mate", "soap"], "c2": by_rank}
+
+
+def cart_of(warehouse: Warehouse, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    row = {"customer_id": "c1", "cart_items": json.dumps(lines), "cart_url": None, "cart_total": None}
+    nothing = {"customer_id": "c2", "cart_items": None, "cart_url": None, "cart_total": None}
+    found = carts(warehouse, AS_OF, [row, nothing], "EUR")
+    assert list(found) == ["c1"]
+    return list(found["c1"]["items"])
+
+
+def test_a_cart_whose_lines_name_products_alone_is_shown_from_the_catalogue(warehouse: Warehouse) -> None:
+    cup = {
+        "product_id": "7",
+        "title": "Cup",
+        "price": Decimal("12.5"),
+        "image_url": "https://cdn.shop.example/cup.jpg",
+        "url": "products/cup",
+    }
+    for line in ({"product_id": 7, "quantity": 2}, {"sku": "KIT-1", "quantity": 2}):
+        (item,) = cart_of(warehouse, [line])
+        assert {name: item[name] for name in cup} == cup
+        assert item["quantity"] == 2
+
+
+def test_what_a_cart_says_itself_goes_before_the_catalogue(warehouse: Warehouse) -> None:
+    stated, unknown = cart_of(warehouse, [{"product_id": 7, "title": "Cup, blue", "price": "9.90"}, {"product_id": 8, "title": "Lid"}])
+    assert (stated["title"], stated["price"], stated["url"]) == ("Cup, blue", "9.90", "products/cup")
+    assert (unknown["product_id"], unknown["title"], unknown.get("image_url")) == ("8", "Lid", None)

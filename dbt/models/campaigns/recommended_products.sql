@@ -7,7 +7,7 @@ recommendations as (
 ),
 
 products as (
-    select * from {{ known(ref('dim_products')) }} as products
+    select * from {{ ref('catalogue') }}
 )
 
 select

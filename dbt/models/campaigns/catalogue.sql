@@ -1,0 +1,18 @@
+-- One row per as_of and product: what a mail shows of it.
+{{ config(materialized='view') }}
+with
+
+products as (
+    select * from {{ known(ref('dim_products')) }} as products
+)
+
+select
+    as_of,
+    product_id,
+    sku,
+    title,
+    category,
+    price,
+    image_url,
+    handle
+from products
