@@ -82,9 +82,13 @@ TABLES = {
         """,
     ),
 }
+# Of the week before the newest day: what held longer ago was delivered in its place long since.
 HELD = """
 select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message, as_of = (select max(as_of) from sources.built_days)
-from sources.guards where is_red and accepted_by is null order by as_of, guard
+from sources.guards as guards
+where is_red and accepted_by is null
+and not exists (select 1 from sources.built_days where built_days.as_of >= guards.as_of + interval 7 day)
+order by as_of, guard
 """
 
 

@@ -46,12 +46,14 @@ def test_what_holds_and_what_waits_is_printed_word_for_word(bare: Settings, monk
         )
         connection.execute(
             "insert into sources.guards values (timestamp '2026-03-09 23:00', 'extract till.orders', true, 'from: [id, nr]', null), "
-            "(timestamp '2026-03-08 23:00', 'extract till.orders', true, 'no extract came', null)"
+            "(timestamp '2026-03-08 23:00', 'extract till.orders', true, 'no extract came', null), "
+            "(timestamp '2026-03-02 23:00', 'extract till.orders', true, 'long since', null)"
         )
     monkeypatch.setenv("DEARLY_HOME", str(bare.home))
     said = CliRunner().invoke(app, ["status", "--shop", str(bare.shop_folder)], env={"COLUMNS": "200"})
     assert said.exit_code == 0, said.exception
     assert "extract till.orders: from: [id, nr]; `dearly run --shop small --accept 'extract till.orders'` lets it go" in said.output
     assert "no extract came; a newer day is built, which delivers in its place" in said.output
+    assert "long since" not in said.output
     assert "is not one of [/], [b]" in said.output
     assert "new columns, kept in the landed file alone: shoe" in said.output
