@@ -1,4 +1,4 @@
--- One row per as_of and product: what a mail shows of it.
+-- One row per as_of and product, with what a mail shows of it.
 {{ config(materialized='view') }}
 with
 
