@@ -296,7 +296,7 @@ seeds as (select record_id from touched union select record_id from newer_record
 pairs as (
     select record_a, record_b, rule, match_weight, false as is_seed from identity.edges as edges
     semi join seeds on edges.record_a = seeds.record_id
-    union
+    union all
     select record_a, record_b, rule, match_weight, false from identity.edges as edges
     semi join seeds on edges.record_b = seeds.record_id
     union all
@@ -315,18 +315,12 @@ select stood.record_id from identity.stood as stood semi join reached using (kin
 union
 select record_id from touched
 """
-# Only rows that changed are written: most of what was looked at stays as it was, and a commit costs what it writes.
 FOUND_ANEW = """
-create or replace temp table stood_now as select * from new_stood except select * from identity.stood semi join around using (record_id);
-delete from identity.stood where record_id in (select record_id from stood_now);
-insert into identity.stood select * from stood_now;
-create or replace temp table stays_before as
-select stays.* from identity.stays semi join around on stays.source || ':' || stays.source_customer_id = around.record_id where valid_to is null;
-create or replace temp table stays_now as select * from new_stays except select * from stays_before;
-delete from identity.stays where valid_to is null
-and (source, source_customer_id) in (select (source, source_customer_id) from (select * from stays_before except select * from new_stays));
-insert into identity.stays select * from stays_now;
-insert into identity.merge_log select * from new_log
+delete from identity.stays where valid_to is null and source || ':' || source_customer_id in (select source || ':' || source_customer_id from new_stays);
+insert into identity.stays select * from new_stays;
+insert into identity.merge_log select * from new_log;
+delete from identity.stood where record_id in (select record_id from new_stood);
+insert into identity.stood select * from new_stood
 """
 
 

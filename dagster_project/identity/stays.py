@@ -63,7 +63,7 @@ Stay = tuple[int, str, float, datetime]
 @dataclass(frozen=True)
 class History:
     """Stays of persons' records (STAYS), the customers that became one or two (MERGE_LOG), and where the records stand at the last close (STOOD,
-    ordered like the records)."""
+    ordered like the records): of all records, or of those for whom something changed since they stood."""
 
     stays: pa.Table
     merge_log: pa.Table
@@ -86,7 +86,7 @@ def history(
     cut: float = CUT,
     stood: pa.Table | None = None,
 ) -> History:
-    """The stays of every record, in the order of the records' ids.
+    """The stays of the records, in the order of their ids.
 
     Args:
         records: record_id (source:source_customer_id), known_at (first); one row per record.
@@ -114,6 +114,7 @@ def history(
     may_merge = can_merge(edges, cut)
     anchors, label = np.arange(len(names), dtype=np.int64), np.arange(len(names), dtype=np.int64)
     stays: list[list[Stay]] = [[] for _ in names]
+    kept: dict[int, str] = {}
     log: list[tuple[datetime, str, int, int, int, str]] = []
     decided: dict[tuple[str, str], Decision] = {}
     if stood is not None:
@@ -121,6 +122,7 @@ def history(
             record, anchor = at[row["record_id"]], at[row["anchor"]]
             anchors[record], label[record] = anchor, at[row["kin"]]
             stays[record].append((anchor, row["rule"], row["match_probability"], row["valid_from"]))
+            kept[record] = row["kin"]
         decided = {p: d for p, d in in_force(decisions, closes[0], closing).items() if p[0] in at and p[1] in at}
     for place, moment in list(enumerate(closes))[0 if stood is None else 1 :]:
         active = (begins <= place) & (place < ends)
@@ -155,12 +157,16 @@ def history(
             stays[record].append((int(anchors[record]), rule, probability, start))
         grown = moved[came[moved] < place]
         log += [(moment, *row) for row in _changes(grown, old, anchors, came <= place, best, edges, hand, changed, at)]
-    customers = {anchor: pseudonym(key, names[anchor]) for row in stays for anchor, *_ in row}
+    moved_or_new = [record for record in range(len(names)) if record not in kept or len(stays[record]) > 1]
+    customers = {anchor: pseudonym(key, names[anchor]) for record in moved_or_new for anchor, *_ in stays[record]}
     merged = [(when, kind, customers[one], customers[other], count, because) for when, kind, one, other, count, because in log]
     _, first, which = np.unique(label, return_index=True, return_inverse=True)
     kin = first[which]
-    now = [(names[record], names[row[-1][0]], *row[-1][1:], names[kin[record]]) for record, row in enumerate(stays)]
-    return History(_table(names, stays, customers), _columns(merged, MERGE_LOG), _columns(now, STOOD))
+    differing = sorted({*moved_or_new, *(record for record, one in kept.items() if one != names[kin[record]])})
+    now = [(names[record], names[stays[record][-1][0]], *stays[record][-1][1:], names[kin[record]]) for record in differing]
+    return History(
+        _table({names[record]: stays[record] for record in moved_or_new}, customers), _columns(merged, MERGE_LOG), _columns(now, STOOD)
+    )
 
 
 def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
@@ -261,11 +267,10 @@ def _changes(
     return rows
 
 
-def _table(names: list[str], stays: list[list[Stay]], ids: dict[int, str]) -> pa.Table:
+def _table(stays: dict[str, list[Stay]], ids: dict[int, str]) -> pa.Table:
     rows: list[tuple[object, ...]] = []
-    for number in sorted(range(len(names)), key=names.__getitem__):
-        source, source_customer_id = names[number].split(":", 1)
-        of_record = stays[number]
+    for name, of_record in sorted(stays.items()):
+        source, source_customer_id = name.split(":", 1)
         ends = [start for *_, start in of_record[1:]] + [None]
         for (anchor, rule, probability, start), end in zip(of_record, ends, strict=True):
             rows.append((ids[anchor], source, source_customer_id, rule, probability, start, end))
