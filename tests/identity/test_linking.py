@@ -11,8 +11,10 @@ import pyarrow.compute as pc
 import pytest
 
 from dagster_project.identity import linking
+from dagster_project.identity.comparing import compare_new
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.linking import Linked, link_records
+from dagster_project.identity.statements import SHOP_RULES
 from dagster_project.identity.stays import History
 from dagster_project.settings import SHOPS
 from dagster_project.shop import load_shop
@@ -161,3 +163,39 @@ def test_a_shop_too_small_to_learn_from_says_so(tmp_path: Path) -> None:
     (line,) = found.model_log.to_pylist()
     assert line["status"] == "abstained"
     assert line["reason"] == "exact rules alone: no close had 2,000 records with names, from which a model could learn"
+
+
+def chain(records: int) -> pa.Table:
+    """Records of one person, of whom each shares an address or a number with the next alone; the last came a day later."""
+    rows = [
+        {
+            "record_id": f"crm:{number}",
+            "source": "crm",
+            "given_name": "Ann",
+            "family_name": "Lee",
+            "email": f"ann{(number + 1) // 2}@mail.test",
+            "phone": f"+44207946{number // 2:04}",
+            "known_at": datetime(2026, 3, 1, 12) if number < records - 1 else datetime(2026, 3, 2, 12),
+        }
+        for number in range(records)
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def stays_of(records: Sequence[pa.Table], closes: Sequence[datetime]) -> pa.Table:
+    """The stays after a run a close, each with the records that came by then."""
+    with duckdb.connect() as connection:
+        for number, came in enumerate(records, start=1):
+            compare_new(connection, came, None, SHOP_RULES)
+            ahead = closes[:number] if len(records) > 1 else closes
+            linking.find_people(connection, closes[number - 2] if number > 1 else None, ahead, [], lambda _: closes[0], "a key")
+        return connection.execute("select * from identity.stays order by all").to_arrow_table()
+
+
+def test_who_hangs_together_with_a_new_record_is_found_however_long_the_chain() -> None:
+    closes = [datetime(2026, 3, 2), datetime(2026, 3, 3)]
+    records = chain(9)
+    night_by_night = stays_of([records.slice(0, 8), records.slice(8)], closes)
+    assert night_by_night.equals(stays_of([records], closes))
+    assert set(night_by_night["customer_id"].to_pylist()) == {night_by_night["customer_id"][0].as_py()}
+    assert night_by_night.num_rows == 9
