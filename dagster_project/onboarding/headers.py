@@ -9,6 +9,7 @@ from dagster_project.onboarding.samples import words_of
 # Language → what a header means, in English ← how shops of that language call it, without accents.
 HEADERS: dict[str, dict[str, str]] = {
     "de": {
+        "deleted at": "geloscht|geloscht am|ist geloscht|loschdatum",
         "order id": "bestellnummer|bestellnr|bestell nr|auftragsnummer|auftragsnr",
         "invoice id": "rechnungsnummer|rechnungsnr",
         "order date": "bestelldatum|auftragsdatum",
@@ -60,6 +61,7 @@ HEADERS: dict[str, dict[str, str]] = {
         "list price": "vk preis|verkaufspreis|vk",
     },
     "fr": {
+        "deleted at": "supprime|supprime le|date de suppression",
         "order id": "numero de commande|no de commande|n commande|commande|id commande|reference commande|num commande",
         "invoice id": "numero de facture|facture|no facture",
         "order date": "date de commande|date commande|commande le",
@@ -103,6 +105,7 @@ HEADERS: dict[str, dict[str, str]] = {
         "unit cost": "prix d achat|prix achat",
     },
     "es": {
+        "deleted at": "eliminado|eliminado el|fecha de eliminacion|borrado",
         "order id": "numero de pedido|no pedido|pedido|id pedido|n pedido",
         "invoice id": "numero de factura|factura|no factura",
         "order date": "fecha de pedido|fecha pedido|fecha del pedido|fecha de compra|fecha compra|fecha de venta",
@@ -145,6 +148,7 @@ HEADERS: dict[str, dict[str, str]] = {
         "unit cost": "precio de compra|coste",
     },
     "it": {
+        "deleted at": "eliminato|eliminato il|data eliminazione|cancellato il",
         "order id": "numero ordine|id ordine|ordine|n ordine",
         "invoice id": "numero fattura|fattura",
         "order date": "data ordine|data acquisto",
@@ -186,6 +190,7 @@ HEADERS: dict[str, dict[str, str]] = {
         "channel": "canale",
     },
     "nl": {
+        "deleted at": "verwijderd|verwijderd op",
         "order id": "bestelnummer|ordernummer",
         "invoice id": "factuurnummer",
         "order date": "besteldatum|orderdatum",
@@ -228,6 +233,7 @@ HEADERS: dict[str, dict[str, str]] = {
         "channel": "kanaal",
     },
     "pt": {
+        "deleted at": "excluido|excluido em|data de exclusao|eliminado em",
         "order id": "numero do pedido|pedido|id pedido|numero pedido|encomenda|numero da encomenda",
         "invoice id": "nota fiscal|numero da fatura|fatura",
         "order date": "data do pedido|data pedido|data da compra|data compra|data da venda|data da encomenda",

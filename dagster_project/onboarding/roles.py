@@ -149,6 +149,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",
     ),
     "consent_at": ("(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",),
+    # Fivetran's, Airbyte's, Singer's, dlt's and Debezium's marks, and what shops call theirs.
+    "deleted_at": (
+        "((fivetran|ab cdc|sdc|dlt|soft|is) )?deleted( (at|on|date|time|timestamp|flag))?|(deletion|delete) (date|time|timestamp|flag)",
+        "date deleted|(is|was) removed|removed (at|on)",
+    ),
     "purpose": ("(consent |processing )?purpose( name)?|(consent|permission|subscription) (type|name)|(mailing )?list( name)?|topic",),
 }
 # Whose addresses are not the customer's.
@@ -325,6 +330,16 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
     return Part(header)
 
 
+def as_deletion(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
+    """A mark of deleted rows, a moment or a yes or no; also one that nothing has yet."""
+    marked = values.said_share(connection, reading.sample, header)
+    if marked and not (is_answered(connection, reading.sample, header) or values.moment(connection, reading.sample, header)):
+        return None
+    if marked:
+        reading.doubts.append(f"{header} marks rows as deleted: who is marked is not written to, what is marked is given back or not sold")
+    return Part(header)
+
+
 @cache
 def says_yes() -> str:
     """What grants consent, as the staging models read it."""
@@ -368,6 +383,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         return Part(header) if numbers >= values.ALMOST_ALL else None
     elif column == "status":
         return as_status(connection, reading, header)
+    elif column == "deleted_at":
+        return as_deletion(connection, reading, header)
     elif column == "discount_code":
         return Part(header) if values.share(connection, sample, header, "try_cast(value as double) is null") > 0.5 else None
     elif column == "email":

@@ -268,30 +268,36 @@ class TableLoader:
         Rows stay where they are: copies of whole rows cost more than everything that is asked about them.
         """
         columns = ", ".join(f'"{name}"' for name in self.table.columns)
-        names = dict.fromkeys([*self.table.key, *([self.table.cursor] if self.table.cursor else [])])
-        kept = ", ".join(f'"{name}"' for name in names)
+        kept = ", ".join(f'"{name}"' for name in self.versioned_by())
         connection.execute(
             f"create or replace temp table good as "
             f"select {kept}, _row_number, md5(json_array({columns})::varchar) as _row_hash from ({judged.good_rows()})"
         )
-        seen = f"_row_hash in (select _row_hash from {self.raw})" if self.table.cursor else self.unchanged()
         connection.execute(
             f"""
             create or replace temp table fresh as
             select _row_number, _row_hash from good
-            where not ({seen}) {f"and not ({later})" if later else ""}
+            where not ({self.unchanged()}) {f"and not ({later})" if later else ""}
                 and _row_number in (select min(_row_number) from good group by _row_hash)
             """
         )
 
     def unchanged(self) -> str:
-        """For a table without a cursor: the newest known version of the row's key says the same."""
-        key = ", ".join(f'"{name}"' for name in self.table.key)
-        same_key = " and ".join(f'held."{name}" is not distinct from good."{name}"' for name in self.table.key)
+        """The newest word on the row's key, and cursor where there is one, says the same: a row that was deleted and is back as it was is news."""
+        names = self.versioned_by()
+        key = ", ".join(f'"{name}"' for name in names)
+        same_key = " and ".join(f'held."{name}" is not distinct from good."{name}"' for name in names)
         # Only the keys that have come: a small extract must not sort all that is held.
         held = f"select * from {self.raw} as held where exists (select 1 from good where {same_key})"
-        newest = f"qualify row_number() over (partition by {key} order by _known_at desc, _row_number desc) = 1"
-        return f"_row_hash in (select _row_hash from ({held}) {newest})"
+        # An extract that says two things of one cursor is not news again when it repeats both.
+        place = "rank() over (partition by {} order by _known_at desc)" if self.table.cursor else (
+            "row_number() over (partition by {} order by _known_at desc, _row_number desc)"
+        )
+        return f"_row_hash in (select _row_hash from ({held}) qualify {place.format(key)} = 1)"
+
+    def versioned_by(self) -> list[str]:
+        """The columns that tell a row's versions apart: its key, and the source's own order of them."""
+        return list(dict.fromkeys([*self.table.key, *([self.table.cursor] if self.table.cursor else [])]))
 
     def refuse_if_cut(self, judged: Judged) -> None:
         """Compare what came with what the source says of it, and with how its files usually end.

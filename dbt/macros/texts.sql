@@ -55,6 +55,11 @@ coalesce({{ said(customer_id) }}, 'guest:' || md5(lower({{ said(email) }})))
 coalesce(regexp_matches(lower(trim({{ expression }})), '{{ var("says_yes") }}'), false)
 {%- endmacro %}
 
+{# Whether a stranger's mark of deletion, a moment or a yes, says that the row is gone. #}
+{% macro is_gone(expression) -%}
+coalesce(not regexp_matches(lower({{ said(expression) }}), '^(false|f|no|n|0|nein|non|nee|não|nao)$'), false)
+{%- endmacro %}
+
 {# Our word for a stranger's channel; e-mail where nothing is said. #}
 {% macro channel_called(expression) -%}
 case

@@ -1,7 +1,25 @@
 -- One row per as_of and customer who may be profiled.
 {{ config(materialized='kept', meta={'windows': []}) }}
-select
-    as_of,
-    customer_id
-from {{ ref('customer_permissions') }}
-where channel = 'email' and purpose = 'profiling' and is_permitted and as_of in (select moments.as_of from {{ moments() }} as moments)
+with
+
+permitted as (
+    select
+        as_of,
+        customer_id
+    from {{ ref('customer_permissions') }}
+    where channel = 'email' and purpose = 'profiling' and is_permitted and as_of in (select moments.as_of from {{ moments() }} as moments)
+),
+
+-- Whom the shop has deleted it profiles no more, whatever they said.
+deleted as (
+    select distinct
+        as_of,
+        customer_id
+    from {{ known_anytime(ref('fct_suppressions')) }} as suppressions
+    where reason = 'customer deleted'
+)
+
+select permitted.*
+from permitted
+left join deleted on permitted.as_of = deleted.as_of and permitted.customer_id = deleted.customer_id
+where deleted.customer_id is null

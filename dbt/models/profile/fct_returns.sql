@@ -1,5 +1,7 @@
 -- One row per return version.
-{{ config(materialized='kept', meta={'part': 'return_id'}) }}
+{%- set order_models = [] %}
+{%- for system in var('orders') if system in var('returns') %}{% do order_models.append('stg_' ~ system ~ '__orders') %}{% endfor %}
+{{ config(materialized='kept', meta={'part': 'return_id', 'touched_by': dict.fromkeys(order_models, ['order_id'])}) }}
 with
 
 stated as (
@@ -10,8 +12,35 @@ returns as (
     select * from {{ versions('stated', 'return_id') }} as versions
 ),
 
+order_versions as (
+    {% for model in order_models %}
+    select source, order_id, version_at, version_number, known_at from {{ ref(model) }}
+    where order_id in (select order_id from stated where kind = 'cancellation')
+    {% if not loop.last %}union all{% endif %}
+    {% endfor %}
+),
+
+orders as (
+    select * from {{ versions('order_versions', 'order_id') }} as versions
+),
+
+-- A cancellation counts as long as the order version that has it: an order that stands again goes without.
+standing as (
+    select
+        returns.* exclude (superseded_at),
+        least(returns.superseded_at, orders.superseded_at) as superseded_at
+    from returns
+    left join orders
+        on
+            returns.kind = 'cancellation'
+            and returns.source = orders.source
+            and returns.order_id = orders.order_id
+            and returns.version_at = orders.version_at
+            and returns.version_number = orders.version_number
+),
+
 linked as (
-    select * from {{ linked('returns') }} as facts
+    select * from {{ linked('standing') }} as facts
 )
 
 select

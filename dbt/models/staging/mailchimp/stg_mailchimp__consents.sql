@@ -5,21 +5,19 @@ with
 members as (
     select
         *,
-        lower(coalesce(is_deleted, 'false')) in ('true', 'yes', '1') as is_gone,
         {{ utc('coalesce(timestamp_opt, timestamp_signup)') }} as opted_in_at,
         {{ utc('last_changed') }} as changed_at
     from {{ part_of(source('sources', 'mailchimp__members')) }}
 ),
 
--- Whoever is deleted agrees to nothing from when that was seen.
 stated as (
     select
         *,
-        case when is_gone then _known_at when status = 'subscribed' then opted_in_at else changed_at end as occurred_at,
-        case when not is_gone and status = 'subscribed' then 'granted' else 'withdrawn' end as state
+        case when status = 'subscribed' then opted_in_at else changed_at end as occurred_at,
+        case when status = 'subscribed' then 'granted' else 'withdrawn' end as state
     from members
     -- A member who has not confirmed yet, or only gets receipts, has said nothing either way, and nothing is no.
-    where is_gone or status in ('subscribed', 'unsubscribed', 'cleaned', 'archived')
+    where status in ('subscribed', 'unsubscribed', 'cleaned', 'archived')
 ),
 
 unsubscribes as (
@@ -41,7 +39,7 @@ select
     changed_at as version_at,
     _row_number as version_number,
     _batch_id,
-    concat('Mailchimp: ', case when is_gone then 'deleted' else status end) as evidence
+    concat('Mailchimp: ', status) as evidence
 from stated
 where occurred_at is not null
 union all by name

@@ -14,7 +14,11 @@ select
     id as source_customer_id,
     concat_ws('|', 'mailchimp', list_id, id) as suppression_id,
     'email' as channel,
-    case status when 'cleaned' then 'hard bounce' when 'unsubscribed' then 'unsubscribed' end as reason,
+    case
+        when lower(is_deleted) in ('true', 'yes', '1') then 'deleted'
+        when status = 'cleaned' then 'hard bounce'
+        when status = 'unsubscribed' then 'unsubscribed'
+    end as reason,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
     occurred_at as version_at,

@@ -19,6 +19,7 @@ customers as (
 listed as (
     select
         consents.* exclude (consent_at, withdrawn_at),
+        {{ is_gone('consents.deleted_at') }} as is_gone,
         {{ sales_person('consents.customer_id', 'consents.email') }} as source_customer_id,
         {{ stated_moment('consents.consent_at', 'shop.zone') }} as consent_at,
         {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at
@@ -26,10 +27,11 @@ listed as (
     cross join shop
 ),
 
+-- A row that is deleted takes back what it said, and no more.
 listings as (
     select
-        *,
-        coalesce({{ said('consent') }}, 'yes') as accepts_marketing,
+        * replace (case when is_gone then coalesce({{ said('purpose') }}, 'marketing') else purpose end as purpose),
+        case when is_gone then 'deleted' else coalesce({{ said('consent') }}, 'yes') end as accepts_marketing,
         coalesce(consent_at, _known_at) as occurred_at
     from listed
     where {{ said('consent') }} is not null or consent_at is not null or withdrawn_at is null

@@ -1,7 +1,8 @@
 -- One row per order line and extract that changed its order, as the order stood then.
 {{ config(materialized='kept') }}
 {%- set person = ['email', 'phone', 'full_name', 'first_name', 'last_name', 'gender', 'birth_date', 'street', 'city', 'region', 'postal_code', 'country'] %}
-{%- set of_order = ['customer_id', 'status', 'channel', 'discount_code', 'currency', 'accepts_marketing'] + person %}
+{#- An order is deleted as its header says last, also when that is no longer so. -#}
+{%- set of_order = ['is_deleted', 'customer_id', 'status', 'channel', 'discount_code', 'currency', 'accepts_marketing'] + person %}
 with
 
 shop as (
@@ -33,6 +34,7 @@ stated as (
 headers as (
     select
         orders.*,
+        cast({{ is_gone('orders.deleted_at') }} as varchar) as is_deleted,
         {{ stated_moment('orders.ordered_at', 'shop.zone') }} as stated_at
     from {{ source('sources', 'sales__orders') }} as orders
     cross join shop
@@ -40,7 +42,10 @@ headers as (
 
 -- An order that only its header states is one line that comes to its total.
 lines as (
-    select * from stated
+    select
+        *,
+        cast(null as varchar) as is_deleted
+    from stated
     union all by name
     select
         headers.* exclude (total_amount, items_count),
@@ -111,13 +116,14 @@ orders as (
 
 standing as (
     select
-        orders.* exclude (status, currency),
+        orders.* exclude (status, currency, is_deleted),
         lines.line_id,
         nullif(trim(lines.product_id), '') as product_id,
         lines.product_name,
         lines.category,
         lines.brand,
         coalesce(nullif(trim(lines.status), ''), orders.status) as status,
+        coalesce(orders.is_deleted, 'false') = 'true' or {{ is_gone('lines.deleted_at') }} as is_gone,
         coalesce(lines.currency, orders.currency) as currency,
         coalesce(cast(lines.quantity as decimal(18, 4)), 1) as quantity,
         cast(lines.unit_price as decimal(18, 4)) as unit_price,
@@ -164,7 +170,7 @@ select
     is_unpriced,
     case
         when quantity < 0 or stated_amount < 0 then 'return'
-        when {{ gives_back('status') }} then 'cancellation'
+        when is_gone or {{ gives_back('status') }} then 'cancellation'
         else 'sale'
     end as kind,
     channel,

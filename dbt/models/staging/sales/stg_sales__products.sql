@@ -46,7 +46,8 @@ stated as (
         products.image_url,
         -- A table without prices has the one of the first sale.
         coalesce(cast(products.price as decimal(18, 4)), first_sold.price) as price,
-        cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock
+        cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock,
+        {{ is_gone('products.deleted_at') }} as is_gone
     from {{ source('sources', 'sales__products') }} as products
     left join first_sold on products.product_id = first_sold.product_id
     left join categories on products.category = categories.category_id
@@ -107,7 +108,7 @@ select
     tags,
     coalesce({{ said('handle') }}, lower(product_id)) as handle,
     description,
-    case when price is null then 'unpriced' else 'active' end as status,
+    case when is_gone then 'archived' when price is null then 'unpriced' else 'active' end as status,
     image_url,
     price,
     stock
