@@ -8,7 +8,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -76,8 +76,7 @@ def load_shop_extracts(
         own = Warehouse(warehouse.path, warehouse.threads)
         # Judged rows wait in temporary tables of one connection.
         with own.session():
-            known = {row[0] for row in own.rows("select batch_id from sources.load_ledger where source = ?", [system.system])}
-            return TableLoader(own, shop, store, system, table_name, known, closed).load(extracts)
+            return TableLoader(own, shop, store, system, table_name, closed).load(extracts)
 
     # The longest first: what begins last should not be what everybody waits for.
     places = sorted(range(len(due)), key=lambda place: (-sum(extract.path.stat().st_size for extract in due[place][2]), place))
@@ -93,13 +92,13 @@ def load_shop_extracts(
 
 
 class TableLoader:
-    """Loads extracts of one table. `known` are the batches that the ledger has."""
+    """Loads extracts of one table. `known` are the batches that the ledger has of it, with the time of their extraction."""
 
-    def __init__(
-        self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, known: set[str], closed: datetime | None = None
-    ) -> None:
+    def __init__(self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, closed: datetime | None = None) -> None:
         self.warehouse, self.shop, self.store = warehouse, shop, store
-        self.system, self.name, self.known, self.closed = system, name, known, closed
+        self.system, self.name, self.closed = system, name, closed
+        sql = "select batch_id, extracted_at from sources.load_ledger where source = ? and table_name = ?"
+        self.known: dict[str, datetime] = dict(warehouse.rows(sql, [system.system, name]))
         self.table: Table = system.tables[name]
         self.raw = f"sources.{system.system}__{name}"
 
@@ -137,10 +136,13 @@ class TableLoader:
     def groups(self, extracts: Sequence[Extract], refused: list[tuple[Extract, str]]) -> Iterator[list[Judged]]:
         """Extracts with their rows judged, as many at once as make a chunk: a suite costs the same for ten rows as for ten thousand."""
         judging: Judging | None = None
+        # What is judged and not entered yet may say anything: who comes after it is asked once more when it is entered.
+        judged: dict[str, datetime] = {}
         for extract in extracts:
             content = sha256_of(extract.path)
-            if self.batch_id(extract, content) in self.known or self.batch_id(extract, content, stamped=True) in self.known:
+            if self.is_said(extract, content, judged | self.known):
                 continue
+            judged[extract.path.name] = extract.extracted_at
             if judging is None:
                 judging = Judging(self.warehouse, self.shop, self.system, self.name)
             tell("sources", extract.path.name)
@@ -177,6 +179,16 @@ class TableLoader:
         parts = [extract.system, extract.table, content] + ([stamp(extract.extracted_at)] if stamped else [])
         return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
 
+    def is_said(self, extract: Extract, content: str, known: dict[str, datetime]) -> bool:
+        """Whether an extract is loaded, or says what the table's extract before it said. What an older one said, and one between did not, is news."""
+        own = self.batch_id(extract, content)
+        if self.batch_id(extract, content, stamped=True) in known or known.get(own) == extract.extracted_at:
+            return True
+        before = max((moment for moment in known.values() if moment < extract.extracted_at), default=None)
+        if own not in known or before is None:
+            return own in known
+        return known[own] == before or self.batch_id(replace(extract, extracted_at=before), content, stamped=True) in known
+
     def land(self, extract: Extract, content: str) -> Path:
         """Keep the file as it came, below a folder that says when it was pulled."""
         folder = self.store / "landing" / extract.system / extract.table / f"extracted_at={stamp(extract.extracted_at)}"
@@ -207,9 +219,10 @@ class TableLoader:
             and known_at == extract.extracted_at
             and not self.is_pulled_again(extract)
         )
-        batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0)
-        if batch_id in self.known:
+        if self.is_said(extract, judged.content, self.known):
             return None
+        is_of_an_older_one = self.batch_id(extract, judged.content) in self.known
+        batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0 or is_of_an_older_one)
         later = note_outdated(self.warehouse, self.store, extract, self.table, is_late=known_at != extract.extracted_at)
         with self.warehouse.transaction() as connection:
             if before:
@@ -254,7 +267,7 @@ class TableLoader:
                 f"insert into sources.load_ledger ({', '.join(names)}) values ({', '.join('?' * len(names))})",
                 [getattr(batch, name) for name in names],
             )
-        self.known.add(batch_id)
+        self.known[batch_id] = extract.extracted_at
         return batch
 
     def create_raw(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -290,8 +303,10 @@ class TableLoader:
         # Only the keys that have come: a small extract must not sort all that is held.
         held = f"select * from {self.raw} as held where exists (select 1 from good where {same_key})"
         # An extract that says two things of one cursor is not news again when it repeats both.
-        place = "rank() over (partition by {} order by _known_at desc)" if self.table.cursor else (
-            "row_number() over (partition by {} order by _known_at desc, _row_number desc)"
+        place = (
+            "rank() over (partition by {} order by _known_at desc)"
+            if self.table.cursor
+            else ("row_number() over (partition by {} order by _known_at desc, _row_number desc)")
         )
         return f"_row_hash in (select _row_hash from ({held}) qualify {place.format(key)} = 1)"
 

@@ -102,13 +102,12 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
     path = mended or store / "replays" / f"{table}_{stamp(known_at)}.jsonl"
     if mended is None:
         write_whole(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows if "unreadable" not in row).encode())
-    known = {row[0] for row in warehouse.rows("select batch_id from sources.load_ledger where source = ?", [system_name])}
     keys = system.tables[table].key
     waiting_key = " || chr(31) || ".join(f"coalesce(row_json ->> '$.\"{key}\"', '')" for key in keys)
     settle = SETTLE.format(waiting_key=waiting_key, came_key=" || chr(31) || ".join(f"coalesce(\"{key}\", '')" for key in keys))
     extract = Extract(known_at, system_name, table, path)
     with warehouse.session():
-        batch = TableLoader(warehouse, shop, store, system, table, known).load_one(
+        batch = TableLoader(warehouse, shop, store, system, table).load_one(
             extract,
             before=lambda connection, judged: connection.execute(
                 settle, {"source": system_name, "table": table, "known_at": known_at, "place": judged.place}

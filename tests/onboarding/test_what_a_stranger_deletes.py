@@ -74,7 +74,9 @@ def test_a_mark_of_deletion_is_found_by_its_name_and_read_by_its_values(mark: st
 
 def test_a_column_of_another_meaning_is_no_mark_of_deletion(tmp_path: Path) -> None:
     write(tmp_path / "in", "deleted", {}, ("by hand", "by hand"))
-    assert not any("deleted_at" in stated for stated in draft_shop(tmp_path / "shop", tmp_path / "in").shop.sources["sales"].columns.values())
+    assert not any(
+        "deleted_at" in stated for stated in draft_shop(tmp_path / "shop", tmp_path / "in").shop.sources["sales"].columns.values()
+    )
 
 
 @pytest.mark.whole

@@ -64,6 +64,23 @@ def test_overlapping_extracts_load_each_version_once(store) -> None:
     assert (second.rows_in, second.rows_loaded, second.rows_duplicate) == (3, 1, 2)
 
 
+@pytest.mark.parametrize("nights_at_once", [True, False])
+def test_who_is_back_as_he_was_is_back_though_the_extract_is_an_older_ones_byte_for_byte(store, nights_at_once: bool) -> None:
+    """The cursor did not move either: a mark that somebody else keeps was set and taken away."""
+    marked = GOOD.replace("a@", "gone@")
+    for stamp, row in (("20260102T050000Z", GOOD), ("20260103T050000Z", marked), ("20260104T050000Z", GOOD), ("20260105T050000Z", GOOD)):
+        write(store[2], stamp, row)
+        if not nights_at_once:
+            load(store)
+    load(store)
+    assert load(store) == []
+    assert store[0].rows("select email from sources.hubspot__contacts order by _known_at") == [
+        ("a@example.org",),
+        ("gone@example.org",),
+        ("a@example.org",),
+    ]
+
+
 def test_two_empty_extracts_are_two_batches(store) -> None:
     write(store[2], "20260102T050000Z")
     write(store[2], "20260103T050000Z")

@@ -24,19 +24,24 @@ orders as (
     select * from {{ versions('order_versions', 'order_id') }} as versions
 ),
 
--- A cancellation counts as long as the order version that has it: an order that stands again goes without.
+-- Each version of an order says anew that it is cancelled: one that does not takes the cancellation back.
+restated as (
+    select
+        returns.return_id,
+        returns.known_at,
+        min(orders.known_at) as restated_at
+    from returns
+    inner join orders on returns.source = orders.source and returns.order_id = orders.order_id and returns.known_at < orders.known_at
+    where returns.kind = 'cancellation'
+    group by returns.return_id, returns.known_at
+),
+
 standing as (
     select
         returns.* exclude (superseded_at),
-        least(returns.superseded_at, orders.superseded_at) as superseded_at
+        least(returns.superseded_at, restated.restated_at) as superseded_at
     from returns
-    left join orders
-        on
-            returns.kind = 'cancellation'
-            and returns.source = orders.source
-            and returns.order_id = orders.order_id
-            and returns.version_at = orders.version_at
-            and returns.version_number = orders.version_number
+    left join restated on returns.return_id = restated.return_id and returns.known_at = restated.known_at
 ),
 
 linked as (
