@@ -35,12 +35,13 @@ FACTS = {
     "fct_email_events": "email_event_id varchar, campaign varchar, event varchar, is_machine boolean, device varchar",
     "fct_consents": "consent_id varchar, channel varchar, purpose varchar, state varchar, is_soft_opt_in boolean, is_logged boolean, evidence varchar, "
     "source varchar, source_customer_id varchar",
+    "fct_suppressions": "suppression_id varchar, channel varchar, reason varchar",
     "dim_products": "product_id varchar, category varchar, brand varchar, price decimal(18, 4)",
 }
 
 
 def write_history(store: Path, seed: int) -> None:
-    """A shop of forty customers: late rows, corrections, facts that change hands, consents that come and go, products that change their shelf."""
+    """A shop of forty customers: late rows, corrections, facts that change hands, consents and customers that come and go, products that change their shelf."""
     chance = random.Random(seed)
     rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in FACTS}
 
@@ -89,6 +90,11 @@ def write_history(store: Path, seed: int) -> None:
             rows["fct_consents"].append(
                 (f"c{one}", at, at, None, f"{one}{at}{state}", "email", "profiling", state, False, False, "said so", "shop", f"{one}")
             )
+    for one in range(0, 40, 5):
+        # Deleted, and half of them back a while later.
+        at = START + timedelta(days=chance.randrange(LAST))
+        back = at + timedelta(days=chance.randint(1, 30)) if one % 2 else None
+        rows["fct_suppressions"].append((f"c{one}", at, at, back, f"d{one}", "email", "customer deleted"))
     for one in range(12):
         until = START + timedelta(days=chance.randrange(LAST))
         shelf = (chance.choice(["tea", "pots"]), chance.choice(["a", "b"]), chance.randint(1, 50))
