@@ -44,7 +44,9 @@ def built(tmp_path_factory: pytest.TempPathFactory, small_settings, build) -> tu
     put(shop, "cart_abandons", "20260310T190000Z", [twice, cart("nobody", "2026-03-10T18:10:00Z")])
     unreadable = {"user_id": users[3], "items": []}
     put(shop, "cart_abandons", "20260310T200000Z", [twice, cart(users[2], "2026-03-10T19:30:00Z"), unreadable], zipped=True)
-    views = [{"user_id": user, "product_id": product, "received_at": "2026-03-10T19:00:00Z"} for user, product in ((users[3], "902"), ("x", "?"))]
+    views = [
+        {"user_id": user, "product_id": product, "received_at": "2026-03-10T19:00:00Z"} for user, product in ((users[3], "902"), ("x", "?"))
+    ]
     put(shop, "product_views", "20260310T200000Z", views)
     return build(settings, [DAY]), users
 
