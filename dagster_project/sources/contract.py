@@ -39,6 +39,7 @@ class Column(Strict):
     number_within: list[str] | None = Field(
         None, description="counted from 1 in the extract's order among rows equal in these columns, where the extract does not state it"
     )
+    or_extracted: bool = Field(False, description="the moment of the extract, where a row does not state it")
     pii: Literal["direct", "indirect", "sensitive", "none"] = "none"
     description: str = ""
 

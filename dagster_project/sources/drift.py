@@ -64,7 +64,7 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
     )
     new = [name for name in header if name not in declared]
     for name, column in table.columns.items():
-        if name in places or column.number_within:
+        if name in places or column.number_within or column.or_extracted:
             continue
         like = [one for one in new if likeness(one, table.names[name]) >= ALIKE]
         counts = column.required or (name in drifting.filled and not column.sparse)

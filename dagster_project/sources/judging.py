@@ -5,7 +5,7 @@ broken_rows      extract, row_number, place, value, spot (where in a JSON value)
 unreadable_rows  extract, row_number, column_name, reason, text
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -199,6 +199,7 @@ class Judging:
         filled: set[str] = set()
         try:
             for chunk in read_chunks(landed, self.table, drifting):
+                chunk = replace(chunk, rows=self.dated(chunk.rows, extract))
                 rows += len(chunk)
                 filled |= {name for name in self.table.columns if chunk.rows[name].null_count < chunk.rows.num_rows}
                 self.add(place, chunk)
@@ -214,6 +215,14 @@ class Judging:
         self.rows += rows
         self.filled |= filled
         self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self))
+
+    def dated(self, rows: pa.Table, extract: Extract) -> pa.Table:
+        """The rows with the extract's moment where they may leave theirs out (`or_extracted`)."""
+        for name, column in self.table.columns.items():
+            if column.or_extracted:
+                place = rows.column_names.index(name)
+                rows = rows.set_column(place, name, pc.fill_null(rows[name], f"{extract.extracted_at.isoformat()}Z"))
+        return rows
 
     def add(self, place: int, chunk: Chunk) -> None:
         self.pool.append((place, chunk.rows))

@@ -3,6 +3,7 @@
 import json
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +72,21 @@ def test_carts_and_views_are_of_the_login_and_known_when_received(events, rows) 
     views = rows(events, "select source_customer_id, event, sku, occurred_at from staging.stg_webhooks__web_events")
     assert views == [("u1", "view_item", "P1", datetime(2026, 3, 5, 8, 59))]
     assert rows(events, "select login_id, is_person from staging.stg_webhooks__records") == [("u1", False)]
+
+
+def test_an_event_that_says_nothing_but_what_happened_is_of_its_files_moment(tmp_path: Path) -> None:
+    store = Store.of(load({"DEARLY_HOME": str(tmp_path / "home")}, shop=str(SHOPS / "small")))
+    store.open()
+    store.warehouse.create()
+    for table, row in (
+        ("cart_abandons", {"user_id": "u1", "cart_value": 19.0, "items": [ITEM]}),
+        ("product_views", {"user_id": "u1", "product_id": "P1"}),
+    ):
+        path = tmp_path / "extracts" / table / f"{table}_20260305T110000Z.jsonl"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(row) + "\n")
+    source = store.shop.sources["shopify"].model_copy(update={"path": str(tmp_path / "extracts"), "history_until": None})
+    load_shop_extracts(store.warehouse, store.shop.model_copy(update={"sources": {"webhooks": source}}), store.settings.store)
+    assert store.warehouse.rows("select * from sources.quarantine") == []
+    for table in ("cart_abandons", "product_views"):
+        assert store.warehouse.rows(f"select user_id, received_at from sources.webhooks__{table}") == [("u1", "2026-03-05T11:00:00Z")]
