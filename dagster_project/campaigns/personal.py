@@ -43,13 +43,15 @@ def carts(warehouse: Warehouse, as_of: datetime, recipients: Iterable[Mapping[st
     out from the catalogue as it was known (no shop's cart has pictures, a webhook names products by id alone)."""
     left = {row["customer_id"]: (row, json.loads(row["cart_items"])) for row in recipients if row["cart_items"]}
     names = sorted({_name_of(line) for _, lines in left.values() for line in lines})
-    products: dict[str, dict[str, Any]] = {}
-    for product in warehouse.read(CATALOGUE, [as_of, names, names]).to_pylist() if names else []:
-        products[product["product_id"]] = product
-        products.setdefault(product["sku"], product)
+    found = warehouse.read(CATALOGUE, [as_of, names, names]).to_pylist() if names else []
+    # A number that is a sku too is meant as what its line calls it.
+    products = {(kind, product[kind]): product for kind in ("sku", "product_id") for product in found}
     return {
         customer: {
-            "items": [_cart_item(line, products.get(_name_of(line)), currency) for line in lines],
+            "items": [
+                _cart_item(line, products.get(("product_id" if line.get("product_id") else "sku", _name_of(line))), currency)
+                for line in lines
+            ],
             "url": row["cart_url"],
             "total": row["cart_total"],
             "currency": currency,
@@ -64,7 +66,7 @@ def _name_of(line: Mapping[str, Any]) -> str:
 
 def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str) -> dict[str, Any]:
     stated = {"product_id": _name_of(line)} if product is None else product_row(product, currency)
-    said = {name: line[name] for name in ("title", "price") if line.get(name) is not None}
+    said = {name: line[name] for name in ("title", "price") if line.get(name) not in (None, "")}
     return {**stated, **said, "currency": currency, "quantity": line.get("quantity")}
 
 

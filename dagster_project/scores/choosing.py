@@ -134,11 +134,10 @@ def follow_aliases(warehouse: Warehouse, shop: Shop, registry: Registry, artifac
         # A version that the log does not know is the trace of a training that was killed: it will be trained again.
         if standing.sha256 and moved and moved.sha256 != standing.sha256 and warehouse.rows(TRAINED, [moved.sha256])[0][0]:
             if refusal := refusal_of(warehouse, moved):
-                back = next(one for one in registry.versions(standing.model) if one.sha256 == standing.sha256)
-                registry.point(standing.model, back.version)
-                say(
-                    f"{standing.model} is scored by version {back.version} as before: the alias was moved to version {moved.version}, and {refusal}"
-                )
+                back = next((one for one in registry.versions(standing.model) if one.sha256 == standing.sha256), None)
+                if back:
+                    registry.point(standing.model, back.version)
+                say(f"{standing.model} is scored as before: its alias was moved to version {moved.version}, and {refusal}")
                 continue
             followed.append(choose(warehouse, registry, artifacts, moved, min(unbuilt), "its alias was moved in MLflow"))
     return followed

@@ -184,10 +184,16 @@ class TableLoader:
         own = self.batch_id(extract, content)
         if self.batch_id(extract, content, stamped=True) in known or known.get(own) == extract.extracted_at:
             return True
+        # What happened at its extract's moment happened once more in the next one.
+        if self.is_dated_by_extract():
+            return False
         before = max((moment for moment in known.values() if moment < extract.extracted_at), default=None)
         if own not in known or before is None:
             return own in known
         return known[own] == before or self.batch_id(replace(extract, extracted_at=before), content, stamped=True) in known
+
+    def is_dated_by_extract(self) -> bool:
+        return any(column.or_extracted for column in self.table.columns.values())
 
     def land(self, extract: Extract, content: str) -> Path:
         """Keep the file as it came, below a folder that says when it was pulled."""
@@ -222,7 +228,7 @@ class TableLoader:
         if self.is_said(extract, judged.content, self.known):
             return None
         is_of_an_older_one = self.batch_id(extract, judged.content) in self.known
-        batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0 or is_of_an_older_one)
+        batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0 or is_of_an_older_one or self.is_dated_by_extract())
         later = note_outdated(self.warehouse, self.store, extract, self.table, is_late=known_at != extract.extracted_at)
         with self.warehouse.transaction() as connection:
             if before:

@@ -97,3 +97,34 @@ coalesce(
     regexp_matches(lower({{ expression }}), '{{ var("given_back") }}') and not regexp_matches(lower({{ expression }}), '{{ var("not_given_back") }}'), false
 )
 {%- endmacro %}
+
+{#
+Rows with `said_since`: when the row of a key began to give its `answer`, for tables that put no date to it. Changed elsewhere, deleted and back (no
+answer), it says nothing new, and must not go before a word that came in between.
+#}
+{% macro said_since(relation, key) -%}
+{%- set by_key = 'partition by ' ~ key | join(', ') %}
+(
+    select
+        * exclude (run_said, run_changes, run_number),
+        min(_known_at) over ({{ by_key }}, run_number) as said_since
+    from (
+        select
+            *,
+            sum(run_changes) over ({{ by_key }} order by _known_at, _row_number rows between unbounded preceding and current row) as run_number
+        from (
+            select
+                *,
+                case when run_said is distinct from lag(run_said) over ({{ by_key }} order by _known_at, _row_number) then 1 else 0 end as run_changes
+            from (
+                select
+                    *,
+                    last_value(answer ignore nulls) over (
+                        {{ by_key }} order by _known_at, _row_number rows between unbounded preceding and current row
+                    ) as run_said
+                from {{ relation }}
+            ) as said
+        ) as changed
+    ) as runs
+)
+{%- endmacro %}

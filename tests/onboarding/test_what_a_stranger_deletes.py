@@ -79,6 +79,27 @@ def test_a_column_of_another_meaning_is_no_mark_of_deletion(tmp_path: Path) -> N
     )
 
 
+def test_a_yes_without_a_date_is_no_newer_when_its_row_changes_or_was_deleted_and_is_back(tmp_path: Path, staged) -> None:
+    """Or it would go before the no that somebody said elsewhere in between."""
+    write(tmp_path / "in", "deleted_at", {}, ("", ""))
+    newsletter = "email,consent,deleted_at\n" + "".join(f"n{n}@example.org,yes,{{}}\n" for n in range(10))
+    (tmp_path / "in" / "newsletter.csv").write_text(newsletter.replace("{}", ""))
+    shop = draft_shop(tmp_path / "shop", tmp_path / "in").shop
+    assert shop.last_day
+    extracts = shop.folder / "extracts" / "sales"
+    customers = (tmp_path / "in" / "customers.csv").read_text()
+    for n, mark in ((1, "2026-01-20 08:00:00"), (2, "")):
+        stamp = shop.moment(shop.last_day + timedelta(days=n)).known_by.strftime("%Y%m%dT%H%M%SZ")
+        (extracts / "consents" / f"consents_{stamp}.csv").write_text(newsletter.replace("{}", mark))
+        (extracts / "customers" / f"customers_{stamp}.csv").write_text(customers.replace("Ann", f"Ann{n}"))
+    rows = staged(shop, ["path:models/staging/sales"]).rows
+    said = "select list(state order by version_at), count(distinct occurred_at) from staging.stg_sales__consents where purpose = 'marketing' and {} group by source_customer_id"
+    assert {(tuple(states), moments) for states, moments in rows(said.format("evidence like 'Table of consents%'"))} == {
+        (("granted", "withdrawn", "granted"), 1)
+    }
+    assert {(tuple(states), moments) for states, moments in rows(said.format("evidence like 'Customer table%'"))} == {(("granted",) * 3, 1)}
+
+
 @pytest.mark.whole
 @pytest.mark.xdist_group("stranger")
 def test_what_is_deleted_is_gone_from_then_on_and_back_when_it_is(tmp_path: Path, small_settings, build_stages, rows) -> None:

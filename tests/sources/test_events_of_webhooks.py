@@ -82,11 +82,14 @@ def test_an_event_that_says_nothing_but_what_happened_is_of_its_files_moment(tmp
         ("cart_abandons", {"user_id": "u1", "cart_value": 19.0, "items": [ITEM]}),
         ("product_views", {"user_id": "u1", "product_id": "P1"}),
     ):
-        path = tmp_path / "extracts" / table / f"{table}_20260305T110000Z.jsonl"
-        path.parent.mkdir(parents=True)
-        path.write_text(json.dumps(row) + "\n")
+        folder = tmp_path / "extracts" / table
+        folder.mkdir(parents=True)
+        # The same in the next night's file happened once more.
+        for day in ("05", "06"):
+            (folder / f"{table}_202603{day}T110000Z.jsonl").write_text(json.dumps(row) + "\n")
     source = store.shop.sources["shopify"].model_copy(update={"path": str(tmp_path / "extracts"), "history_until": None})
     load_shop_extracts(store.warehouse, store.shop.model_copy(update={"sources": {"webhooks": source}}), store.settings.store)
     assert store.warehouse.rows("select * from sources.quarantine") == []
     for table in ("cart_abandons", "product_views"):
-        assert store.warehouse.rows(f"select user_id, received_at from sources.webhooks__{table}") == [("u1", "2026-03-05T11:00:00Z")]
+        events = store.warehouse.rows(f"select user_id, received_at from sources.webhooks__{table} order by received_at")
+        assert events == [("u1", f"2026-03-{day}T11:00:00Z") for day in ("05", "06")]

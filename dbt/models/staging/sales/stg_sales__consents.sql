@@ -5,13 +5,20 @@ shop as (
     select * from {{ source('sources', 'shop') }}
 ),
 
+answered as (
+    select
+        *,
+        {{ said('accepts_marketing') }} as answer
+    from {{ source('sources', 'sales__customers') }}
+),
+
 customers as (
     select
         customers.*,
         coalesce(
-            {{ stated_moment('customers.consent_at', 'shop.zone') }}, {{ stated_moment('customers.created_at', 'shop.zone') }}, customers._known_at
+            {{ stated_moment('customers.consent_at', 'shop.zone') }}, {{ stated_moment('customers.created_at', 'shop.zone') }}, customers.said_since
         ) as occurred_at
-    from {{ source('sources', 'sales__customers') }} as customers
+    from {{ said_since('answered', ['customer_id']) }} as customers
     cross join shop
 ),
 
@@ -22,7 +29,8 @@ listed as (
         {{ is_gone('consents.deleted_at') }} as is_gone,
         {{ sales_person('consents.customer_id', 'consents.email') }} as source_customer_id,
         {{ stated_moment('consents.consent_at', 'shop.zone') }} as consent_at,
-        {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at
+        {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at,
+        case when not {{ is_gone('consents.deleted_at') }} then coalesce({{ said('consents.consent') }}, 'yes') end as answer
     from {{ source('sources', 'sales__consents') }} as consents
     cross join shop
 ),
@@ -32,8 +40,8 @@ listings as (
     select
         * replace (case when is_gone then coalesce({{ said('purpose') }}, 'marketing') else purpose end as purpose),
         case when is_gone then 'deleted' else coalesce({{ said('consent') }}, 'yes') end as accepts_marketing,
-        coalesce(consent_at, _known_at) as occurred_at
-    from listed
+        coalesce(consent_at, said_since) as occurred_at
+    from {{ said_since('listed', ['customer_id', 'email', 'channel', 'purpose', 'line_number']) }} as listed
     where {{ said('consent') }} is not null or consent_at is not null or withdrawn_at is null
     union all by name
     select
