@@ -115,7 +115,7 @@ answer), it says nothing new, and must not go before a word that came in between
         from (
             select
                 *,
-                case when run_said is distinct from lag(run_said) over ({{ by_key }} order by _known_at, _row_number) then 1 else 0 end as run_changes
+                case when run_said = lag(run_said) over ({{ by_key }} order by _known_at, _row_number) then 0 else 1 end as run_changes
             from (
                 select
                     *,
