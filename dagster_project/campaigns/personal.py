@@ -42,16 +42,13 @@ def carts(warehouse: Warehouse, as_of: datetime, recipients: Iterable[Mapping[st
     """Customer → the cart that their journey began with (`merge_fields.CartRow`), for those whose did: the source's own lines, and what these leave
     out from the catalogue as it was known (no shop's cart has pictures, a webhook names products by id alone)."""
     left = {row["customer_id"]: (row, json.loads(row["cart_items"])) for row in recipients if row["cart_items"]}
-    names = sorted({_name_of(line) for _, lines in left.values() for line in lines})
+    names = sorted({_called(line)[1] for _, lines in left.values() for line in lines})
     found = warehouse.read(CATALOGUE, [as_of, names, names]).to_pylist() if names else []
     # A number that is a sku too is meant as what its line calls it.
     products = {(kind, product[kind]): product for kind in ("sku", "product_id") for product in found}
     return {
         customer: {
-            "items": [
-                _cart_item(line, products.get(("product_id" if line.get("product_id") else "sku", _name_of(line))), currency)
-                for line in lines
-            ],
+            "items": [_cart_item(line, products.get(_called(line)), currency) for line in lines],
             "url": row["cart_url"],
             "total": row["cart_total"],
             "currency": currency,
@@ -60,12 +57,14 @@ def carts(warehouse: Warehouse, as_of: datetime, recipients: Iterable[Mapping[st
     }
 
 
-def _name_of(line: Mapping[str, Any]) -> str:
-    return str(line.get("product_id") or line.get("sku") or "")
+def _called(line: Mapping[str, Any]) -> tuple[str, str]:
+    """By what a line names its product, and how."""
+    kind = "product_id" if line.get("product_id") else "sku"
+    return kind, str(line.get(kind) or "")
 
 
 def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str) -> dict[str, Any]:
-    stated = {"product_id": _name_of(line)} if product is None else product_row(product, currency)
+    stated = {"product_id": _called(line)[1]} if product is None else product_row(product, currency)
     said = {name: line[name] for name in ("title", "price") if line.get(name) not in (None, "")}
     return {**stated, **said, "currency": currency, "quantity": line.get("quantity")}
 

@@ -53,10 +53,6 @@ class History:
     def newest_day(self) -> float:
         return float(self.days.max()) if len(self) else 0.0
 
-    @property
-    def oldest_day(self) -> float:
-        return float(self.days.min()) if len(self) else 0.0
-
     @cached_property
     def target(self) -> Bools:
         """The events a recommendation tries to bring about: purchases, or views where nothing is sold."""

@@ -22,7 +22,9 @@ from (values ('new_for_you', 1, 'cup', 'Kitchen'), ('new_for_you', 2, 'oolong', 
 cross join (values ('c1'), ('c2')) as people (customer_id);
 create table campaigns.catalogue as
 select timestamp '2026-03-10 23:00' as as_of, *
-from (values ('7', 'KIT-1', 'Cup', 'Kitchen', 12.5::decimal(18, 4), 'https://cdn.shop.example/cup.jpg', 'cup')) as products
+from (values
+    ('7', 'KIT-1', 'Cup', 'Kitchen', 12.5::decimal(18, 4), 'https://cdn.shop.example/cup.jpg', 'cup'),
+    ('KIT-1', '7', 'Numbered as the cup is kept, kept as it is numbered', 'Bath', 1.0::decimal(18, 4), null, null)) as products
     (product_id, sku, title, category, price, image_url, handle)
 """
 

@@ -38,7 +38,7 @@ def plant(connection: duckdb.DuckDBPyConnection) -> None:
             row = [f"{system}:{n}", "shop:guest", "model", 0.5, datetime(2026, 1, 1), None, weight]
             connection.execute("insert into identity.edges values (?, ?, ?, ?, ?, ?, ?)", row)
         connection.execute(
-            "insert into identity.edges values (?, ?, 'same e-mail', 1, now()::timestamp, null, null)", [f"crm:{n}", f"shop:{n}"]
+            "insert into identity.edges values (?, ?, 'same e-mail', 1, timestamp '2026-01-01', null, null)", [f"crm:{n}", f"shop:{n}"]
         )
 
 
