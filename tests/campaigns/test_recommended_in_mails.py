@@ -1,14 +1,22 @@
 """Which recommendations a mail shows and in which order, and what it shows of the cart that was left."""
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from dagster_project.campaigns import assets
+from dagster_project.campaigns.brand import load_brand
+from dagster_project.campaigns.campaign import load_campaigns
 from dagster_project.campaigns.personal import carts, recommended
+from dagster_project.settings import SHOPS, TEMPLATES
+from dagster_project.shop import load_shop
 from dagster_project.warehouse import Warehouse
 
 AS_OF = datetime(2026, 3, 10, 23)
@@ -76,3 +84,30 @@ def test_what_a_cart_says_itself_goes_before_the_catalogue(warehouse: Warehouse)
     stated, unknown = cart_of(warehouse, [{"product_id": 7, "title": "Cup, blue", "price": "9.90"}, {"product_id": 8, "title": "Lid"}])
     assert (stated["title"], stated["price"], stated["url"]) == ("Cup, blue", "9.90", "products/cup")
     assert (unknown["product_id"], unknown["title"], unknown.get("image_url")) == ("8", "Lid", None)
+
+
+def test_an_audience_in_several_batches_is_the_same_file_of_mails(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = load_shop(SHOPS / "small")
+    (campaign,) = [one for one in load_campaigns(TEMPLATES / "campaigns") if one.slug == "new_arrivals_vip"]
+    people = [
+        {"customer_id": f"c{n}", "variant": "a", "language": ("de", "en")[n % 2], "first_name": f"Ann{n}", "cart_items": None}
+        for n in (3, 1, 4, 0, 2)
+    ]
+
+    def mails(batch: int) -> pa.Table:
+        monkeypatch.setattr(assets, "BATCH", batch)
+        store = SimpleNamespace(
+            settings=SimpleNamespace(store=tmp_path / str(batch), pseudonym_key="a key"), shop=shop, warehouse=warehouse
+        )
+        index = assets.render_step(
+            store, campaign, "preview", [dict(row) for row in people], load_brand(shop.folder), shop.moment(date(2026, 3, 10))
+        )  # type: ignore[arg-type]
+        written = pq.read_table(tmp_path / str(batch) / index["path"][0].as_py())
+        assert written["content_id"].equals(index["content_id"])
+        return written
+
+    several = mails(2)
+    assert several["customer_id"].to_pylist() == ["c0", "c1", "c2", "c3", "c4"]
+    assert several.equals(mails(100))
