@@ -4,6 +4,7 @@ import getpass
 from typing import Annotated
 
 import typer
+from rich.box import HORIZONTALS
 from rich.table import Table
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
@@ -22,7 +23,9 @@ def list_models(shop: ShopOption = None) -> None:
     settings = settings_of(shop)
     with hold(settings.store, "dearly model"):
         lines = log_lines(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else []
-    table = Table("model", "candidate", "trained as of", "in force from", "promoted", "why")
+    table = Table("model", "candidate", "trained", "scores from", "why", box=HORIZONTALS, pad_edge=False, collapse_padding=True)
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for line in lines:
         table.add_row(*line)
     console.print(table)

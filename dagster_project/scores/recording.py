@@ -58,8 +58,8 @@ order by model
 """
 LOGGED = """
 select
-    model, candidate, strftime(trained_as_of, '%Y-%m-%d'), strftime(effective_from, '%Y-%m-%d'),
-    case when status = 'abstained' then 'abstained' when promoted then 'yes' else 'no' end, reason
+    model, candidate, strftime(trained_as_of, '%Y-%m-%d'),
+    case when status = 'abstained' then 'abstained' when promoted then strftime(effective_from, '%Y-%m-%d') else 'refused' end, reason
 from scores.model_log order by entry desc
 """
 OUTCOMES = {

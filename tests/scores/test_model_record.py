@@ -137,7 +137,7 @@ def test_an_honest_challenger_is_compared_with_the_champion_and_takes_its_place(
     store.train(SECOND)
     assert store.scoring(SECOND) != before
     assert store.scoring(SECOND - timedelta(days=1)) == before
-    assert "to the champion" in log_lines(store.warehouse)[0][5]
+    assert "to the champion" in log_lines(store.warehouse)[0][4]
 
 
 def test_a_worse_challenger_is_refused_and_the_champion_scores_on(copied: Callable[[], Store], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,8 +146,8 @@ def test_a_worse_challenger_is_refused_and_the_champion_scores_on(copied: Callab
     teach_wrongly(monkeypatch)
     store.train(SECOND)
     assert store.scoring(SECOND) == before
-    assert log_lines(store.warehouse)[0][4] == "no"
-    assert "champion stays" in log_lines(store.warehouse)[0][5]
+    assert log_lines(store.warehouse)[0][3] == "refused"
+    assert "champion stays" in log_lines(store.warehouse)[0][4]
     champion, challenger = store.registry.by_alias("churn", CHAMPION), store.registry.by_alias("churn", CHALLENGER)
     assert champion and challenger
     assert champion.sha256 == before
