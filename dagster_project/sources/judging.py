@@ -51,15 +51,9 @@ class Judged:
         return self.place in self.judging.marked
 
     def good_rows(self) -> str:
-        """The rows that broke no rule which costs them, in SQL. A counted column (`number_within`) is counted where the extract does not state it."""
+        """The rows that broke no rule which costs them, in SQL."""
         table = self.judging.table
-        counted = {name: column.number_within for name, column in table.columns.items() if column.number_within}
-        stated = f"select * exclude (_extract, _broken) from stated_rows where _extract = {self.place}"
-        for name, within in counted.items():
-            group = ", ".join(f'"{one}"' for one in within)
-            number = f"row_number() over (partition by {group} order by _row_number)::varchar"
-            any_stated = f'count("{name}") over () > 0'
-            stated = f'select * replace (case when {any_stated} then "{name}" else {number} end as "{name}") from ({stated})'
+        stated = numbered(table, f"select * exclude (_extract, _broken) from stated_rows where _extract = {self.place}", list(table.columns))
         refused = f"select _row_number from stated_rows where _extract = {self.place} and _broken is not null"
         return f"select * from ({stated}) where _row_number not in ({refused})"
 
@@ -324,6 +318,17 @@ class Judging:
                     f"update stated_rows set _broken = {place} where _extract = ? and list_contains(?, _row_number)",
                     [judged.place, numbers],
                 )
+
+
+def numbered(table: Table, stated: str, columns: list[str]) -> str:
+    """The `columns` of an extract's rows, in SQL; one that is counted (`number_within`) is counted where the extract does not state it."""
+    for name in columns:
+        if within := table.columns[name].number_within:
+            group = ", ".join(f'"{one}"' for one in within)
+            number = f"row_number() over (partition by {group} order by _row_number)::varchar"
+            any_stated = f'count("{name}") over () > 0'
+            stated = f'select * replace (case when {any_stated} then "{name}" else {number} end as "{name}") from ({stated})'
+    return stated
 
 
 def rule_table(rules: list[Rule]) -> pa.Table:

@@ -7,6 +7,7 @@ from dagster_project.moments import day_of
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import Table
 from dagster_project.sources.extracts import Extract, read_chunks
+from dagster_project.sources.judging import numbered
 from dagster_project.warehouse import Warehouse
 
 SECOND = timedelta(seconds=1)
@@ -37,28 +38,35 @@ def known_from(warehouse: Warehouse, shop: Shop, extract: Extract, closed: datet
     return max(max(ends), newest or max(ends)) + SECOND
 
 
-def note_outdated(warehouse: Warehouse, store: Path, extract: Extract, table: Table, is_late: bool) -> str | None:
+def note_outdated(warehouse: Warehouse, store: Path, extract: Extract, table: Table) -> str | None:
     """A condition on `good` rows that is true for those a later extract has gone beyond; None where there is none.
 
     Without a cursor the newer extract is right about a key, so what an older one says of it comes too late. With a cursor the cursor decides,
-    and only of two rows with the same one the newer extract is right; while no day is built between the two, both times are known as they were.
+    and of two rows with the same one the newer extract is right. Its files are asked, not the rows that are held: what it repeated of an extract
+    before is no row of its own. What it had refused it has not said.
     """
-    if table.cursor and not is_late:
-        return None
     later = warehouse.rows(
-        "select path from sources.load_ledger where source = ? and table_name = ? and extracted_at > ? order by extracted_at, path",
+        "select batch_id, path from sources.load_ledger where source = ? and table_name = ? and extracted_at > ? order by extracted_at, path",
         [extract.system, extract.table, extract.extracted_at],
     )
     if not later:
         return None
     names = list(dict.fromkeys([*table.key, *([table.cursor] if table.cursor else [])]))
-    columns = ", ".join(f'"{name}" varchar' for name in names)
+    within = [one for column in table.columns.values() for one in column.number_within or []]
+    read = list(dict.fromkeys([*names, *within]))
+    columns = ", ".join(f'"{name}" varchar' for name in read)
     with warehouse.connect() as connection:
-        connection.execute(f"create or replace temp table said_later ({columns})")
-        for (path,) in later:
+        connection.execute(f"create or replace temp table said_later ({columns}, _row_number bigint)")
+        for batch_id, path in later:
+            connection.execute(f"create or replace temp table came_later ({columns}, _row_number bigint)")
             for chunk in read_chunks(store / path, table):
-                connection.register("incoming", chunk.rows.select(names))
-                connection.execute("insert into said_later select * from incoming")
+                connection.register("incoming", chunk.rows.select([*read, "_row_number"]))
+                connection.execute("insert into came_later select * from incoming")
                 connection.unregister("incoming")
+            connection.execute(
+                f"insert into said_later select * from ({numbered(table, 'select * from came_later', read)}) "
+                "where _row_number not in (select row_number from sources.quarantine where batch_id = ?)",
+                [batch_id],
+            )
     same = " and ".join(f'said_later."{name}" is not distinct from good."{name}"' for name in names)
     return f"exists (select 1 from said_later where {same})"

@@ -229,7 +229,7 @@ class TableLoader:
             return None
         is_of_an_older_one = self.batch_id(extract, judged.content) in self.known
         batch_id = self.batch_id(extract, judged.content, stamped=judged.rows == 0 or is_of_an_older_one or self.is_dated_by_extract())
-        later = note_outdated(self.warehouse, self.store, extract, self.table, is_late=known_at != extract.extracted_at)
+        later = note_outdated(self.warehouse, self.store, extract, self.table)
         with self.warehouse.transaction() as connection:
             if before:
                 before(connection, judged)

@@ -56,6 +56,13 @@ def test_an_invoice_pulled_again_brings_only_the_line_that_changed(store) -> Non
     assert [line for line in lines(store) if line[1] == "2"] == [("536365", "2", "6"), ("536365", "2", "5"), ("536365", "2", "6")]
 
 
+def test_an_older_extract_undoes_no_line_that_a_newer_one_repeated(store) -> None:
+    load(store, "20110818T050000Z", LINE, LINE)
+    load(store, "20110820T050000Z", LINE, LINE, OTHER)
+    older = load(store, "20110819T050000Z", LINE, ("536365", "85123A", 5, *LINE[3:]))
+    assert (older.rows_loaded, older.rows_duplicate) == (0, 2)
+
+
 def test_a_number_that_the_extract_states_is_kept(store) -> None:
     load(store, "20110818T050000Z", LINE, LINE, numbers=[7, 3])
     assert [line[1] for line in lines(store)] == ["7", "3"]
