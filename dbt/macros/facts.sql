@@ -54,6 +54,44 @@ one version only, and those need no sorting.
 {%- endmacro %}
 
 {#
+The versions of a relation outside the spans (known_at to superseded_at, none of a key overlapping) in which another relation has their key: cut off,
+cut in two, or gone.
+#}
+{% macro outside(relation, spans, key) -%}
+(
+    select *
+    from {{ relation }}
+    where {{ key }} not in (select {{ key }} from {{ spans }})
+    union all by name
+    select
+        facts.* exclude (known_at, superseded_at),
+        greatest(facts.known_at, free.since) as known_at,
+        nullif(least(coalesce(facts.superseded_at, {{ forever() }}), free.until), {{ forever() }}) as superseded_at
+    from {{ relation }} as facts
+    inner join (
+        select
+            {{ key }},
+            {{ ever() }} as since,
+            min(known_at) as until
+        from {{ spans }}
+        group by {{ key }}
+        union all
+        select
+            {{ key }},
+            superseded_at as since,
+            lead(known_at, 1, {{ forever() }}) over (partition by {{ key }} order by known_at) as until
+        from {{ spans }}
+        qualify superseded_at is not null
+    ) as free
+        on
+            facts.{{ key }} = free.{{ key }}
+            and free.since < free.until
+            and facts.known_at < free.until
+            and coalesce(facts.superseded_at, {{ forever() }}) > free.since
+)
+{%- endmacro %}
+
+{#
 The fact versions of a relation with the customer they belonged to: a version for each stay of its source record with a customer, and one
 without a customer for each time in which the record was nobody's. A change of links is a new version of the fact.
 #}

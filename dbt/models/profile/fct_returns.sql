@@ -5,11 +5,14 @@
 with
 
 stated as (
-    select * from {{ all_sources('returns') }}
+    select
+        *,
+        coalesce(kind = 'cancellation', false) as is_cancellation
+    from {{ all_sources('returns') }}
 ),
 
 returns as (
-    select * from {{ versions('stated', 'return_id') }} as versions
+    select * from {{ versions('stated', 'return_id, is_cancellation') }} as versions
 ),
 
 order_versions as (
@@ -28,24 +31,56 @@ orders as (
 restated as (
     select
         returns.return_id,
+        returns.version_at,
         returns.known_at,
         min(orders.known_at) as restated_at
     from returns
-    inner join orders on returns.source = orders.source and returns.order_id = orders.order_id and returns.known_at < orders.known_at
-    where returns.kind = 'cancellation'
-    group by returns.return_id, returns.known_at
+    inner join orders
+        on
+            returns.source = orders.source
+            and returns.order_id = orders.order_id
+            and (
+                returns.version_at < orders.version_at
+                or (returns.version_at = orders.version_at and returns.known_at < orders.known_at)
+            )
+    where returns.is_cancellation
+    group by returns.return_id, returns.version_at, returns.known_at
 ),
 
+-- A version without a kind says that nothing is given back any more.
 standing as (
     select
         returns.* exclude (superseded_at),
         least(returns.superseded_at, restated.restated_at) as superseded_at
     from returns
-    left join restated on returns.return_id = restated.return_id and returns.known_at = restated.known_at
+    left join restated
+        on
+            returns.return_id = restated.return_id
+            and returns.version_at = restated.version_at
+            and returns.known_at = restated.known_at
+            and returns.is_cancellation
+    where
+        returns.kind is not null
+        and (restated.restated_at is null or restated.restated_at > returns.known_at)
+),
+
+refunds as (
+    select * from standing where not is_cancellation
+),
+
+cancellations as (
+    select * from standing where is_cancellation
+),
+
+-- What is refunded waits while all of it is cancelled, and is refunded again when that is taken back.
+counted as (
+    select * from cancellations
+    union all by name
+    select * from {{ outside('refunds', 'cancellations', 'return_id') }} as refunded
 ),
 
 linked as (
-    select * from {{ linked('standing') }} as facts
+    select * from {{ linked('counted') }} as facts
 )
 
 select

@@ -1,4 +1,4 @@
--- One row per order line that a row of the table of returns gives back, and extract that changed that row.
+-- One row per order line that a row of the table of returns gives back, and extract that changed that row (no kind once it gives nothing back).
 with
 
 shop as (
@@ -17,16 +17,22 @@ sold as (
     qualify row_number() over (partition by order_item_id order by version_at) = 1
 ),
 
-stated as (
+typed as (
     select
         returns.*,
         concat_ws('|', returns.order_id, returns.return_id, returns.product_id, returns.line_number) as return_key,
         coalesce(rates.rate, 1) as rate,
-        {{ stated_moment('returns.returned_at', 'shop.zone') }} as stated_at
+        {{ stated_moment('returns.returned_at', 'shop.zone') }} as stated_at,
+        not {{ is_gone('returns.deleted_at') }}
+        and not regexp_matches(lower(coalesce(trim(returns.return_status), '')), '{{ var("not_returned") }}') as is_returned
     from {{ source('sources', 'sales__returns') }} as returns
     left join rates on returns.currency = rates.currency
     cross join shop
-    where not regexp_matches(lower(coalesce(trim(returns.return_status), '')), '{{ var("not_returned") }}')
+),
+
+-- What never gave anything back needs no word of it.
+stated as (
+    select * from typed where return_key in (select return_key from typed where is_returned)
 ),
 
 -- A row without a product gives back all lines of its order; what it refunds is shared among them by what they came to.
@@ -36,12 +42,14 @@ matched as (
         stated._known_at,
         stated._is_history,
         stated.stated_at,
+        stated.is_returned,
         cast(abs(cast(stated.return_amount as decimal(18, 4))) * stated.rate as decimal(18, 2)) as return_amount,
         abs(cast(stated.quantity as decimal(18, 4))) as pieces,
         sold.order_item_id,
         sold.order_id,
         sold.source_customer_id,
         sold.occurred_at as sold_at,
+        sold.known_at as sold_known_at,
         sold.product_id,
         sold.quantity,
         sold.net_amount,
@@ -66,12 +74,13 @@ shared as (
 )
 
 select
-    -- The first return of a line and its cancellation are one: whichever is known later stands.
+    -- The first return of a line and its cancellation are one: while all of it is cancelled, that counts.
     concat(order_item_id, case when return_number > 1 then concat(':', return_key) else '' end) as return_id,
     order_id,
     source_customer_id,
     coalesce(stated_at, sold_at) as occurred_at,
-    case when _is_history then least(coalesce(stated_at, sold_at), _known_at) else _known_at end as known_at,
+    -- A return of what is not known to be sold is known with the sale.
+    greatest(case when _is_history then least(coalesce(stated_at, sold_at), _known_at) else _known_at end, sold_known_at) as known_at,
     _known_at as version_at,
     product_id,
     cast(
@@ -82,5 +91,5 @@ select
         round(coalesce(back_amount * amount_so_far / nullif(all_amount, 0), 0), 2)
         - round(coalesce(back_amount * (amount_so_far - net_amount) / nullif(all_amount, 0), 0), 2) as decimal(18, 2)
     ) as net_amount,
-    'refund' as kind
+    case when is_returned then 'refund' end as kind
 from shared

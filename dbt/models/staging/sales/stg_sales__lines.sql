@@ -173,6 +173,7 @@ select
         when is_gone or {{ gives_back('status') }} then 'cancellation'
         else 'sale'
     end as kind,
+    is_gone,
     channel,
     discount_code,
     accepts_marketing,

@@ -1,4 +1,4 @@
--- One row per returned or cancelled order line and extract that changed its order or its return.
+-- One row per returned or cancelled order line and extract that changed its order or its return (no kind once it gives nothing back).
 with
 
 lines as (
@@ -22,7 +22,8 @@ select
     product_id,
     abs(quantity) as quantity,
     cast(abs(net_amount) as decimal(18, 2)) as net_amount,
-    kind
+    -- What came back in a row that is deleted gives nothing back.
+    case when kind = 'cancellation' or not is_gone then kind end as kind
 from lines
 union all by name
 select
