@@ -12,6 +12,7 @@ import pytest
 from dagster_project.sources.contract import Drift, all_systems
 from dagster_project.sources.drift import Drifting, place_columns
 from dagster_project.sources.mapping import with_headers
+from dagster_project.sources.suites import Judge
 from tests.sources.samples import WHOLE, Store, content
 
 # One table of each system, its first; all of them in the whole torture.
@@ -77,6 +78,26 @@ def test_a_missing_column_stops_the_extract(tmp_path: Path, system: str, table: 
     assert store.load() == []
     assert repr(header) in store.refused and path.name in store.refused and "missing" in store.refused
     assert store.rows(f"select count(*) from {store.raw}") == [(6,)]
+
+
+@pytest.mark.parametrize(
+    ("system", "table", "mark"), [("sales", "customers", "deleted_at"), ("sales", "consents", "withdrawn_at"), ("mailchimp", "members", "is_deleted")]
+)
+def test_a_column_of_marks_that_vanishes_stops_the_extract_however_long_ago_one_was_set(
+    tmp_path: Path, monkeypatch, system: str, table: str, mark: str
+) -> None:
+    """Or who was deleted, or has left, could be written to again because a column is gone."""
+    monkeypatch.setattr(Judge, "broken", lambda self, rows: [])
+    store = Store(tmp_path, system, table)
+    header, key = store.table.headers[mark], store.table.headers[store.table.key[0]]
+    (marked,) = store.good(1)
+    there = [{**marked, key: f"{number}", header: None} for number in range(12_000)]
+    for stamp, rows in ((FIRST, [{**marked, key: "0", header: "true"}]), (SECOND, there[1:])):
+        store.write(stamp, content(store.table, rows))
+    assert sum(batch.rows_loaded for batch in store.load()) == 12_000
+    path = store.write("20260104T050000Z", content(store.table, without(there, header)))
+    assert store.load() == []
+    assert repr(header) in store.refused and path.name in store.refused and "missing" in store.refused
 
 
 @pytest.mark.parametrize(("system", "table"), TABLES)
