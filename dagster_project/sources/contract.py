@@ -8,6 +8,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 SYSTEMS = Path(__file__).parent
+# The header of a column that a shop's extracts do not have: no file's.
+NOT_NAMED = "(no {})"
 
 
 class Strict(BaseModel):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
 
-from dagster_project.sources.contract import Table
+from dagster_project.sources.contract import NOT_NAMED, Table
 
 # From this likeness of two names on, a missing column and a new one are taken for a renaming.
 ALIKE = 0.6
@@ -68,19 +68,26 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
             continue
         like = [one for one in new if likeness(one, table.names[name]) >= ALIKE]
         counts = column.required or (name in drifting.filled and not column.sparse)
-        if counts and like:
-            wanted, found = table.names[name][0], max(like, key=lambda one: likeness(one, table.names[name]))
+        wanted = table.names[name][0]
+        if counts and wanted == NOT_NAMED.format(name):
+            drifting.meet(
+                "missing_optional",
+                name,
+                f"shop.yaml (columns) no longer says which header is {name!r}, which earlier extracts had: name it there",
+            )
+        elif counts and like:
+            found = max(like, key=lambda one: likeness(one, table.names[name]))
             drifting.meet(
                 "renamed", name, f"the column {wanted!r} is missing and {found!r} is new: if it is the same, `from: [{wanted}, {found}]`"
             )
         elif column.required:
-            drifting.meet("missing_required", name, f"the required column {table.names[name][0]!r} is missing (it has {said(header)})")
+            drifting.meet("missing_required", name, f"the required column {wanted!r} is missing (it has {said(header)})")
         elif counts:
             drifting.meet(
                 "missing_optional",
                 name,
-                f"the column {table.names[name][0]!r}, which earlier extracts had, is missing (new are {said(new) or 'none'}): "
-                f"where it is called otherwise now, `from: [{table.names[name][0]}, …]`",
+                f"the column {wanted!r}, which earlier extracts had, is missing (new are {said(new) or 'none'}): "
+                f"where it is called otherwise now, `from: [{wanted}, …]`",
             )
     for one in new:
         drifting.meet("new_column", one, f"the column {one!r} is new and not declared: it stays in the landed file")

@@ -53,7 +53,9 @@ class Judged:
     def good_rows(self) -> str:
         """The rows that broke no rule which costs them, in SQL."""
         table = self.judging.table
-        stated = numbered(table, f"select * exclude (_extract, _broken) from stated_rows where _extract = {self.place}", list(table.columns))
+        stated = numbered(
+            table, f"select * exclude (_extract, _broken) from stated_rows where _extract = {self.place}", list(table.columns)
+        )
         refused = f"select _row_number from stated_rows where _extract = {self.place} and _broken is not null"
         return f"select * from ({stated}) where _row_number not in ({refused})"
 

@@ -1,7 +1,7 @@
 """The contracts of a shop's systems under the names that its own extracts use (shop.yaml, `columns`)."""
 
 from dagster_project.shop import Header, Shop, SourceSystem
-from dagster_project.sources.contract import Column, System, Table, load_loader, load_system
+from dagster_project.sources.contract import NOT_NAMED, Column, System, Table, load_loader, load_system
 
 
 def contracts_of(shop: Shop) -> dict[str, System]:
@@ -42,7 +42,7 @@ def with_headers(table: Table, headers: dict[str, str | Header], where: str) -> 
 
 def renamed(name: str, column: Column, header: str | Header | None) -> Column:
     if header is None:
-        return column.model_copy(update={"header": f"(no {name})", "required": False})
+        return column.model_copy(update={"header": NOT_NAMED.format(name), "required": False})
     if isinstance(header, str):
         return column.model_copy(update={"header": header})
     return column.model_copy(

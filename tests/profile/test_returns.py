@@ -43,7 +43,9 @@ def history_of(chance: random.Random, order_id: str) -> tuple[list[Order], list[
             returns.append(("sales", order_id, order_id, day(5), cancelled, version, SOLD, "cancellation"))
     for night in chance.sample(range(6, NIGHTS), chance.randint(0, 2)):
         known = day(3) if night <= HISTORY else day(night)
-        returns.append(("sales", order_id, order_id, day(3), known, day(night), chance.randint(1, 9), chance.choice(["refund", "refund", None])))
+        returns.append(
+            ("sales", order_id, order_id, day(3), known, day(night), chance.randint(1, 9), chance.choice(["refund", "refund", None]))
+        )
     return orders, returns
 
 

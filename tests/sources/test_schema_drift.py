@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.sources.contract import Drift, all_systems
-from dagster_project.sources.drift import Drifting, place_columns
+from dagster_project.sources.drift import Drifting, UnreadableExtract, place_columns
 from dagster_project.sources.mapping import with_headers
 from dagster_project.sources.suites import Judge
 from tests.sources.samples import WHOLE, Store, content
@@ -81,7 +81,8 @@ def test_a_missing_column_stops_the_extract(tmp_path: Path, system: str, table: 
 
 
 @pytest.mark.parametrize(
-    ("system", "table", "mark"), [("sales", "customers", "deleted_at"), ("sales", "consents", "withdrawn_at"), ("mailchimp", "members", "is_deleted")]
+    ("system", "table", "mark"),
+    [("sales", "customers", "deleted_at"), ("sales", "consents", "withdrawn_at"), ("mailchimp", "members", "is_deleted")],
 )
 def test_a_column_of_marks_that_vanishes_stops_the_extract_however_long_ago_one_was_set(
     tmp_path: Path, monkeypatch, system: str, table: str, mark: str
@@ -270,3 +271,15 @@ def test_headers_that_shop_yaml_maps_have_no_order(tmp_path: Path) -> None:
         drifting = Drifting(tmp_path / "contacts.csv", table)
         place_columns(drifting, turned)
         assert [one.case for one in drifting.met] == cases
+
+
+def test_a_column_that_shop_yaml_no_longer_names_is_missed(tmp_path: Path) -> None:
+    """Its header is nobody's, so that a sentence on it says nothing."""
+    named = all_systems()["sales"].tables["customers"]
+    for header, said in (
+        (None, "no longer says which header is 'deleted_at'"),
+        ("gone", "the column 'gone', which earlier extracts had, is missing"),
+    ):
+        table = with_headers(named, {"customer_id": "id"} | ({"deleted_at": header} if header else {}), "shop.yaml")
+        with pytest.raises(UnreadableExtract, match=f"customers.csv: .*{said}"):
+            place_columns(Drifting(tmp_path / "customers.csv", table, frozenset({"deleted_at"})), ["id", "deleted_at"])
