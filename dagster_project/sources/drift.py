@@ -1,6 +1,6 @@
 """Schema drift: how an extract differs from its contract, and what the contract says becomes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -9,6 +9,8 @@ from dagster_project.sources.contract import NOT_NAMED, Table
 
 # From this likeness of two names on, a missing column and a new one are taken for a renaming.
 ALIKE = 0.6
+# JSON leaves out what is null: a name that no row has is missed where chance would not have left it out of all of them.
+CHANCE = 0.001
 
 
 class UnreadableExtract(ValueError):
@@ -25,12 +27,17 @@ class Difference:
 
 
 class Drifting:
-    """The differences of one extract. `filled` are the optional columns in which earlier extracts had values."""
+    """The differences of one extract. `filled` are the optional columns in which earlier extracts had values, `share` says in what share of
+    their rows.
+    """
 
-    def __init__(self, path: Path, table: Table, filled: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, path: Path, table: Table, filled: frozenset[str] = frozenset(), share: Callable[[str], float] = lambda _: 1.0
+    ) -> None:
         self.path = path
         self.table = table
         self.filled = filled
+        self.share = share
         self.met: list[Difference] = []
         self.unended = False
 
@@ -47,8 +54,9 @@ class Drifting:
             self.met.append(Difference(case, column, message))
 
 
-def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = True) -> dict[str, int]:
-    """Where each declared column is in the header; those that are missing are left out, if the contract lets them.
+def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = True, rows: int | None = None) -> dict[str, int]:
+    """Where each declared column is in the header; those that are missing are left out, if the contract lets them. `rows` is given where the
+    names are those that so many rows happened to have.
 
     Raises:
         UnreadableExtract: the contract stops on what is different.
@@ -82,7 +90,7 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
             )
         elif column.required:
             drifting.meet("missing_required", name, f"the required column {wanted!r} is missing (it has {said(header)})")
-        elif counts:
+        elif counts and (rows is None or (1.0 - drifting.share(name)) ** rows < CHANCE):
             drifting.meet(
                 "missing_optional",
                 name,

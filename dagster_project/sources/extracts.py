@@ -294,9 +294,11 @@ def jsonl_chunks(reading: Reading) -> Iterator[Chunk]:
     numbers: list[int] = []
     lines: list[str] = []
     unreadable: list[Unreadable] = []
+    rows = 0
     for number, line in enumerate(text_lines(reading, newline="\n"), start=1):
         if not line.strip():
             continue
+        rows += 1
         if encodable(line):
             lines.append(line)
             numbers.append(number)
@@ -311,7 +313,7 @@ def jsonl_chunks(reading: Reading) -> Iterator[Chunk]:
     # What ends with a whole object has not been cut.
     reading.drifting.unended = False
     if reading.headers:
-        place_columns(reading.drifting, reading.headers, ordered=False)
+        place_columns(reading.drifting, reading.headers, ordered=False, rows=rows)
 
 
 ENGINES = threading.local()

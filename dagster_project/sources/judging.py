@@ -5,6 +5,7 @@ broken_rows      extract, row_number, place, value, spot (where in a JSON value)
 unreadable_rows  extract, row_number, column_name, reason, text
 """
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -162,7 +163,7 @@ class Judging:
         self.rules = rules_of(self.table, [shop.currency, *shop.fx_rates], shop.country)
         self.rows = 0
         self.taken: list[Judged] = []
-        self.filled: set[str] = set()
+        self.filled: Counter[str] = Counter()
         self.pool: list[tuple[int, pa.Table]] = []
         self.marked: frozenset[int] = frozenset()
         columns = ", ".join(f'"{column}" varchar' for column in self.table.columns)
@@ -192,12 +193,12 @@ class Judging:
         """
         place, rows = len(self.taken), 0
         counts = stated_counts(extract.path)
-        filled: set[str] = set()
+        filled: Counter[str] = Counter()
         try:
             for chunk in read_chunks(landed, self.table, drifting):
                 chunk = replace(chunk, rows=self.dated(chunk.rows, extract))
                 rows += len(chunk)
-                filled |= {name for name in self.table.columns if chunk.rows[name].null_count < chunk.rows.num_rows}
+                filled.update({name: chunk.rows.num_rows - chunk.rows[name].null_count for name in self.table.columns})
                 self.add(place, chunk)
         except ValueError as error:
             self.pool = [(one, stated) for one, stated in self.pool if one != place]
@@ -209,7 +210,7 @@ class Judging:
                 raise UnreadableExtract(str(error).replace(str(landed), str(extract.path))) from None
             raise
         self.rows += rows
-        self.filled |= filled
+        self.filled.update(filled)
         self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self))
 
     def dated(self, rows: pa.Table, extract: Extract) -> pa.Table:

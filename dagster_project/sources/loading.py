@@ -147,7 +147,7 @@ class TableLoader:
                 judging = Judging(self.warehouse, self.shop, self.system, self.name)
             tell("sources", extract.path.name)
             try:
-                judging.take(extract, content, self.land(extract, content), self.drifting(extract, judging.filled))
+                judging.take(extract, content, self.land(extract, content), self.drifting(extract, judging))
             except UnreadableExtract as error:
                 refused.append((extract, str(error)))
                 continue
@@ -157,16 +157,26 @@ class TableLoader:
         if judging is not None:
             yield judging.done()
 
-    def drifting(self, extract: Extract, waiting: set[str]) -> Drifting:
-        """What an extract is compared with: the contract, and the optional columns that earlier extracts filled, loaded or `waiting` to be."""
+    def drifting(self, extract: Extract, waiting: Judging) -> Drifting:
+        """What an extract is compared with: the contract, and the optional columns that earlier extracts filled, loaded or `waiting` to be.
+        What Dearly pulled itself has every name in every row.
+        """
         optional = [name for name, column in self.table.columns.items() if not column.required and not column.sparse]
-        filled = set(waiting)
-        if optional and self.warehouse.exists(self.raw):
+        filled = {name for name, rows in waiting.filled.items() if rows}
+        loaded = self.warehouse.exists(self.raw)
+        if optional and loaded:
             # However long ago: a mark that one customer has is on one row of many.
             flags = ", ".join(f'exists (select 1 from {self.raw} where "{name}" is not null)' for name in optional)
             (found,) = self.warehouse.rows(f"select {flags}")
             filled |= {name for name, is_filled in zip(optional, found, strict=True) if is_filled}
-        return Drifting(extract.path, self.table, frozenset(filled))
+
+        def share(name: str) -> float:
+            if self.shop.sources[extract.system].kind != "files":
+                return 1.0
+            with_value, rows = self.warehouse.rows(f'select count("{name}"), count(*) from {self.raw}')[0] if loaded else (0, 0)
+            return float((with_value + waiting.filled[name]) / max(rows + waiting.rows, 1))
+
+        return Drifting(extract.path, self.table, frozenset(filled), share)
 
     def is_pulled_again(self, extract: Extract) -> bool:
         """Whether a pull follows another of its table: what it brings is the night's news, not history."""

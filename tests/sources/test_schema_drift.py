@@ -11,6 +11,7 @@ import pytest
 
 from dagster_project.sources.contract import Drift, all_systems
 from dagster_project.sources.drift import Drifting, UnreadableExtract, place_columns
+from dagster_project.sources.extracts import read_chunks
 from dagster_project.sources.mapping import with_headers
 from dagster_project.sources.suites import Judge
 from tests.sources.samples import WHOLE, Store, content
@@ -81,24 +82,41 @@ def test_a_missing_column_stops_the_extract(tmp_path: Path, system: str, table: 
 
 
 @pytest.mark.parametrize(
-    ("system", "table", "mark"),
-    [("sales", "customers", "deleted_at"), ("sales", "consents", "withdrawn_at"), ("mailchimp", "members", "is_deleted")],
+    ("system", "table", "mark", "none"),
+    [
+        ("sales", "customers", "deleted_at", None),
+        ("sales", "consents", "withdrawn_at", None),
+        ("mailchimp", "members", "is_deleted", False),
+    ],
 )
 def test_a_column_of_marks_that_vanishes_stops_the_extract_however_long_ago_one_was_set(
-    tmp_path: Path, monkeypatch, system: str, table: str, mark: str
+    tmp_path: Path, monkeypatch, system: str, table: str, mark: str, none: bool | None
 ) -> None:
     """Or who was deleted, or has left, could be written to again because a column is gone."""
     monkeypatch.setattr(Judge, "broken", lambda self, rows: [])
     store = Store(tmp_path, system, table)
     header, key = store.table.headers[mark], store.table.headers[store.table.key[0]]
     (marked,) = store.good(1)
-    there = [{**marked, key: f"{number}", header: None} for number in range(12_000)]
+    there = [{**marked, key: f"{number}", header: none} for number in range(12_000)]
     for stamp, rows in ((FIRST, [{**marked, key: "0", header: "true"}]), (SECOND, there[1:])):
         store.write(stamp, content(store.table, rows))
     assert sum(batch.rows_loaded for batch in store.load()) == 12_000
     path = store.write("20260104T050000Z", content(store.table, without(there, header)))
     assert store.load() == []
     assert repr(header) in store.refused and path.name in store.refused and "missing" in store.refused
+
+
+def test_json_lines_may_leave_out_a_rare_mark_and_not_what_half_the_rows_have(tmp_path: Path) -> None:
+    table = Store(tmp_path / "shop", "sales", "customers").table
+    path = tmp_path / "customers.jsonl"
+    path.write_text("".join(json.dumps({"customer_id": f"{number}"}) + "\n" for number in range(50)))
+
+    def read(share: float) -> int:
+        return sum(len(chunk) for chunk in read_chunks(path, table, Drifting(path, table, frozenset({"deleted_at"}), lambda _: share)))
+
+    assert read(0.02) == 50
+    with pytest.raises(UnreadableExtract, match=r"'deleted_at'.* is missing"):
+        read(0.5)
 
 
 @pytest.mark.parametrize(("system", "table"), TABLES)
@@ -254,9 +272,6 @@ def test_a_column_that_would_be_filled_with_nothing_is_seen(tmp_path: Path) -> N
     """The control: with the policy to go on, the same extract loads and the column is empty, which is what the stop prevents."""
     store = store_of(tmp_path, "hubspot", "contacts")
     table = store.table.model_copy(update={"drift": Drift(missing_optional="evolve")})
-    from dagster_project.sources.drift import Drifting
-    from dagster_project.sources.extracts import read_chunks
-
     path = store.write(SECOND, content(store.table, without(renumbered(store), "Email")))
     (chunk,) = read_chunks(path, table, Drifting(path, table, frozenset({"email"})))
     assert chunk.rows["email"].null_count == 6
