@@ -32,9 +32,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from benchmarks.transactions import key_sql, moment_sql, register_lines
-from ml.recommendations.candidates import prepare
+from ml.recommendations.candidates import prepare, relate
 from ml.recommendations.history import Floats, History, Ints, days_of, read_history
-from ml.recommendations.moment import buyers_since, measure
+from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
 from ml.recommendations.ranker import Settings, fit_ranker, in_blocks, top_products
 
@@ -129,12 +129,19 @@ def ours(task: Task, settings: Settings | None = None) -> tuple[Ranked, dict[str
     """What the pipeline would have shown."""
     settings = replace(settings or Settings(), horizon_days=task.window)
     ranker = fit_ranker(task.history, task.day, settings, task.new_only)
-    sources = prepare(measure(task.history, task.day, task.window), settings.penalty, settings.max_products)
+    moment = measure(task.history, task.day, task.window)
+    sources = prepare(moment, relate(moment, settings.penalty, settings.max_products))
     ranked = np.full((len(task.users), TOP), -1, dtype=np.int64)
     for found in in_blocks(sources, task.users, settings, task.new_only):
         customer, rank, product, _ = top_products(found, ranker.score(found), TOP)
         ranked[np.searchsorted(task.users, customer), rank - 1] = product
     return ranked, {"model": "formula" if ranker.reason else "re-rank", "reason": ranker.reason, "check": ranker.check}
+
+
+def buyers_since(history: History, start: float) -> Floats:
+    """Distinct users per product from ``start`` on."""
+    pairs = history.where(history.days >= start).pair_keys()
+    return np.bincount(pairs % max(history.product_count, 1), minlength=history.product_count).astype(float)
 
 
 def popularity(task: Task, share: float) -> Ranked:

@@ -6,13 +6,14 @@ windows are multiples of it, so that a shop visited weekly and a site visited ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recommendations.history import Floats, History, Ints, distinct
+from ml.recommendations.history import Bools, Floats, History, Ints, places, ranges
 
 HALF_LIVES = (1 / 3, 1.0, 4.0)
 PAIR_NAMES = (
@@ -32,7 +33,9 @@ CUSTOMER_NAMES = (
 class Moment:
     """Pairs are sorted by customer, then product; ``starts`` is their row pointer per customer.
 
-    Ages are days before the moment; rates are event counts decayed by the half-lives; buyers are distinct.
+    Ages are days before the moment; rates are event counts decayed by the half-lives; buyers are distinct. ``pairs`` and ``bought`` end with
+    a row of nothing, so that position -1 is the pair of a customer and a product that had nothing to do with each other. Statistics are kept
+    column by column, as they are made and read.
     """
 
     history: History
@@ -44,82 +47,111 @@ class Moment:
     pairs: NDArray[np.float32]
     products: NDArray[np.float32]
     customers: NDArray[np.float32]
-    bought: NDArray[np.bool_]
+    bought: Bools
 
     @cached_property
     def pair_keys(self) -> Ints:
         """Sorted ``customer * product_count + product``."""
         return self.pair_customer * self.history.product_count + self.pair_product
 
-    def find(self, customer: Ints, product: Ints) -> tuple[NDArray[np.bool_], Ints]:
-        """Whether each pair exists, and where (0 where it does not)."""
-        if not len(self.pair_customer):
-            return np.zeros(len(customer), dtype=bool), np.zeros(len(customer), dtype=np.int64)
-        wanted = customer * self.history.product_count + product
-        at = np.minimum(np.searchsorted(self.pair_keys, wanted), len(self.pair_customer) - 1)
-        found = self.pair_keys[at] == wanted
-        return found, np.where(found, at, 0)
+    def find(self, customer: Ints, product: Ints) -> Ints:
+        """The position of each pair, -1 where there is none."""
+        return places(self.pair_keys, customer * self.history.product_count + product)
 
 
-def measure(history: History, day: float, horizon: float) -> Moment:
-    """Statistics of everything strictly before ``day``."""
-    known = history.before(day)
-    target = known.target_events()
-    product_count = max(known.product_count, 1)
-    keys = known.customer * product_count + known.product
-    # Events come sorted by customer and product: a new pair starts where the key changes.
-    starts_pair = np.r_[True, keys[1:] != keys[:-1]] if len(keys) else np.empty(0, dtype=bool)
-    pair_keys, of_event = keys[starts_pair], np.cumsum(starts_pair) - 1
-    pair_customer, pair_product = np.divmod(pair_keys, product_count)
+@dataclass(frozen=True)
+class Runs:
+    """The distinct pairs of some events: positions of the first and last event of each, how many, their ages in days and the mean gap."""
+
+    starts: Ints
+    ends: Ints
+    customer: Ints
+    product: Ints
+    count: Ints
+    first: Floats
+    last: Floats
+
+    @property
+    def gap(self) -> Floats:
+        return np.where(self.count > 1, (self.first - self.last) / np.maximum(self.count - 1, 1), np.nan)
+
+
+def runs(events: History, day: float) -> Runs:
+    """Events come sorted by customer, product and day: a new pair starts where one of the first two changes."""
+    new = np.ones(len(events), dtype=bool)
+    new[1:] = (events.customer[1:] != events.customer[:-1]) | (events.product[1:] != events.product[:-1])
+    starts = np.flatnonzero(new)
+    ends = np.append(starts, len(events))[1:] - 1
+    first, last = day - events.days[starts], day - events.days[ends]
+    return Runs(starts, ends, events.customer[starts], events.product[starts], ends - starts + 1, first, last)
+
+
+def measure(history: History, day: float, horizon: float, customers: Ints | None = None) -> Moment:
+    """Statistics of everything strictly before ``day``. Where ``customers`` (ascending codes) are given, theirs are the only pairs and the
+    only customers measured; products are measured by everybody.
+    """
+    known = events = history.before(day)
     is_target = known.target
-    count = len(pair_keys)
-    del keys, starts_pair, pair_keys
-
-    pairs = np.empty((count, len(PAIR_NAMES)), dtype=np.float32)
-
-    def put(**columns: Floats) -> None:
-        """Keep columns in 32 bits as they are made: in 64, those of a million customers' pairs would be gigabytes."""
-        for name, column in columns.items():
-            pairs[:, PAIR_NAMES.index(name)] = column
-
-    of_target = of_event if is_target.all() else of_event[is_target]
-    bought, last, first, rates = _recency(of_target, target.days, count, day, horizon)
-    put(count=bought, rate_short=rates[0], rate_middle=rates[1], rate_long=rates[2], age_last=last, age_first=first)
-    del rates
-    gap = np.where(bought > 1, (first - last) / np.maximum(bought - 1, 1), np.nan)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        put(mean_gap=gap, due_ratio=np.where(gap > 0, last / gap, np.nan))
-    del last, first
-    quantity = np.bincount(of_target, weights=target.quantity, minlength=count)
-    put(quantity=np.where(bought > 0, quantity / np.maximum(bought, 1), np.nan))
-    del quantity
-    view_rate, view_age = _views(known, of_event, ~is_target, count, day, horizon)
-    put(view_rate=view_rate, view_age=view_age)
-    del view_rate, view_age
+    bought = runs(known.target_events(), day)
+    older, again = bought.first > horizon, bought.last <= horizon
+    product_columns = [
+        *_product_statistics(bought, horizon, known.product_count),
+        _shrunken_share(bought.product[older], again[older], known.product_count),
+    ]
+    rebought = _shrunken_share(bought.customer[older], again[older], known.customer_count)
+    if customers is not None:
+        theirs = ranges(known.starts[customers], known.starts[customers + 1])
+        events, is_target = known.at(theirs), is_target[theirs]
+        bought = runs(events.where(is_target), day)
+    target = events.where(is_target)
     basket_of_event, basket_customer, basket_day = _baskets(target)
-    baskets = np.bincount(basket_customer, minlength=known.customer_count).astype(float)
-    put(basket_share=bought / np.maximum(baskets[pair_customer], 1))
-    put(baskets_since=_baskets_since(basket_of_event, of_target, basket_customer, pair_customer, count))
-    del basket_of_event, of_target, of_event
-    starts = np.searchsorted(pair_customer, np.arange(known.customer_count + 1))
-    older, again = _rebought(target, day, horizon)
-    old_customer, old_product = np.divmod(older, product_count)
-    products = np.column_stack(
-        [
-            _product_statistics(target, day, horizon, pair_product, bought, gap),
-            _shrunken_share(old_product, again, known.product_count),
-        ]
-    )
-    customers = np.column_stack(
-        [
-            _customer_statistics(known, target, day, horizon, basket_customer, basket_day, pair_customer, bought),
-            _shrunken_share(old_customer, again, known.customer_count),
-        ]
-    )
+    baskets = np.bincount(basket_customer, minlength=known.customer_count)
+    customer_columns = [*_customer_statistics(target, bought, day, horizon, basket_customer, basket_day), rebought]
+    every = runs(events, day)
+    count = len(every.count)
+
+    def places_of(part: Runs, mask: Bools) -> Ints:
+        """Where among all pairs those of a part of the events are."""
+        return np.searchsorted(every.starts, np.flatnonzero(mask)[part.starts], side="right") - 1
+
+    pairs = np.full((count + 1, len(PAIR_NAMES)), np.nan, dtype=np.float32, order="F")
+
+    def put(at: Ints | slice, **columns: Floats | Ints | float) -> None:
+        for name, column in columns.items():
+            pairs[at, PAIR_NAMES.index(name)] = column
+
+    at = slice(0, count) if is_target.all() else places_of(bought, is_target)
+    put(slice(0, count), count=0.0, rate_short=0.0, rate_middle=0.0, rate_long=0.0, basket_share=0.0)
+    put(at, count=bought.count, age_last=bought.last, age_first=bought.first, mean_gap=bought.gap)
+    put(at, **dict(zip(("rate_short", "rate_middle", "rate_long"), _rates(target, bought, day, horizon), strict=True)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        put(at, due_ratio=np.where(bought.gap > 0, bought.last / bought.gap, np.nan))
+    put(at, basket_share=bought.count / np.maximum(baskets[bought.customer], 1))
+    # Baskets the customer had after the last one with this product.
+    put(at, baskets_since=np.cumsum(baskets)[bought.customer] - 1 - basket_of_event[bought.ends])
+    put(at, quantity=(np.add.reduceat(target.quantity, bought.starts) if len(target) else np.empty(0)) / bought.count)
+    if not is_target.all():
+        views = events.where(~is_target)
+        viewed = runs(views, day)
+        put(slice(0, count), view_rate=0.0)
+        put(places_of(viewed, ~is_target), view_rate=_rates(views, viewed, day, horizon)[1], view_age=viewed.last)
     return Moment(
-        known, day, horizon, pair_customer, pair_product, starts,
-        pairs, products.astype(np.float32), customers.astype(np.float32), bought > 0,
+        known, day, horizon, every.customer, every.product,
+        np.searchsorted(every.customer, np.arange(known.customer_count + 1)),
+        pairs, _columns(product_columns), _columns(customer_columns), pairs[:, PAIR_NAMES.index("count")] > 0,
     )  # fmt: skip
+
+
+def _columns(columns: Sequence[Floats]) -> NDArray[np.float32]:
+    return np.array(columns, dtype=np.float32).T
+
+
+def _rates(events: History, pairs: Runs, day: float, horizon: float) -> list[Floats]:
+    """Decayed counts of each pair's events, one per half-life."""
+    if not len(events):
+        return [np.empty(0)] * len(HALF_LIVES)
+    age = day - events.days
+    return [np.add.reduceat(np.exp2(-age / (half * horizon)), pairs.starts) for half in HALF_LIVES]
 
 
 def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
@@ -136,79 +168,31 @@ def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
     return basket, customer, (second + begin) / 86_400
 
 
-def _recency(pair: Ints, days: Floats, count: int, day: float, horizon: float) -> tuple[Floats, ...]:
-    age = day - days
-    events = np.bincount(pair, minlength=count).astype(float)
-    last = np.full(count, np.inf)
-    np.minimum.at(last, pair, age)
-    first = np.full(count, -np.inf)
-    np.maximum.at(first, pair, age)
-    rates = [np.bincount(pair, weights=np.exp2(-age / (half * horizon)), minlength=count) for half in HALF_LIVES]
-    none = events == 0
-    last[none] = np.nan
-    first[none] = np.nan
-    return events, last, first, rates  # type: ignore[return-value]
+def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats]:
+    """The columns of PRODUCT_NAMES but the last."""
 
+    def tally(mask: Bools, weights: Floats | None = None) -> Floats:
+        return np.bincount(bought.product[mask], weights=weights, minlength=count).astype(float)
 
-def _baskets_since(basket: Ints, pair: Ints, basket_customer: Ints, pair_customer: Ints, count: int) -> Floats:
-    """Baskets the customer had after the last one with this product."""
-    newest = np.full(count, -1, dtype=np.int64)
-    np.maximum.at(newest, pair, basket)
-    end = np.searchsorted(basket_customer, pair_customer, side="right") - 1
-    return np.where(newest >= 0, end - newest, np.nan)
-
-
-def _views(known: History, pair: Ints, mask: NDArray[np.bool_], count: int, day: float, horizon: float) -> list[Floats]:
-    if not mask.any():
-        return [np.full(count, np.nan), np.full(count, np.nan)]
-    events, last, _, rates = _recency(pair[mask], known.days[mask], count, day, horizon)
-    return [np.where(events > 0, rates[1], 0.0), last]
-
-
-def _product_statistics(target: History, day: float, horizon: float, pair_product: Ints, bought: Floats, gap: Floats) -> Floats:
-    count = target.product_count
-    buyers = [buyers_since(target, day - horizon * share) for share in (0.25, 1.0, 3.0)]
-    pairs = np.bincount(pair_product[bought > 0], minlength=count)
-    repeats = np.bincount(pair_product[bought > 1], minlength=count)
-    with_gap = bought > 1
-    gaps = np.bincount(pair_product[with_gap], weights=gap[with_gap], minlength=count)
-    first_day = np.full(count, np.inf)
-    np.minimum.at(first_day, target.product, target.days)
-    last_day = np.full(count, -np.inf)
-    np.maximum.at(last_day, target.product, target.days)
+    buyers = [tally(bought.last <= horizon * share) for share in (0.25, 1.0, 3.0)]
+    several = bought.count > 1
+    pairs, repeats, gaps = tally(bought.count > 0), tally(several), tally(several, bought.gap[several])
+    oldest, newest = np.full(count, -np.inf), np.full(count, np.inf)
+    np.maximum.at(oldest, bought.product, bought.first)
+    np.minimum.at(newest, bought.product, bought.last)
     overall = (repeats.sum() + 0.5) / (pairs.sum() + 1.0)
-    return np.column_stack(
-        [
-            *buyers,
-            pairs,
-            (buyers[1] + 1.0) / (buyers[2] / 3.0 + 1.0),
-            (repeats + 5.0 * overall) / (pairs + 5.0),
-            np.where(repeats > 0, gaps / np.maximum(repeats, 1), np.nan),
-            np.where(np.isfinite(first_day), day - first_day, np.nan),
-            np.where(np.isfinite(last_day), day - last_day, np.nan),
-        ]
-    )
+    return [
+        *buyers,
+        pairs,
+        (buyers[1] + 1.0) / (buyers[2] / 3.0 + 1.0),
+        (repeats + 5.0 * overall) / (pairs + 5.0),
+        np.where(repeats > 0, gaps / np.maximum(repeats, 1), np.nan),
+        np.where(pairs > 0, oldest, np.nan),
+        np.where(pairs > 0, newest, np.nan),
+    ]
 
 
-def buyers_since(target: History, start: float) -> Floats:
-    """Distinct customers per product from ``start`` on."""
-    recent = target.days >= start
-    keys = distinct(target.customer[recent] * max(target.product_count, 1) + target.product[recent])
-    return np.asarray(np.bincount(keys % max(target.product_count, 1), minlength=target.product_count), dtype=float)
-
-
-def _rebought(target: History, day: float, horizon: float) -> tuple[Ints, NDArray[np.bool_]]:
-    """Keys of the pairs older than the newest horizon, and which of them came again within it."""
-    old = target.before(day - horizon).pair_keys()
-    new = target.between(day - horizon, day).pair_keys()
-    again = np.zeros(len(old), dtype=bool)
-    if len(old):
-        at = np.minimum(np.searchsorted(old, new), len(old) - 1)
-        again[at[old[at] == new]] = True
-    return old, again
-
-
-def _shrunken_share(group: Ints, hit: NDArray[np.bool_], size: int) -> Floats:
+def _shrunken_share(group: Ints, hit: Bools, size: int) -> Floats:
     """Share of hits per group, shrunken to the mean."""
     total = np.bincount(group, minlength=size)
     hits = np.bincount(group[hit], minlength=size)
@@ -217,24 +201,17 @@ def _shrunken_share(group: Ints, hit: NDArray[np.bool_], size: int) -> Floats:
 
 
 def _customer_statistics(
-    known: History, target: History, day: float, horizon: float,
-    basket_customer: Ints, basket_day: Floats, pair_customer: Ints, bought: Floats,
-) -> Floats:  # fmt: skip
-    count = known.customer_count
-    baskets = np.bincount(basket_customer, minlength=count).astype(float)
+    target: History, bought: Runs, day: float, horizon: float, basket_customer: Ints, basket_day: Floats
+) -> list[Floats]:
+    """The columns of CUSTOMER_NAMES but the last; baskets come by customer and day."""
+    count = target.customer_count
+    baskets = np.bincount(basket_customer, minlength=count)
     recent = np.bincount(basket_customer[basket_day >= day - horizon], minlength=count)
-    last = np.full(count, np.inf)
-    np.minimum.at(last, basket_customer, day - basket_day)
-    tenure = np.full(count, -np.inf)
-    np.maximum.at(tenure, basket_customer, day - basket_day)
-    none = baskets == 0
-    last[none] = np.nan
-    tenure[none] = np.nan
-    products = np.bincount(pair_customer[bought > 0], minlength=count)
+    tenure, last = np.full(count, np.nan), np.full(count, np.nan)
+    some, ends = baskets > 0, np.cumsum(baskets)
+    tenure[some] = day - basket_day[(ends - baskets)[some]]
+    last[some] = day - basket_day[ends[some] - 1]
+    products = np.bincount(bought.customer, minlength=count)
     events = np.bincount(target.customer, minlength=count)
     gap = np.where(baskets > 1, (tenure - last) / np.maximum(baskets - 1, 1), np.nan)
-    return np.column_stack(
-        [
-            baskets, recent, tenure, last, products, events / np.maximum(baskets, 1), gap,
-        ]
-    )  # fmt: skip
+    return [baskets, recent, tenure, last, products, events / np.maximum(baskets, 1), gap]

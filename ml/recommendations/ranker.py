@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
 from ml.boosting import values_by_answers
-from ml.recommendations.candidates import COLUMN, Candidates, Sources, gather, prepare
-from ml.recommendations.history import Bools, Floats, History, Ints
+from ml.recommendations.candidates import COLUMN, Candidates, Items, Sources, gather, prepare, relate
+from ml.recommendations.history import Bools, Floats, History, Ints, distinct, places
 from ml.recommendations.moment import measure
 
 LEAVES = 8
@@ -128,18 +127,23 @@ def formula(found: Candidates) -> Floats:
     return found.features[:, COLUMN["formula"]].astype(float)
 
 
-def sources_at(history: History, settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[float], Sources]:
-    """What was known at a day, worked out once a day; ``content`` is the likeness of the products' texts, where there are texts."""
+def sources_at(history: History, settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[float, Ints], Sources]:
+    """What was known of some customers at a day; the item models are fitted once a day. ``content`` is the likeness of the products' texts,
+    where there are texts.
+    """
+    fitted: dict[float, Items] = {}
 
-    @cache
-    def at(day: float) -> Sources:
-        return prepare(measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, content)
+    def at(day: float, customers: Ints) -> Sources:
+        moment = measure(history, day, settings.horizon_days, customers)
+        if day not in fitted:
+            fitted[day] = relate(moment, settings.penalty, settings.max_products, content)
+        return prepare(moment, fitted[day])
 
     return at
 
 
 def fit_ranker(
-    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[float], Sources] | None = None
+    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[float, Ints], Sources] | None = None
 ) -> Ranker:
     """Train on the horizons before ``day``; only customers who took something in them can teach an order.
 
@@ -174,21 +178,22 @@ def in_blocks(sources: Sources, customers: Ints, settings: Settings, new_only: b
 
 
 def _training_part(
-    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[float], Sources]
+    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[float, Ints], Sources]
 ) -> tuple[Candidates, Bools] | None:
-    past = known.before(day).target_events()
+    past = known.before(day)
     taken = known.between(day, day + settings.horizon_days).target_events().pair_keys()
     width = max(known.product_count, 1)
     if new_only:
-        taken = taken[~np.isin(taken, past.pair_keys(), assume_unique=True)]
-    customers = np.intersect1d(np.unique(taken // width), np.unique(known.before(day).customer))
-    if not len(customers) or not len(past):
+        taken = taken[places(past.target_events().pair_keys(), taken) < 0]
+    customers = distinct(taken // width)
+    customers = customers[past.starts[customers + 1] > past.starts[customers]]
+    if not len(customers):
         return None
     limit = max(room // settings.candidates_of(new_only), 1)
     if len(customers) > limit:
         chosen = np.random.default_rng(0).choice(len(customers), size=limit, replace=False)
         customers = customers[np.sort(chosen)]
-    sources = known_at(day)
+    sources = known_at(day, customers)
     chunks = list(in_blocks(sources, customers, settings, new_only))
     found = Candidates(
         np.concatenate([chunk.customer for chunk in chunks]),
@@ -196,7 +201,7 @@ def _training_part(
         np.concatenate([chunk.seen for chunk in chunks]),
         np.concatenate([chunk.features for chunk in chunks]),
     )
-    label = np.isin(found.customer * width + found.product, taken)
+    label = places(taken, found.customer * width + found.product) >= 0
     return (found, label) if label.any() else None
 
 

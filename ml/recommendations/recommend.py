@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from ml.recommendations.candidates import facts, prepare
+from ml.recommendations.candidates import facts, prepare, relate
 from ml.recommendations.catalogue import Catalogue, read_catalogue
 from ml.recommendations.history import Bools, History, Ints, read_history
 from ml.recommendations.moment import measure
@@ -134,7 +134,8 @@ def _permitted(about: pa.Table, customers: pa.Table | None) -> pa.Table:
 
 def _shelf(history: History, catalogue: Catalogue, day: float, request: Request) -> Shelf:
     settings = request.settings
-    sources = prepare(measure(history, day, settings.horizon_days), settings.penalty, settings.max_products, catalogue.likeness)
+    moment = measure(history, day, settings.horizon_days)
+    sources = prepare(moment, relate(moment, settings.penalty, settings.max_products, catalogue.likeness))
     return Shelf(sources, catalogue, request.rules, ordered_together(history))
 
 

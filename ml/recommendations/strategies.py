@@ -90,8 +90,11 @@ def new_arrivals(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     taste = shelf.sources.recent[customers] @ vectors
     length = np.sqrt(np.asarray(taste.multiply(taste).sum(axis=1)).ravel())
     likeness = (taste @ vectors[pool].T).toarray() / np.maximum(length, 1e-9)[:, None]
-    had = np.asarray(shelf.sources.taste[customers][:, pool].todense() > 0)
-    likeness[had] = 0.0
+    pair, row = pairs_of(moment, customers)
+    place = np.full(len(fresh), -1)
+    place[pool] = np.arange(len(pool))
+    had = place[moment.pair_product[pair]]
+    likeness[row[had >= 0], had[had >= 0]] = 0.0
     best = likeness.argmax(axis=1)
     value = likeness[np.arange(len(customers)), best].astype(float)
     rows = Rows(customers, pool[best], value, all_for("new_arrival", len(customers)))
@@ -129,7 +132,7 @@ def similar_to(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
 
 def similarity(shelf: Shelf, anchors: Ints) -> sparse.csr_matrix:
     """Anchors x products in [0, 1]."""
-    learned = shelf.sources.cosine[anchors].tocsr()
+    learned = shelf.sources.items.cosine[anchors].tocsr()
     largest = np.maximum(np.asarray(learned.max(axis=1).todense()).ravel(), 1e-9) if learned.shape[1] else np.ones(0)
     learned = sparse.diags(1.0 / largest) @ learned
     return (0.5 * learned + 0.5 * shelf.catalogue.alike(anchors)).tocsr()
@@ -205,9 +208,10 @@ def trending(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
 def _fresh(shelf: Shelf, customer: Ints, product: Ints) -> Bools:
     """Which were just bought; only what the customer had to do with needs looking at."""
     moment = shelf.sources.moment
-    found, place = moment.find(customer, product)
+    pair = moment.find(customer, product)
+    found = np.flatnonzero(pair >= 0)
     fresh = np.zeros(len(customer), dtype=bool)
-    fresh[found] = just_bought(facts(moment, customer[found], product[found], place[found]), shelf.rules)
+    fresh[found] = just_bought(facts(moment, customer[found], product[found], pair[found]), shelf.rules)
     return fresh
 
 

@@ -224,7 +224,7 @@ def test_trees_as_tables_score_as_the_trees_they_were_made_from() -> None:
 def test_the_best_of_each_row_are_the_largest_and_among_equals_the_first() -> None:
     values = np.round(np.random.default_rng(0).normal(size=(200, 60)), 1).astype(np.float32)
     values[:20, 5:] = -np.inf
-    for count in (1, 7, 60):
+    for count in (1, 3, 7, 60):
         expected = np.sort(np.argsort(-values, axis=1, kind="stable")[:, :count], axis=1)
         assert np.array_equal(best_columns(values, count), expected)
 
@@ -368,7 +368,7 @@ def test_a_product_that_runs_out_comes_back_when_its_time_has_come() -> None:
     ]
     moment = measure(history, (AS_OF - datetime(1970, 1, 1)) / timedelta(days=1), 30.0)
     features = np.full((2, len(FEATURE_NAMES)), np.nan, dtype=np.float32)
-    features[:, : moment.pairs.shape[1]] = moment.pairs
+    features[:, : moment.pairs.shape[1]] = moment.pairs[:2]
     features[:, moment.pairs.shape[1] : moment.pairs.shape[1] + moment.products.shape[1]] = moment.products
     assert just_bought(features, Rules(just_bought_days=30)).tolist() == [False, True]
 
@@ -449,10 +449,40 @@ def test_the_best_of_lists_of_unequal_length_with_ties_to_the_smaller_code() -> 
     assert (who.tolist(), rank.tolist(), what.tolist(), score.tolist()) == ([1, 1, 4], [1, 2, 1], [5, 2, 0], [0.9, 0.5, 0.1])
 
 
-def test_many_customers_leave_it_to_a_part_of_them_which_products_belong_together() -> None:
-    assert candidates.learners(candidates.MOST_LEARNERS) is None
-    some = candidates.learners(candidates.MOST_LEARNERS + 5)
-    assert some is not None and some.sum() == candidates.MOST_LEARNERS
+def test_many_customers_leave_it_to_a_part_of_them_which_products_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    history = read_history(planted_shop(90)[0])
+    moment = measure(history, history.newest_day, 30.0)
+    whole = candidates.relate(moment)
+    monkeypatch.setattr(candidates, "MOST_LEARNERS", 60)
+    some = candidates.learners(90)
+    assert len(some) == 60 and (np.diff(some) > 0).all()
+    part, alone = candidates.relate(moment), candidates.relate(replace(moment, history=moment.history.of_customers(some)))
+    assert (part.ease != alone.ease).nnz == 0 and (part.cosine != alone.cosine).nnz == 0
+    assert (part.ease != whole.ease).nnz > 0
+
+
+@pytest.mark.parametrize("viewers", [False, True])
+def test_some_customers_are_measured_as_among_all(viewers: bool) -> None:
+    """Also where none of them bought anything: that the shop sells is known from everybody."""
+    interactions = planted_shop(60)[0]
+    if viewers:
+        views = pc.equal(interactions["kind"], "view")
+        interactions = interactions.filter(pc.or_(views, pc.greater_equal(interactions["customer_id"], "p010")))
+    history = read_history(interactions)
+    some = np.array([2, 3, 7]) if viewers else np.array([2, 3, 41])
+    day = history.newest_day - 20.0
+    whole, part = measure(history, day, 30.0), measure(history, day, 30.0, some)
+    at, _ = candidates.pairs_of(whole, some)
+    assert len(at) > 3
+    for mine, theirs in (
+        (part.pairs, whole.pairs[np.r_[at, -1]]),
+        (part.pair_product, whole.pair_product[at]),
+        (part.bought, whole.bought[np.r_[at, -1]]),
+        (part.products, whole.products),
+        (part.customers[some], whole.customers[some]),
+    ):
+        np.testing.assert_array_equal(mine, theirs)
+    assert part.bought.any() != viewers
 
 
 def test_products_that_say_the_same_are_compared_once_and_as_if_each_were() -> None:
