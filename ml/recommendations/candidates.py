@@ -25,7 +25,7 @@ from ml.recommendations.neighbours import (
     strongest_weights,
 )
 
-SCORE_NAMES = ("formula", "ease", "cosine", "ease_share", "cosine_share", "popular", "formula_rank", "habit_rank", "ease_rank")
+SCORE_NAMES = ("formula", "ease", "cosine", "ease_share", "cosine_share", "popular", "formula_rank")
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
 COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
 # Positions of pairs, in 32 bits where a block of customers x products holds one per cell.
@@ -139,10 +139,11 @@ def gather(
     cosine = sources.items.cosine[product]
     cosine.data *= np.repeat(sources.recent.data[at], np.diff(cosine.indptr))
     cosine, cosine_most = _spread(cosine, starts)
-    # A product the customer has no habit of; a habit comes on top.
+    # A product the customer has no habit of; a habit comes on top. Scaled where they stand: large arrays are slow to come by.
     weights = (1.0, 0.3, 0.3) if new_only else (0.1, 0.05, 0.1)
-    total = ease * (np.float32(weights[0]) / ease_most)
-    total += cosine * (np.float32(weights[1]) / cosine_most)
+    ease *= np.float32(weights[0]) / ease_most
+    cosine *= np.float32(weights[1]) / cosine_most
+    total = ease + cosine
     total += sources.popular * np.float32(weights[2])
     if not new_only:
         total[row, product] += sources.habit[at]
@@ -155,28 +156,25 @@ def gather(
     best = best_columns(total, count)
     number = np.full(total.shape, -1, dtype=np.int32)
     number[row, product] = at
-    across = np.arange(len(customers))[:, None]
-    own, formula = number[across, best], total[across, best]
-    ease_here, cosine_here = ease[across, best], cosine[across, best]
-    scores = np.stack(
-        [
-            formula,
-            ease_here,
-            cosine_here,
-            ease_here / ease_most,
-            cosine_here / cosine_most,
-            sources.popular[best],
-            _ranks(formula),
-            _ranks(sources.habit[own]),
-            _ranks(ease_here),
-        ],
-        axis=-1,
-    )
-    shown = (formula > -np.inf).ravel()
-    customer, product, own = np.repeat(customers, best.shape[1])[shown], best.ravel()[shown], own.ravel()[shown]
-    features = facts(moment, customer, product, own)
-    features[:, -len(SCORE_NAMES) :] = scores.reshape(-1, len(SCORE_NAMES))[shown]
-    return Candidates(customer, product, own >= 0, features)
+    cells = np.arange(len(customers))[:, None] * total.shape[1] + best
+    formula = total.take(cells)
+    shown = formula > -np.inf
+    cells, product, who = cells[shown], best[shown], np.repeat(np.arange(len(customers)), np.count_nonzero(shown, axis=1))
+    own = number.take(cells)
+    found = Candidates(customers[who], product, own >= 0, facts(moment, customers[who], product, own))
+    ease_share, cosine_share = ease.take(cells) / np.float32(weights[0]), cosine.take(cells) / np.float32(weights[1])
+    scores = {
+        "formula": formula[shown],
+        "ease": ease_share * ease_most.take(who),
+        "cosine": cosine_share * cosine_most.take(who),
+        "ease_share": ease_share,
+        "cosine_share": cosine_share,
+        "popular": sources.popular[product],
+        "formula_rank": _ranks(formula)[shown],
+    }
+    for name, values in scores.items():
+        found.features[:, COLUMN[name]] = values
+    return found
 
 
 def best_columns(values: NDArray[np.float32], count: int) -> Ints:
@@ -206,9 +204,10 @@ def _best_of_folds(values: NDArray[np.float32], count: int) -> Ints:
     best = best_columns(folded, count)
     rest = np.broadcast_to(np.arange(size * FOLD, width), (rows, width - size * FOLD))
     columns = np.hstack([(best[:, None, :] + size * np.arange(FOLD)[:, None]).reshape(rows, -1), rest])
-    found = np.take_along_axis(columns, best_columns(np.take_along_axis(values, columns, axis=1), count), axis=1)
+    across = np.arange(rows)[:, None]
+    found = columns[across, best_columns(values.take(across * width + columns), count)]
     # A place left out that ties with the last may hide a smaller column.
-    least = np.take_along_axis(folded, best, axis=1).min(axis=1)
+    least = folded[across, best].min(axis=1)
     tied = np.flatnonzero(np.count_nonzero(folded >= least[:, None], axis=1) > count)
     if len(tied):
         found[tied] = _by_sorting(values[tied], count)

@@ -71,7 +71,7 @@ class Runs:
     first: Floats
     last: Floats
 
-    @property
+    @cached_property
     def gap(self) -> Floats:
         return np.where(self.count > 1, (self.first - self.last) / np.maximum(self.count - 1, 1), np.nan)
 
@@ -107,7 +107,7 @@ def measure(history: History, day: float, horizon: float, customers: Ints | None
     basket_of_event, basket_customer, basket_day = _baskets(target)
     baskets = np.bincount(basket_customer, minlength=known.customer_count)
     customer_columns = [*_customer_statistics(target, bought, day, horizon, basket_customer, basket_day), rebought]
-    every = runs(events, day)
+    every = bought if is_target.all() else runs(events, day)
     count = len(every.count)
 
     def places_of(part: Runs, mask: Bools) -> Ints:

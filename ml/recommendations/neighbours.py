@@ -45,9 +45,10 @@ def fit_ease(matrix: sparse.csr_matrix, penalty: float, max_products: int = MAX_
             return Ease(kept, position, gram)
         gram[np.diag_indices_from(gram)] += penalty
         inverse = _symmetric_inverse(gram)
-    weights = inverse / -np.diag(inverse)[None, :]
+    # Column by column in memory, as ``strongest_weights`` reads them.
+    weights = np.divide(inverse, -np.diag(inverse)[None, :], order="F")
     weights[np.diag_indices_from(weights)] = 0.0
-    return Ease(kept, position, np.ascontiguousarray(weights, dtype=np.float32))
+    return Ease(kept, position, weights)
 
 
 def strongest_weights(ease: Ease, per_product: int = EASE_NEIGHBOURS) -> sparse.csr_matrix:
@@ -58,7 +59,7 @@ def strongest_weights(ease: Ease, per_product: int = EASE_NEIGHBOURS) -> sparse.
     if len(ease.kept) <= per_product:
         row, column = np.nonzero(ease.weights)
     else:
-        row = np.argpartition(-np.abs(ease.weights), per_product, axis=0)[:per_product].T.ravel()
+        row = np.argpartition(-np.abs(ease.weights.T), per_product, axis=1)[:, :per_product].ravel()
         column = np.repeat(np.arange(len(ease.kept)), per_product)
     return sparse.csr_matrix((ease.weights[row, column], (ease.kept[row], ease.kept[column])), shape=(every, every))
 
@@ -69,8 +70,7 @@ def _symmetric_inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
         inverse, failed = linalg.lapack.spotri(factor, lower=1)
     if failed != 0:
         return np.asarray(linalg.inv(gram.astype(np.float64)), dtype=np.float32)
-    lower = np.tril(inverse)
-    return np.asarray(lower + np.tril(inverse, -1).T)
+    return np.where(np.tri(len(inverse), dtype=bool), inverse, inverse.T)
 
 
 def basket_matrix(history: History, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:

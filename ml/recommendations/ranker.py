@@ -34,7 +34,7 @@ class Settings:
     new_candidates: int = 40
     snapshots: tuple[float, ...] = (1.0,)
     seeds: tuple[int, ...] = (0,)
-    iterations: int = 50
+    iterations: int = 30
     max_training_rows: int = 40_000
     min_customers: int = 50
 
@@ -213,7 +213,7 @@ def _varies(column: NDArray[np.float32]) -> bool:
 def _fit(features: NDArray[np.float32], labels: Bools, columns: tuple[int, ...], seeds: tuple[int, ...], settings: Settings) -> Tables:
     models = [
         HistGradientBoostingClassifier(
-            learning_rate=0.1,
+            learning_rate=0.15,
             max_iter=settings.iterations,
             max_bins=64,
             max_leaf_nodes=LEAVES,
