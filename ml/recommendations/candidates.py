@@ -133,10 +133,10 @@ def gather(
     moment = sources.moment
     count = min(count, moment.history.product_count)
     at, row = pairs_of(moment, customers)
-    product = moment.pair_product[at]
+    past = moment.pair_product[at]
     starts = np.searchsorted(row, np.arange(len(customers) + 1))
-    ease, ease_most = _spread(sources.items.ease[product], starts)
-    cosine = sources.items.cosine[product]
+    ease, ease_most = _spread(sources.items.ease[past], starts)
+    cosine = sources.items.cosine[past]
     cosine.data *= np.repeat(sources.recent.data[at], np.diff(cosine.indptr))
     cosine, cosine_most = _spread(cosine, starts)
     # A product the customer has no habit of; a habit comes on top. Scaled where they stand: large arrays are slow to come by.
@@ -146,20 +146,22 @@ def gather(
     total = ease + cosine
     total += sources.popular * np.float32(weights[2])
     if not new_only:
-        total[row, product] += sources.habit[at]
+        total[row, past] += sources.habit[at]
     if allowed is not None:
         total[:, ~allowed] = -np.inf
     gone = moment.bought[at] if new_only else np.zeros(len(at), dtype=bool)
     if hidden is not None:
-        gone = gone | hidden(facts(moment, customers[row], product, at))
-    total[row[gone], product[gone]] = -np.inf
+        gone = gone | hidden(facts(moment, customers[row], past, at))
+    total[row[gone], past[gone]] = -np.inf
     best = best_columns(total, count)
-    number = np.full(total.shape, -1, dtype=np.int32)
-    number[row, product] = at
     cells = np.arange(len(customers))[:, None] * total.shape[1] + best
     formula = total.take(cells)
     shown = formula > -np.inf
     cells, product, who = cells[shown], best[shown], np.repeat(np.arange(len(customers)), np.count_nonzero(shown, axis=1))
+    # The pair of each cell; what is not read is not filled.
+    number = np.empty(total.shape, dtype=np.int32)
+    number.put(cells, -1)
+    number[row, past] = at
     own = number.take(cells)
     found = Candidates(customers[who], product, own >= 0, facts(moment, customers[who], product, own))
     ease_share, cosine_share = ease.take(cells) / np.float32(weights[0]), cosine.take(cells) / np.float32(weights[1])

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ml.boosting import values_by_answers
 from ml.recommendations.candidates import COLUMN, Candidates, Items, Sources, gather, prepare, relate
-from ml.recommendations.history import Bools, Floats, History, Ints, distinct, places
+from ml.recommendations.history import Bools, History, Ints, distinct, places
 from ml.recommendations.moment import measure
 
 LEAVES = 8
@@ -55,7 +55,7 @@ class Ranker:
     reason: str
     check: dict[str, float]
 
-    def score(self, found: Candidates) -> Floats:
+    def score(self, found: Candidates) -> NDArray[np.float32]:
         """Higher is better; comparable within one customer only."""
         return formula(found) if self.trees is None else self.trees.score(found.features)
 
@@ -80,11 +80,11 @@ class Tables:
     questions: tuple[Question, ...]
     trees: tuple[tuple[tuple[int, ...], NDArray[np.float32]], ...]
 
-    def score(self, features: NDArray[np.float32]) -> Floats:
+    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The mean over seeds of the trees' sums, one per row: logits up to a constant."""
         columns = {number: np.ascontiguousarray(features[:, number]) for number in {question.column for question in self.questions}}
         answers = [_answer(columns[question.column], question) for question in self.questions]
-        total = np.zeros(len(features))
+        total = np.zeros(len(features), dtype=np.float32)
         for asked, values in self.trees:
             leaf = np.zeros(len(features), dtype=np.uint8)
             # From the highest bit down: doubling is a tenth of the time of shifting every answer to its place.
@@ -122,9 +122,9 @@ def _at_most(threshold: float) -> np.float32:
     return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
 
 
-def formula(found: Candidates) -> Floats:
+def formula(found: Candidates) -> NDArray[np.float32]:
     """What ranks without a model: the decayed habit, then EASE and recent popularity, each in its own range."""
-    return found.features[:, COLUMN["formula"]].astype(float)
+    return found.features[:, COLUMN["formula"]]
 
 
 def sources_at(history: History, settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[float, Ints], Sources]:
@@ -247,7 +247,7 @@ def _check(parts: list[tuple[Candidates, Bools]], columns: tuple[int, ...], sett
     }
 
 
-def candidate_ndcg(found: Candidates, score: Floats, label: Bools, top: int = 10) -> float:
+def candidate_ndcg(found: Candidates, score: NDArray[np.float32], label: Bools, top: int = 10) -> float:
     """Mean NDCG among candidates; customers none of whose candidates was taken are left out."""
     order = np.lexsort((found.product, -score, found.customer))
     customer, hit = found.customer[order], label[order]
@@ -263,13 +263,13 @@ def candidate_ndcg(found: Candidates, score: Floats, label: Bools, top: int = 10
     return float((gained[possible > 0] / ideal[possible > 0]).mean()) if (possible > 0).any() else 0.0
 
 
-def top_products(found: Candidates, score: Floats, count: int) -> tuple[Ints, Ints, Ints, Floats]:
+def top_products(found: Candidates, score: NDArray[np.float32], count: int) -> tuple[Ints, Ints, Ints, NDArray[np.float32]]:
     """Customer, rank from 1, product and score of the best ``count`` per customer; ties go to the smaller code."""
     starts = np.flatnonzero(np.r_[True, np.diff(found.customer) != 0]) if len(score) else np.empty(0, dtype=np.int64)
     lengths = np.diff(np.r_[starts, len(score)])
     row = np.repeat(np.arange(len(starts)), lengths)
     # A row per customer, as long as the longest: sorting many short rows is a third of the time of sorting all at once.
-    table = np.full((len(starts), lengths.max(initial=0)), np.inf)
+    table = np.full((len(starts), lengths.max(initial=0)), np.inf, dtype=score.dtype)
     table[row, np.arange(len(score)) - starts[row]] = -score
     place = np.argsort(table, axis=1, kind="stable")[:, :count]
     there = place < lengths[:, None]

@@ -60,7 +60,7 @@ def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, al
     """``for_you`` and ``new_for_you``: candidates in the ranker's order, the just bought left out."""
     count = settings.candidates_of(ranker.new_only)
     found = gather(shelf.sources, customers, count, ranker.new_only, allowed, lambda features: just_bought(features, shelf.rules))
-    score = ranker.score(found)
+    score = ranker.score(found).astype(float)
     score = score if ranker.trees is None else expit(score)
     return Rows(found.customer, found.product, score, _why(found, shelf.rules))
 
