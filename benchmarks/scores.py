@@ -144,7 +144,7 @@ def _ours(store: Path, population: Population, cut: datetime, horizon_days: int,
     )
     if hopeless:
         return None, {"abstained": hopeless.reason}
-    snapshots, labels = build_features(store, cut, planned.days, planned.label_horizons or (horizon_days,), project)
+    snapshots, labels = build_features(store, cut, planned.snapshot_days, planned.label_horizons or (horizon_days,), project)
     today = of_day(snapshots, cut)
     if today["customer_id"].to_pylist() != list(population.customers):
         raise RuntimeError("the feature models and the test disagree on who had bought before the cut")

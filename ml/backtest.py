@@ -52,6 +52,13 @@ class Performance:
     curves: dict[str, Curve]
 
 
+def level_off(tested: Backtest) -> float:
+    """How far the level of the challenger was off: the log-loss of an event, of amounts the log of their total over what came."""
+    if tested.kind == "amount":
+        return abs(float(np.log(max(tested.challenger.sum(), 1e-9) / max(tested.truth.sum(), 1e-9))))
+    return CHURN["churn_log_loss"].of(tested.truth, tested.challenger) if tested.kind == "event" else float(tested.challenger.mean())
+
+
 def performance_of(tested: Backtest) -> Performance:
     """How the challenger did."""
     if tested.kind == "wait":

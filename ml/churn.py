@@ -15,6 +15,7 @@ from ml.boosting import Trees, binned, fit_trees
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_logistic
 from ml.parallel import side_by_side
+from ml.season import NO_SEASON, Season
 from ml.signals import View, Yardstick, take_yardstick
 from ml.snapshots import Sample, gather
 
@@ -39,11 +40,12 @@ class ChurnPart:
 
 @dataclass(frozen=True)
 class ChurnModel:
-    """Parts from the longest horizon to the shortest; `horizon_days` is the one that is asked for."""
+    """Parts from the longest horizon to the shortest; `horizon_days` is the one that is asked for. `season` moves the level."""
 
     horizon_days: int
     columns: tuple[str, ...]
     parts: tuple[ChurnPart, ...]
+    season: Season = NO_SEASON
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,17 @@ def _order(model: ChurnModel, views: list[View]) -> Vector:
     return np.asarray(np.mean(logits, axis=0), dtype=np.float64)
 
 
+def level_logit(model: ChurnModel, view: View) -> Vector:
+    """The logit of buying within the longest part's horizon: that part and BG/NBD two to one, as the season in training had it."""
+    return np.asarray((2.0 * model.parts[0].logit_buys(view) + view.log_odds_buys) / 3.0, dtype=np.float64)
+
+
 def _order_and_level(model: ChurnModel, yardsticks: tuple[Yardstick, ...], features: pa.Table) -> tuple[Vector, Vector]:
     """The order of the rows, and P(buys within the asked horizon): the longest part and BG/NBD as logits two to one, carried to the
     horizon.
     """
     views = _views(yardsticks, features)
-    learned = expit((2.0 * model.parts[0].logit_buys(views[0]) + views[0].log_odds_buys) / 3.0)
+    learned = expit(level_logit(model, views[0]) + model.season.horizon)
     if yardsticks[0].horizon_days != model.horizon_days:
         ratio = yardsticks[0].log_survival_ratio(features, model.horizon_days)
         learned = -np.expm1(np.log1p(-learned) * ratio)

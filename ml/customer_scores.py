@@ -7,8 +7,9 @@ model, so that score    gives one customer's features the same scores alone as i
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,24 +17,27 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ml.abstention import Abstained, too_few_customers, too_little_history, too_one_sided
-from ml.backtest import Backtest
-from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn, train_churn
+from ml.backtest import Backtest, level_off
+from ml.churn import ChurnDay, ChurnModel, level_logit, measure_churn, score_churn, train_churn
 from ml.next_order import NextOrderModel, days_to_order, measure_next_order, score_next_order, surprise, train_next_order, without_trees
 from ml.promotion import Verdict, judge
+from ml.season import NO_SEASON, YEAR, Season, YearAgo, off_in_logits, off_in_logs, shift, year_ago
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
-from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
+from ml.snapshots import MIN_SNAPSHOT_CUSTOMERS, SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
 from ml.value import ValueDay, ValueModel, Values, expected_value, measure_value, score_value, train_value
 
 Vector = NDArray[np.float64]
 
 DECIMALS = 6
+# By how much the season may have made the back-test's level worse (log-loss; log of the total) and still be believed: chance does that much.
+SEASON_SLACK = {"event": 0.003, "amount": 0.05, "wait": 0.0}
 YEAR_DAYS = 365
 
 
 @dataclass(frozen=True)
 class Plan:
     """What a training day needs: horizons to learn at and, where history allows one, the back-test (a training day of its own in the
-    past).
+    past), and a year ago, for both.
     """
 
     as_of: datetime
@@ -42,11 +46,19 @@ class Plan:
     backtest_day: datetime | None
     backtest_horizons: tuple[int, ...]
     days: tuple[datetime, ...]
+    season: YearAgo | None = None
+    backtest_season: YearAgo | None = None
+
+    @property
+    def snapshot_days(self) -> tuple[datetime, ...]:
+        """Every past day that features and labels are needed of: `days` teach, those of a year ago set the level."""
+        seasons = (day for season in (self.season, self.backtest_season) if season for day in (season.coming, season.taught))
+        return tuple(sorted({*self.days, *seasons}))
 
     @property
     def label_horizons(self) -> tuple[int, ...]:
         """Every horizon that labels are needed for."""
-        return tuple(sorted(set(self.horizons) | set(self.backtest_horizons)))
+        return tuple(sorted({*self.horizons, *self.backtest_horizons, *((YEAR.days,) if self.season else ())}))
 
 
 @dataclass(frozen=True)
@@ -57,9 +69,11 @@ class Baseline:
 
     horizon_days: int
     columns: tuple[str, ...]
+    season: Season = NO_SEASON
 
 
 Learned = ChurnModel | ValueModel | NextOrderModel
+Scoring = TypeVar("Scoring", bound=Learned | Baseline)
 
 
 @dataclass(frozen=True)
@@ -97,7 +111,12 @@ def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = 
             days |= {backtest_day} | {day for listed in training_days(backtest_day, backtest_horizons, aligned).values() for day in listed}
         else:
             backtest_day = None
-    return Plan(as_of, horizon_days, horizons, backtest_day, backtest_horizons, tuple(sorted(days)))
+    planned = Plan(as_of, horizon_days, horizons, backtest_day, backtest_horizons, tuple(sorted(days)))
+    # A season is believed where it would have helped the back-test, which needs the year before that too, and a horizon to know people by.
+    if backtest_day is None or tested != horizon_days or history_days < YEAR.days + 4 * back:
+        return planned
+    horizon = timedelta(days=back)
+    return replace(planned, season=year_ago(as_of, horizon), backtest_season=year_ago(backtest_day, horizon))
 
 
 def train(
@@ -117,22 +136,33 @@ def train(
     today = of_day(snapshots, planned.as_of)
     history = int(numbers(today, "history_days").max()) if len(today) else 0
     known = _closed(labels, planned.as_of)
-    ours = _at(known, planned.horizons)
+    taught = known.filter(pc.is_in(known["as_of"], pa.array(planned.days, known.schema.field("as_of").type)))
+    ours = _at(taught, planned.horizons)
     abstained = too_few_customers(len(today)) or too_little_history(history, planned.horizon_days, planned.horizons)
     abstained = abstained or too_one_sided(numbers(ours, "orders_count") > 0, f"bought within {planned.horizons[0]} days")
     if abstained:
         return abstained
     columns = feature_columns(snapshots)
-    rehearsal = _rehearse(name, planned, snapshots, known, columns)
-    tested = backtest(name, planned, snapshots, known, rehearsal, champion) if rehearsal else None
+    rehearsal = _rehearse(name, planned, snapshots, taught, columns)
+    tested = backtest(name, planned, snapshots, taught, rehearsal, champion) if rehearsal else None
+    season, tested_on = planned.season, planned.backtest_day
+    if rehearsal and tested and tested_on:
+        seasonal = _at_season(name, rehearsal, planned.backtest_season, snapshots, _closed(known, tested_on))
+        again = backtest(name, planned, snapshots, taught, seasonal, champion) if seasonal is not rehearsal else tested
+        if level_off(again) <= level_off(tested) + SEASON_SLACK[tested.kind]:
+            rehearsal, tested = seasonal, again
+        else:
+            season = None
     verdict = judge(tested) if tested else None
     if verdict is not None and not verdict.promoted:
-        return Trained(name, planned.as_of, _baseline(name, planned.horizon_days, planned.horizons[0], columns), verdict, rehearsal, tested)
+        baseline = _baseline(name, planned.horizon_days, planned.horizons[0], columns)
+        return Trained(name, planned.as_of, _at_season(name, baseline, season, snapshots, known), verdict, rehearsal, tested)
     beside = None
     if name == "value":
         given = churn.model if isinstance(churn, Trained) else None
         beside = given if isinstance(given, ChurnModel) else train_churn(snapshots, ours, columns, planned.horizon_days)
-    return Trained(name, planned.as_of, _fit(name, snapshots, ours, columns, planned.horizon_days, beside), verdict, rehearsal, tested)
+    model = _at_season(name, _fit(name, snapshots, ours, columns, planned.horizon_days, beside), season, snapshots, known)
+    return Trained(name, planned.as_of, model, verdict, rehearsal, tested)
 
 
 def measure(trained: Trained, features: pa.Table) -> Day:
@@ -174,7 +204,7 @@ def churn_probability(model: object, day: Day, features: pa.Table) -> Vector:
     if isinstance(model, ChurnModel) and isinstance(day, ChurnDay):
         return score_churn(model, day, features)
     if isinstance(model, Baseline) and isinstance(day, Yardstick):
-        return 1.0 / (1.0 + np.exp(day.view(features).log_odds_buys))
+        return 1.0 / (1.0 + np.exp(day.view(features).log_odds_buys + model.season.horizon))
     raise TypeError(f"no churn score from {type(model).__name__} with {type(day).__name__}")
 
 
@@ -183,7 +213,7 @@ def value_mean(model: object, day: Day, features: pa.Table) -> Vector:
     if isinstance(model, ValueModel) and isinstance(day, ValueDay):
         return expected_value(model, day, features)
     if isinstance(model, Baseline) and isinstance(day, Yardstick):
-        return day.view(features).value_expected
+        return day.view(features).value_expected * np.exp(model.season.horizon)
     raise TypeError(f"no value from {type(model).__name__} with {type(day).__name__}")
 
 
@@ -193,8 +223,15 @@ def _values(model: object, day: Day, features: pa.Table, horizons: Sequence[int]
         return score_value(model, day, features, horizons)
     mean = value_mean(model, day, features)
     unknown = np.full(len(mean), np.nan)
-    means = [mean * day.purchases_ratio(features, horizon) if isinstance(day, Yardstick) else mean for horizon in horizons]
+    means = [_carried(mean, model, day, features, horizon) for horizon in horizons]
     return [Values(mean=one, median=unknown, low=unknown, high=unknown) for one in means]
+
+
+def _carried(mean: Vector, model: object, day: Day, features: pa.Table, horizon_days: int) -> Vector:
+    """A baseline's mean value within another horizon."""
+    if not isinstance(model, Baseline) or not isinstance(day, Yardstick) or horizon_days == model.horizon_days:
+        return mean
+    return mean * day.purchases_ratio(features, horizon_days) * np.exp(model.season.year - model.season.horizon)
 
 
 def _fit(
@@ -214,6 +251,32 @@ def _fit(
         longest = max(labels["horizon_days"].to_pylist())
         return train_next_order(snapshots, days_to_order(labels, longest), columns, longest)
     raise ValueError(f"no model is called {name}; there are churn, value and next_order")
+
+
+def _at_season(name: str, model: Scoring, ago: YearAgo | None, snapshots: pa.Table, labels: pa.Table) -> Scoring:
+    """The model at the level of the time of year that comes; as it is, where no year ago is known or chance explains the difference."""
+    if (
+        ago is None
+        or isinstance(model, NextOrderModel)
+        or min(len(of_day(snapshots, day)) for day in astuple(ago)) < MIN_SNAPSHOT_CUSTOMERS
+    ):
+        return model
+
+    def off(day: datetime, horizon_days: int) -> tuple[float, float]:
+        features, followed = of_day(snapshots, day), of_day(_at(labels, (horizon_days,)), day)
+        yardstick = take_yardstick(features, model.columns, model.horizon_days)
+        view = yardstick.view(features)
+        if name == "churn":
+            said = level_logit(model, view) if isinstance(model, ChurnModel) else view.log_odds_buys
+            return off_in_logits(said, (numbers(followed, "orders_count") > 0).astype(np.float64))
+        value = model.parts[0].corrected(view) if isinstance(model, ValueModel) else view.value_expected
+        carried = yardstick.purchases_ratio(features, horizon_days) if horizon_days != model.horizon_days else 1.0
+        return off_in_logs(value * carried, np.maximum(numbers(followed, "net_amount"), 0.0))
+
+    # A baseline is not taught by what followed: its level is off by what it was off by a year ago.
+    taught = (0.0, 0.0) if isinstance(model, Baseline) else off(ago.taught, model.horizon_days)
+    year = shift(off(ago.coming, YEAR.days), taught) if name == "value" else 0.0
+    return replace(model, season=Season(shift(off(ago.coming, model.horizon_days), taught), year))
 
 
 def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, features: pa.Table) -> Day:

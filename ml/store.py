@@ -27,6 +27,7 @@ from ml.next_order import NextOrderModel
 from ml.promotion import Verdict
 from ml.propensity import Half, PropensityDay, PropensityModel
 from ml.ranks import Ranks
+from ml.season import Season
 from ml.signals import Yardstick
 from ml.value import ValueDay, ValueModel, ValuePart
 
@@ -34,7 +35,7 @@ TRUSTED = {
     kind.__name__: kind
     for kind in (
         Baseline, BroughtDay, BroughtModel, ChurnDay, ChurnModel, ChurnPart, ClusterModel, Curve, Half, Linear, NextOrderModel, PropensityDay, PropensityModel, Purchasing, Ranks,
-        Spending, Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
+        Season, Spending, Trained, Trees, ValueDay, ValueModel, ValuePart, Verdict, Yardstick,
     )
 }  # fmt: skip
 FILES = ("arrays.npz", "model.json")

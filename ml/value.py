@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from ml.boosting import Trees, binned, fit_trees
 from ml.churn import ChurnDay, ChurnModel, measure_churn, score_churn
 from ml.curve import Curve, fit_curve
 from ml.linear import Linear, fit_tweedie
 from ml.parallel import side_by_side
+from ml.season import NO_SEASON, Season
 from ml.signals import View, Yardstick, numbers, take_yardstick
 from ml.snapshots import Sample, gather
 
@@ -62,7 +64,7 @@ class ValuePart:
 @dataclass(frozen=True)
 class ValueModel:
     """Parts from the longest horizon to the shortest; with a churn model beside them also how buyers' values spread around their
-    expectation, which is what medians and ranges need.
+    expectation, which is what medians and ranges need. `season` moves the level.
     """
 
     horizon_days: int
@@ -70,6 +72,7 @@ class ValueModel:
     parts: tuple[ValuePart, ...]
     churn: ChurnModel | None
     log_spread: Vector
+    season: Season = NO_SEASON
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def measure_value(model: ValueModel, features: pa.Table) -> ValueDay:
     wanted = [(model.columns, part.horizon_days) for part in model.parts]
     yardsticks = tuple(taken[one] if one in taken else take_yardstick(features, *one) for one in wanted)
     views = [yardstick.view(features) for yardstick in yardsticks]
-    level = model.parts[0].corrected(views[0])
+    level = model.parts[0].corrected(views[0]) * np.exp(model.season.horizon)
     if yardsticks[0].horizon_days != model.horizon_days:
         level = level * yardsticks[0].purchases_ratio(features, model.horizon_days)
     capped = np.minimum(level, np.quantile(level, CAP_QUANTILE))
@@ -133,9 +136,12 @@ def score_value(model: ValueModel, day: ValueDay, features: pa.Table, horizons: 
 
 def _carried(model: ValueModel, yardstick: Yardstick, features: pa.Table, mean: Vector, churn: Vector, horizon_days: int) -> Values:
     if horizon_days != model.horizon_days:
+        # A year has every season in it, the horizon only one.
+        mean = mean * np.exp(model.season.year - model.season.horizon)
         mean = mean * yardstick.purchases_ratio(features, horizon_days) / yardstick.purchases_ratio(features, model.horizon_days)
         survival = yardstick.log_survival_ratio(features, horizon_days) / yardstick.log_survival_ratio(features, model.horizon_days)
-        churn = np.exp(np.log(np.clip(churn, 1e-9, 1.0)) * survival)
+        churn = expit(logit(np.clip(churn, 1e-9, 1 - 1e-9)) + (model.churn.season.horizon if model.churn else 0.0))
+        churn = np.exp(np.log(churn) * survival)
     low, median, high = (_quantile(share, mean, churn, model.log_spread) for share in RANGE)
     return Values(mean=mean, median=median, low=low, high=high)
 

@@ -5,6 +5,7 @@ nobody where an abstention is newer. Nothing in it is ever changed: a promotion,
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from ml.plots import draw_performance
 from ml.promotion import Gaps, Verdict
 from ml.propensity import PropensityModel
 from ml.registry import Account, Registry
+from ml.season import NO_SEASON, Season
 from ml.store import keep, load, place
 
 Fitted = Trained | PropensityModel | ClusterModel
@@ -141,6 +143,7 @@ class Recorder:
             "trained_as_of": f"{self.training.moment.as_of:%Y-%m-%dT%H:%M:%SZ}",
             "data_sha256": self.data_version,
             "as_of_days": " ".join(f"{day:%Y-%m-%d}" for day in planned.days),
+            "season": season_said(getattr(inner, "season", NO_SEASON)),
             "backtest_day": f"{planned.backtest_day:%Y-%m-%d}" if planned.backtest_day else "",
             "horizon_days": planned.horizon_days,
             "horizons": " ".join(map(str, planned.horizons)),
@@ -156,7 +159,8 @@ class Recorder:
             score=model,
             outcome=OUTCOMES.get(model, ""),
             facts={
-                name: str(params[name]) for name in ("shop", "trained_as_of", "horizon_days", "as_of_days", "backtest_day", "data_sha256")
+                name: str(params[name])
+                for name in ("shop", "trained_as_of", "horizon_days", "as_of_days", "season", "backtest_day", "data_sha256")
             },
             metrics={name: (values[0], values[1], values[2]) for name, values in measures.get("measures", {}).items()},
             drivers=measures.get("drivers", {}),
@@ -227,6 +231,14 @@ def append(warehouse: Warehouse, rows: pa.Table) -> None:
             "insert into scores.model_log by name "
             "select * replace ((select count(*) from scores.model_log) + row_number() over (order by entry) as entry) from incoming"
         )
+
+
+def season_said(season: Season) -> str:
+    """How the level was moved, for a person: odds of buying or a value, times this."""
+    if season == NO_SEASON:
+        return "not moved"
+    year = f", of a year x {math.exp(season.year):.2f}" if season.year else ""
+    return f"x {math.exp(season.horizon):.2f}{year}"
 
 
 def has_log(warehouse: Warehouse) -> bool:

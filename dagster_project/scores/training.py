@@ -136,7 +136,7 @@ def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str
     if not planned.horizons or planned.horizons[0] < planned.horizon_days:
         return Abstained(f"needs two years of orders to see who was a VIP {planned.horizon_days} days after a past day")
     outcomes = labels.filter(pc.equal(labels["horizon_days"], planned.horizon_days))
-    days = [day for day in days_of(outcomes) if day + timedelta(days=planned.horizon_days) <= planned.as_of]
+    days = [day for day in days_of(outcomes) if day in planned.days and day + timedelta(days=planned.horizon_days) <= planned.as_of]
     happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
     return train_propensity(outcome, [of_day(snapshots, day) for day in days], happened, champion=propensity_in(standing))
 

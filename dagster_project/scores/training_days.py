@@ -39,7 +39,7 @@ class Training:
     @property
     def days(self) -> list[datetime]:
         """Every moment whose features are needed, the training day itself among them."""
-        return sorted({self.moment.as_of, *(day for planned in self.plans.values() for day in planned.days)})
+        return sorted({self.moment.as_of, *(day for planned in self.plans.values() for day in planned.snapshot_days)})
 
     @property
     def label_horizons(self) -> list[int]:
