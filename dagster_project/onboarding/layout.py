@@ -11,7 +11,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of, plain_words
 from dagster_project.onboarding.keys import categories_of, name_products
 from dagster_project.onboarding.lakes import landed
-from dagster_project.onboarding.roles import KINDS, Part, Reading, cast_parts, is_called
+from dagster_project.onboarding.roles import KINDS, NAMES, Part, Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described, quoted, words_of
 from dagster_project.sources.contract import System, Table
 from dagster_project.sources.extracts import FORMATS
@@ -210,7 +210,10 @@ def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) 
     best = next(iter(called or found), None)
     if best and best.kind in ("lines", "purchases"):
         tell_amounts_apart(connection, best)
+        take_once_an_order(connection, best)
         doubt_prices(best)
+    if best and best.kind in ("lines", "orders"):
+        doubt_refunds(best)
     return best
 
 
@@ -313,6 +316,31 @@ def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) 
         reading.doubts.append(f"{price.header} is read as the price of one piece: a line comes to {quantity.header} times {price.header}")
 
 
+def take_once_an_order(connection: duckdb.DuckDBPyConnection, reading: Reading) -> None:
+    """A discount that one line of an order states for all of it, or that each of them repeats, is the order's."""
+    discount, order = reading.parts.get("discount_amount"), reading.parts.get("order_id")
+    if not discount or not order:
+        return
+    number = f"try_cast({FORMATS.get(discount.format or '', '{0}').format(quoted(discount.header))} as double)"
+    row = connection.execute(
+        f"select avg(case when stated = 1 or (stated = lines and amounts = 1) then 1.0 else 0.0 end) from (select count(*) as lines, "
+        f"count({values.said(discount.header)}) as stated, count(distinct {number}) as amounts from {reading.sample.relation} "
+        f"group by {quoted(order.header)} having count(*) > 1 and max(abs({number})) > 0)"
+    ).fetchone()
+    if row and row[0] is not None and row[0] >= 0.9:
+        reading.parts["order_discount_amount"] = reading.parts.pop("discount_amount")
+        reading.doubts.append(f"{discount.header} is said once an order, or the same on all of its lines: taken off the order once, not off each line")
+
+
+def doubt_refunds(reading: Reading) -> None:
+    """What of an order was refunded is given back; pieces that are said without those that came back are so already."""
+    refunded, quantity = reading.parts.get("refunded_amount"), reading.parts.get("quantity")
+    if refunded and quantity and re.search(r"\b(refund|return)", words_of(quantity.header)):
+        del reading.parts["refunded_amount"]
+    elif refunded:
+        reading.doubts.append(f"{refunded.header} is given back of an order that its status does not give back whole, at the order's own moment")
+
+
 def are_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
     number = f"try_cast({quoted(header)} as double)"
     row = connection.execute(
@@ -372,7 +400,41 @@ def settle(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
         for reading in undated:
             layout.own.remove(reading)
             layout.left_out.append((reading.sample, "its lines have no date, and no table of orders has one"))
+    if layout.own_of("returns"):
+        for reading in layout.own:
+            if reading.parts.pop("refunded_amount", None):
+                reading.doubts = [doubt for doubt in reading.doubts if "is given back of an order" not in doubt]
+    name_as_sold(connection, layout)
     meet(connection, layout)
+
+
+def name_as_sold(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Products are known by what the order lines call them, where that is another of their columns: a variant's sku and not the product's page."""
+    for lines, products in itertools.product(layout.own_of("lines")[:1], layout.own_of("products")[:1]):
+        if "product_id" not in lines.parts:
+            continue
+        sold, key = (lines.sample, lines.parts["product_id"].header), products.parts["product_id"]
+        shares = {header: share_among(connection, *sold, products.sample, header) for header in products.sample.headers}
+        best = max(shares, key=lambda header: shares[header])
+        if shares[key.header] >= 0.9 or shares[best] < 0.9:
+            continue
+        products.parts = {column: part for column, part in products.parts.items() if part.header != best} | {"product_id": Part(best)}
+        if re.fullmatch(NAMES["handle"][0], words_of(key.header)):
+            products.parts["handle"] = key
+        without = round(products.sample.rows * (1 - values.said_share(connection, products.sample, best)))
+        products.doubts.append(
+            f"{lines.sample.name} names products by {best}: it is their number, not {key.header}"
+            + (f"; {without} rows of {products.sample.name} have none and wait in quarantine" if without else "")
+        )
+
+
+def share_among(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, others: Sample, among: str) -> float:
+    """The share of a column's stated values that are in a column of another table; 1 where nothing is stated."""
+    row = connection.execute(
+        f"select avg(case when {quoted(header)} in (select {quoted(among)} from {others.relation}) then 1.0 else 0.0 end) "
+        f"from {sample.relation} where {values.said(header)} is not null"
+    ).fetchone()
+    return float(row[0]) if row and row[0] is not None else 1.0
 
 
 def meet(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
@@ -386,12 +448,8 @@ def meet(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     for left, right, column in pairs:
         for one, other in itertools.product(layout.own_of(left)[:1], layout.own_of(right)[:1]):
             if column in one.parts and column in other.parts:
-                mine, theirs = quoted(one.parts[column].header), quoted(other.parts[column].header)
-                row = connection.execute(
-                    f"select avg(case when {mine} in (select {theirs} from {other.sample.relation}) then 1.0 else 0.0 end) "
-                    f"from {one.sample.relation} where {mine} is not null"
-                ).fetchone()
-                if row and row[0] is not None and row[0] < 0.9:
+                met = share_among(connection, one.sample, one.parts[column].header, other.sample, other.parts[column].header)
+                if met < 0.9:
                     other.doubts.append(
-                        f"{row[0]:.0%} of {one.sample.name}.{one.parts[column].header} are in {other.sample.name}.{other.parts[column].header}"
+                        f"{met:.0%} of {one.sample.name}.{one.parts[column].header} are in {other.sample.name}.{other.parts[column].header}"
                     )

@@ -51,6 +51,7 @@ HOMES = {
     "nl": ("NL", "Dutch"),
     "pt": ("BR", "Portuguese"),
 }
+HALF = 0.5
 NOWHERE = ("US", "USD", "Etc/UTC", "en")
 
 
@@ -68,14 +69,18 @@ class Place:
 
 def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> Place:
     """The commonest country and currency of the rows; the rest follows from them."""
-    countries = commonest(connection, readings, "country")
+    shares = commonest(connection, readings, "country")
+    countries = list(shares)
     currencies = [code for code in commonest(connection, readings, "currency") if len(code) == 3]
     names = {name: code for code, (_, _, _, spelt) in COUNTRIES.items() for name in (*spelt, code.lower())}
     country = next((names[one.lower()] for one in countries if one.lower() in names), None)
+    # Where customers of many countries buy, the commonest of them says nothing of the shop.
+    is_spread = bool(countries) and not currencies and shares[countries[0]] < HALF
+    country = None if is_spread else country
     if country is None and currencies:
         country = next((code for code, facts in COUNTRIES.items() if facts[0] == currencies[0]), None)
-    regions = commonest(connection, readings, "region")
-    by_states = country_of_states(regions) if country is None and not currencies else None
+    regions = list(commonest(connection, readings, "region"))
+    by_states = country_of_states(regions) if country is None and not currencies and not is_spread else None
     country = country or by_states
     spoken = None if country or currencies else language_of([part.header for reading in readings for part in reading.parts.values()])
     country = HOMES[spoken][0] if spoken else country
@@ -90,6 +95,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
         if by_states
         else f"the headers are {HOMES[spoken][1]}"
         if spoken
+        else f"nothing says where: the countries are {', '.join(countries[:4])} and more, and none has half of the rows"
+        if is_spread
         else "nothing says where"
     )
     # Mails are written in these two languages so far.
@@ -111,11 +118,12 @@ def language_of(headers: Sequence[str]) -> str | None:
     return counts[0][1] if counts[0][0] >= 2 and counts[0][0] > counts[1][0] else None
 
 
-def commonest(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], column: str) -> list[str]:
+def commonest(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading], column: str) -> dict[str, float]:
+    """What a column says, commonest first, with its share of what is said."""
     counts: dict[str, int] = {}
     for reading in readings:
         if column in reading.parts:
             sql = f"select value, count(*) from ({values.some(reading.sample, reading.parts[column].header)}) where value is not null group by 1"
             for value, count in connection.execute(sql).fetchall():
                 counts[value] = counts.get(value, 0) + count
-    return [value for value, _ in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+    return {value: count / sum(counts.values()) for value, count in sorted(counts.items(), key=lambda one: (-one[1], one[0]))}

@@ -109,6 +109,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "discount_amount": (
         "(line |item |total |lineitem )?discount ?(amount|amt|value)|(line|item|lineitem) discount|(total|lineitem) discount|discount amount",
         "discount",
+        "(order|cart|basket|coupon|voucher) discount( (amount|amt|value|total))?",
+    ),
+    "refunded_amount": (
+        f"({ORDER} )?(total )?refund(ed)? ?(total|amount|value|sum)|({ORDER} )?(total|amount|value) refund(ed)?",
     ),
     "status": (f"({ORDER} )?(status|state|financial status)( name)?|is (returned|cancelled|canceled)|returned",),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
@@ -128,7 +132,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tags": ("tags",),
     "stock": ("(stock|inventory|units in stock|variant inventory qty|available|quantity in stock|stock quantity|inventory quantity)",),
     "visitor_id": (
-        "(visitor|anonymous|anon|browser|device|cookie) ?(id|no|number)?|(user )?pseudo id|fullvisitorid",
+        "(visitor|anonymous|anon|cookie) ?(id|no|number)?|(browser|device) ?(id|no|number)|(user )?pseudo id|fullvisitorid",
         "session id|user session|session",
         f"{WHO} ?(id|no|number)?",
     ),
@@ -171,6 +175,7 @@ AMOUNTS = {
     "unit_cost",
     "stock",
     "return_amount",
+    "refunded_amount",
 }
 # What a table of a kind is told by: the words of its name, and the columns that it needs, each one of several.
 KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
@@ -406,8 +411,10 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     elif column == "event":
         found = values.distinct_words(connection, sample, header)
         return Part(header) if any(re.search("view|cart|click|page", word.lower()) for word in found) else None
+    elif values.share(connection, sample, header, "true") == 0:
+        return None
     else:
-        return Part(header) if values.share(connection, sample, header, "true") > 0 else None
+        written = values.text(connection, sample, header)
     if written and written.doubt:
         reading.doubts.append(written.doubt)
     return Part(header, written.format) if written else None

@@ -78,7 +78,7 @@ def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -
             else:
                 history = write_extracts(connection, folder, layout, groups, closed, systems)
             review = [*unread, *(f"{sample.name} is left out: {why}" for sample, why in layout.left_out)]
-            review += [doubt for reading in layout.own for doubt in reading.doubts]
+            review = list(dict.fromkeys([*review, *(doubt for reading in layout.own for doubt in reading.doubts)]))
             write_shop(
                 connection, folder, place, (first, local_last), history, layout, review, source if isinstance(source, Lake) else None
             )

@@ -145,6 +145,11 @@ def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
     return None
 
 
+def text(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written:
+    """How texts are written: ahead of all of them may stand the apostrophe by which a spreadsheet leaves a number a text."""
+    return Written("'0123" if share(connection, sample, header, "value like '''%'") >= ALMOST_ALL else None)
+
+
 def is_email(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
     return share(connection, sample, header, "regexp_matches(value, '^[^@ ]+@[^@ ]+[.][^@ ]+$')") >= 0.8
 

@@ -15,7 +15,11 @@ case lower(trim({{ expression }}))
         'GB': ['united kingdom', 'great britain', 'uk'], 'GR': ['greece'], 'HU': ['hungary'], 'IE': ['ireland', 'éire'],
         'IT': ['italy', 'italia'], 'LU': ['luxembourg'], 'NL': ['netherlands', 'the netherlands', 'nederland'], 'NO': ['norway', 'norge'],
         'NZ': ['new zealand'], 'PL': ['poland', 'polska'], 'PT': ['portugal'], 'SE': ['sweden', 'sverige'],
-        'US': ['united states', 'united states of america', 'usa']
+        'US': ['united states', 'united states of america', 'usa'],
+        'AE': ['united arab emirates'], 'AR': ['argentina'], 'BR': ['brazil', 'brasil'], 'CL': ['chile'], 'CN': ['china'], 'CO': ['colombia'],
+        'HK': ['hong kong'], 'IL': ['israel'], 'IN': ['india'], 'JP': ['japan'], 'KR': ['south korea', 'korea, republic of'],
+        'MX': ['mexico', 'méxico'], 'PK': ['pakistan'], 'RU': ['russia', 'russian federation'], 'SG': ['singapore'], 'TR': ['turkey', 'türkiye'],
+        'TW': ['taiwan'], 'ZA': ['south africa']
     }.items() %}
     {% for name in names %}when '{{ name }}' then '{{ code }}'
     {% endfor %}

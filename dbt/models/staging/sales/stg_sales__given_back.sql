@@ -1,4 +1,4 @@
--- One row per order line that a row of the table of returns gives back, and extract that changed that row (no kind once it gives nothing back).
+-- One row per order line that a row of returns, or what its order says was refunded, gives back, and extract that changed it (no kind once nothing is).
 with
 
 shop as (
@@ -35,16 +35,46 @@ stated as (
     select * from typed where return_key in (select return_key from typed where is_returned)
 ),
 
+refunds as (
+    select
+        return_key,
+        order_id,
+        product_id,
+        cast(abs(cast(return_amount as decimal(18, 4))) * rate as decimal(18, 2)) as return_amount,
+        abs(cast(quantity as decimal(18, 4))) as pieces,
+        stated_at,
+        _known_at,
+        _is_history,
+        is_returned,
+        false as is_of_order
+    from stated
+    union all by name
+    -- What an order says was refunded of it: money, and no word of which pieces.
+    select
+        concat_ws('|', order_id, 'refunded') as return_key,
+        order_id,
+        max(refunded_amount) as return_amount,
+        version_at as _known_at,
+        bool_and(known_at < version_at) as _is_history,
+        coalesce(max(refunded_amount) > 0, false) as is_returned,
+        true as is_of_order
+    from {{ ref('stg_sales__lines') }}
+    -- While all of an order is cancelled, that counts.
+    where kind = 'sale' and order_id in (select order_id from {{ ref('stg_sales__lines') }} where refunded_amount > 0)
+    group by order_id, version_at
+),
+
 -- A row without a product gives back all lines of its order; what it refunds is shared among them by what they came to.
 matched as (
     select
-        stated.return_key,
-        stated._known_at,
-        stated._is_history,
-        stated.stated_at,
-        stated.is_returned,
-        cast(abs(cast(stated.return_amount as decimal(18, 4))) * stated.rate as decimal(18, 2)) as return_amount,
-        abs(cast(stated.quantity as decimal(18, 4))) as pieces,
+        refunds.return_key,
+        refunds._known_at,
+        refunds._is_history,
+        refunds.stated_at,
+        refunds.return_amount,
+        refunds.pieces,
+        refunds.is_returned,
+        refunds.is_of_order,
         sold.order_item_id,
         sold.order_id,
         sold.source_customer_id,
@@ -53,23 +83,28 @@ matched as (
         sold.product_id,
         sold.quantity,
         sold.net_amount,
-        sum(sold.quantity) over (partition by stated.return_key, stated._known_at) as all_pieces,
-        sum(sold.net_amount) over (partition by stated.return_key, stated._known_at) as all_amount,
+        sum(sold.quantity) over (partition by refunds.return_key, refunds._known_at) as all_pieces,
+        sum(sold.net_amount) over (partition by refunds.return_key, refunds._known_at) as all_amount,
         sum(sold.quantity) over earlier as pieces_so_far,
         sum(sold.net_amount) over earlier as amount_so_far,
-        min(stated._known_at) over (partition by stated.return_key) as first_known_at
-    from stated
+        min(refunds._known_at) over (partition by refunds.return_key) as first_known_at
+    from refunds
     inner join sold
-        on stated.order_id = sold.order_id and (nullif(trim(stated.product_id), '') is null or stated.product_id = sold.product_id)
-    window earlier as (partition by stated.return_key, stated._known_at order by sold.order_item_id)
+        on refunds.order_id = sold.order_id and (nullif(trim(refunds.product_id), '') is null or refunds.product_id = sold.product_id)
+    window earlier as (partition by refunds.return_key, refunds._known_at order by sold.order_item_id)
 ),
 
 shared as (
     select
         *,
         dense_rank() over (partition by order_item_id order by first_known_at, return_key) as return_number,
-        coalesce(least(pieces, all_pieces), all_pieces) as back_pieces,
-        coalesce(return_amount, all_amount * least(pieces / nullif(all_pieces, 0), 1), all_amount) as back_amount
+        case when is_of_order and return_amount < all_amount then 0 else coalesce(least(pieces, all_pieces), all_pieces) end as back_pieces,
+        -- What is refunded of an order may hold its shipping, which was never revenue.
+        coalesce(
+            case when is_of_order then least(return_amount, all_amount) else return_amount end,
+            all_amount * least(pieces / nullif(all_pieces, 0), 1),
+            all_amount
+        ) as back_amount
     from matched
 )
 

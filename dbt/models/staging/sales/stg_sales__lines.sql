@@ -2,7 +2,7 @@
 {{ config(materialized='kept') }}
 {%- set person = ['email', 'phone', 'full_name', 'first_name', 'last_name', 'gender', 'birth_date', 'street', 'city', 'region', 'postal_code', 'country'] %}
 {#- An order is deleted as its header says last, also when that is no longer so. -#}
-{%- set of_order = ['is_deleted', 'customer_id', 'status', 'channel', 'discount_code', 'currency', 'accepts_marketing'] + person %}
+{%- set of_order = ['is_deleted', 'customer_id', 'status', 'channel', 'discount_code', 'currency', 'accepts_marketing', 'order_discount_amount', 'refunded_amount'] + person %}
 with
 
 shop as (
@@ -116,7 +116,9 @@ orders as (
 
 standing as (
     select
-        orders.* exclude (status, currency, is_deleted),
+        orders.* exclude (status, currency, is_deleted, order_discount_amount, refunded_amount),
+        coalesce(abs(cast(orders.order_discount_amount as decimal(18, 4))), 0) as order_discount_amount,
+        abs(cast(orders.refunded_amount as decimal(18, 4))) as refunded_amount,
         lines.line_id,
         nullif(trim(lines.product_id), '') as product_id,
         lines.product_name,
@@ -148,6 +150,31 @@ priced as (
     from standing
     left join rates on standing.currency = rates.currency
     where recency = 1
+),
+
+-- What is taken off the whole order is shared by what its sold lines come to; a line's own amount is after all discounts.
+shares as (
+    select
+        *,
+        case when line_amount is null and stated_amount > 0 then stated_amount else 0 end as share,
+        sum(case when line_amount is null and stated_amount > 0 then stated_amount else 0 end) over lines_so_far as shares_so_far,
+        sum(case when line_amount is null and stated_amount > 0 then stated_amount else 0 end) over (partition by order_id, pulled_at) as all_shares
+    from priced
+    window lines_so_far as (partition by order_id, pulled_at order by line_id)
+),
+
+discounted as (
+    select
+        * replace (
+            stated_amount
+            - coalesce(
+                round(least(order_discount_amount, all_shares) * shares_so_far / nullif(all_shares, 0), 2)
+                - round(least(order_discount_amount, all_shares) * (shares_so_far - share) / nullif(all_shares, 0), 2),
+                0
+            ) as stated_amount
+        ),
+        stated_amount as before_discount
+    from shares
 )
 
 select
@@ -164,9 +191,10 @@ select
     category,
     brand,
     cast(round(quantity) as integer) as quantity,
-    cast(coalesce(unit_price, stated_amount / nullif(quantity, 0), 0) * rate as decimal(18, 4)) as unit_price,
-    cast(coalesce(unit_price * quantity, stated_amount) * rate as decimal(18, 2)) as gross_amount,
+    cast(coalesce(unit_price, before_discount / nullif(quantity, 0), 0) * rate as decimal(18, 4)) as unit_price,
+    cast(coalesce(unit_price * quantity, before_discount) * rate as decimal(18, 2)) as gross_amount,
     cast(stated_amount * rate as decimal(18, 2)) as net_amount,
+    cast(refunded_amount * rate as decimal(18, 2)) as refunded_amount,
     is_unpriced,
     case
         when quantity < 0 or stated_amount < 0 then 'return'
@@ -178,4 +206,4 @@ select
     discount_code,
     accepts_marketing,
     {{ person | join(', ') }}
-from priced
+from discounted

@@ -1,4 +1,5 @@
 -- One row per product and change of what the shop says of it, in its product table or else on order lines.
+{%- set shared = ['product_name', 'brand', 'category', 'description', 'tags', 'image_url'] %}
 with
 
 lines as (
@@ -27,6 +28,28 @@ categories as (
     qualify row_number() over (partition by category_id order by _known_at, _row_number) = 1
 ),
 
+-- Variants of a product leave to one of them what all share: as it was said first, so that no built day changes.
+pages as (
+    select
+        handle,
+        {% for column in shared %}
+        min_by({{ column }}, (_known_at, _row_number)) filter (where {{ said(column) }} is not null) as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ source('sources', 'sales__products') }}
+    where {{ said('handle') }} is not null
+    group by handle
+),
+
+products as (
+    select
+        products.* exclude ({{ shared | join(', ') }}),
+        {% for column in shared %}
+        coalesce({{ said('products.' ~ column) }}, pages.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from {{ source('sources', 'sales__products') }} as products
+    left join pages on products.handle = pages.handle
+),
+
 stated as (
     select
         products.product_id,
@@ -48,7 +71,7 @@ stated as (
         coalesce(cast(products.price as decimal(18, 4)), first_sold.price) as price,
         cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock,
         {{ is_gone('products.deleted_at') }} as is_gone
-    from {{ source('sources', 'sales__products') }} as products
+    from products
     left join first_sold on products.product_id = first_sold.product_id
     left join categories on products.category = categories.category_id
     -- Further variants of a product may leave what the first one says.
@@ -83,7 +106,7 @@ compared as (
     window earlier as (partition by product_id order by occurred_at, known_at)
 ),
 
-products as (
+all_products as (
     select * from stated
     union all by name
     select
@@ -112,4 +135,4 @@ select
     image_url,
     price,
     stock
-from products
+from all_products

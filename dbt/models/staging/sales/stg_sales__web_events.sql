@@ -1,4 +1,5 @@
 -- One row per event of a visitor.
+{{ config(materialized='kept', meta={'part': '_batch_id'}) }}
 with
 
 shop as (
@@ -9,7 +10,7 @@ events as (
     select
         events.*,
         {{ stated_moment('events.happened_at', 'shop.zone') }} as occurred_at
-    from {{ source('sources', 'sales__events') }} as events
+    from {{ part_of(source('sources', 'sales__events')) }} as events
     cross join shop
 )
 
@@ -21,12 +22,18 @@ select
     {{ known_at('occurred_at') }} as known_at,
     _known_at as version_at,
     _row_number as version_number,
+    _batch_id,
     _batch_id as batch_id,
     {{ event_called('event') }} as event,
     visitor_id as browser_id,
     nullif(trim(customer_id), '') as login_id,
-    session_id,
-    nullif(trim(product_id), '') as sku,
+    -- Where nobody says which visit it is, a visitor's day is one.
+    coalesce(nullif(trim(session_id), ''), concat_ws('|', visitor_id, cast(cast(occurred_at as date) as varchar))) as session_id,
+    -- Whoever says it nowhere else has the product in the page's address.
+    coalesce(
+        nullif(trim(product_id), ''),
+        case when {{ event_called('event') }} = 'view_item' then nullif(regexp_extract(page, '/(products?|items?|articles?|p|dp)/([^/?#]+)', 2), '') end
+    ) as sku,
     category,
     cast(null as varchar) as search_term,
     page,
