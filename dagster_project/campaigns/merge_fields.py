@@ -95,7 +95,7 @@ def merge(
         "country_name": language.countries.get(country) if country else None,
         "membership_tier": tier.lower() if tier else None,
         "tier_name": language.tiers.get(tier.lower(), tier) if tier else None,
-        "favourite_category": brand.categories.get(category.lower(), {}).get(language.code, category) if category else None,
+        "favourite_category": _category_name(category, language, brand) if category else None,
         "products": products,
         "product_count": len(products),
         "product_title": products[0]["title"] if products else None,
@@ -114,6 +114,11 @@ def merge(
     return {**fields, "level": _level(fields)}
 
 
+def _category_name(category: str, language: Language, brand: Brand) -> str | None:
+    """What a category is called; a number that the brand has no word for is nothing to say to anybody."""
+    return brand.categories.get(category.lower(), {}).get(language.code, None if category.isdecimal() else category)
+
+
 def _level(fields: Mapping[str, Any]) -> int:
     """How personal the mail is: 3 chosen for this person, 2 for people like them, 1 by name, 0 the same for everybody."""
     chosen = any(product["reason_code"] != "trending" for product in fields["products"])
@@ -130,7 +135,8 @@ def _items(value: object) -> list[Mapping[str, Any]]:
 
 def _product(item: Mapping[str, Any], language: Language, brand: Brand) -> dict[str, Any] | None:
     title = clean(item.get("title"))
-    if title is None:
+    # A catalogue without names calls a product by its number, which says nothing to anybody.
+    if title is None or title == item.get("product_id"):
         return None
     code = item.get("reason")
     return {

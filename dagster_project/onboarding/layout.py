@@ -88,6 +88,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
     name_categories(connection, layout)
     for orders in layout.own_of("orders") if not layout.own_of("lines") else []:
         doubt_totals(orders)
+    doubt_names(layout)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
@@ -261,6 +262,16 @@ def doubt_prices(reading: Reading) -> None:
         )
 
 
+def doubt_names(layout: Layout) -> None:
+    """Products that nobody has a name for are bought and recommended, and no mail can show them."""
+    naming = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "products")]
+    selling = [reading for reading in naming if reading.kind != "products" and "product_id" in reading.parts]
+    if selling and not layout.known and not any("product_name" in reading.parts for reading in naming):
+        selling[0].doubts.append(
+            "no table says what a product is called: mails show none until product_name is there, in a table of products"
+        )
+
+
 def plausible(connection: duckdb.DuckDBPyConnection, reading: Reading) -> bool:
     key = UNIQUE.get(reading.kind)
     if key and not values.is_unique(connection, reading.sample, reading.parts[key].header):
@@ -329,7 +340,9 @@ def take_once_an_order(connection: duckdb.DuckDBPyConnection, reading: Reading) 
     ).fetchone()
     if row and row[0] is not None and row[0] >= 0.9:
         reading.parts["order_discount_amount"] = reading.parts.pop("discount_amount")
-        reading.doubts.append(f"{discount.header} is said once an order, or the same on all of its lines: taken off the order once, not off each line")
+        reading.doubts.append(
+            f"{discount.header} is said once an order, or the same on all of its lines: taken off the order once, not off each line"
+        )
 
 
 def doubt_refunds(reading: Reading) -> None:
@@ -338,7 +351,9 @@ def doubt_refunds(reading: Reading) -> None:
     if refunded and quantity and re.search(r"\b(refund|return)", words_of(quantity.header)):
         del reading.parts["refunded_amount"]
     elif refunded:
-        reading.doubts.append(f"{refunded.header} is given back of an order that its status does not give back whole, at the order's own moment")
+        reading.doubts.append(
+            f"{refunded.header} is given back of an order that its status does not give back whole, at the order's own moment"
+        )
 
 
 def are_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:

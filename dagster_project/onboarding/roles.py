@@ -111,9 +111,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "discount",
         "(order|cart|basket|coupon|voucher) discount( (amount|amt|value|total))?",
     ),
-    "refunded_amount": (
-        f"({ORDER} )?(total )?refund(ed)? ?(total|amount|value|sum)|({ORDER} )?(total|amount|value) refund(ed)?",
-    ),
+    "refunded_amount": (f"({ORDER} )?(total )?refund(ed)? ?(total|amount|value|sum)|({ORDER} )?(total|amount|value) refund(ed)?",),
     "status": (f"({ORDER} )?(status|state|financial status)( name)?|is (returned|cancelled|canceled)|returned",),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
     "discount_code": ("(discount|coupon|promo|voucher)( code| name)?",),
@@ -313,6 +311,10 @@ def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str,
     # Who is seen without anything else that names the browser is the visitor.
     if kind == "events" and "visitor_id" not in reading.parts and "customer_id" in reading.parts:
         reading.parts["visitor_id"] = reading.parts.pop("customer_id")
+    # A visit that stands for the visitor is the visit too.
+    visitor = reading.parts.get("visitor_id")
+    if kind == "events" and visitor and "session_id" not in reading.parts and re.fullmatch(NAMES["session_id"][0], words[visitor.header]):
+        reading.parts["session_id"] = visitor
     return reading
 
 

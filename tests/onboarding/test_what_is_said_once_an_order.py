@@ -41,7 +41,9 @@ def orders_export(folder: Path, is_repeated: bool) -> dict[str, Decimal]:
         for place, (sku, price, pieces) in enumerate(lines):
             said = [status, f"{discount:.2f}", f"{refunded:.2f}"] if is_repeated or place == 0 else ["", "", ""]
             rows.append([f"#{1000 + n}", f"a{n % 30}@example.org", *said, at, pieces, f"Shirt {sku}", f"{price:.2f}", sku])
-    header = "Name|Email|Financial Status|Discount Amount|Refunded Amount|Created at|Lineitem quantity|Lineitem name|Lineitem price|Lineitem sku"
+    header = (
+        "Name|Email|Financial Status|Discount Amount|Refunded Amount|Created at|Lineitem quantity|Lineitem name|Lineitem price|Lineitem sku"
+    )
     write(folder / "orders_export.csv", header, rows)
     return sums
 
@@ -127,10 +129,14 @@ def test_a_browsers_name_is_no_visitor_and_a_page_names_its_product(tmp_path: Pa
     shop = draft_shop(tmp_path / "shop", tmp_path / "in").shop
     assert shop.sources["sales"].columns["events"]["visitor_id"] == "session_id"
     rows = staged(shop, ["path:models/staging/sales"]).rows
-    assert rows("select event, sku, count(*) from staging.stg_sales__web_events where sku is not null group by all") == [("view_item", "7", 60)]
+    assert rows("select event, sku, count(*) from staging.stg_sales__web_events where sku is not null group by all") == [
+        ("view_item", "7", 60)
+    ]
     assert rows("select count(distinct browser_id) from staging.stg_sales__web_events") == [(60,)]
     # Each visit, of a known customer or not.
-    visits = "select count(*), count(distinct session_id), sum(product_views_count), sum(cart_adds_count), count(distinct source_customer_id)"
+    visits = (
+        "select count(*), count(distinct session_id), sum(product_views_count), sum(cart_adds_count), count(distinct source_customer_id)"
+    )
     assert rows(f"{visits} from staging.stg_sales__sessions") == [(60, 60, 60, 60, 45)]
 
 
@@ -141,3 +147,20 @@ def test_customers_of_many_countries_do_not_say_where_the_shop_is(tmp_path: Path
     assert "none has half of the rows" in (shop.folder / "shop.yaml").read_text()
     rows = staged(shop, ["path:models/staging/sales"]).rows
     assert rows("select distinct country from staging.stg_sales__records order by 1") == [("BR",), ("CN",), ("KR",), ("US",)]
+
+
+def test_a_visit_goes_on_in_the_next_nights_extract(tmp_path: Path, staged: Callable) -> None:
+    events(tmp_path / "in")
+    shop = draft_shop(tmp_path / "shop", tmp_path / "in").shop
+    select = ["stg_sales__web_events", "stg_sales__sessions"]
+    before = staged(shop, select).rows("select count(*), sum(events_count) from staging.stg_sales__sessions")
+    header = "id|user_id|session_id|created_at|browser|uri|event_type"
+    later = [
+        [900, "", "s59", "2024-05-09 10:00:00", "Chrome", "/cart", "cart"],
+        [901, "", "s900", "2024-05-09 11:00:00", "Chrome", "/", "home"],
+    ]
+    write(shop.folder / "extracts" / "sales" / "events" / "events_20240510T050000Z.csv", header, later)
+    rows = staged(shop, select).rows
+    assert (before, rows("select count(distinct session_id), count(*) from staging.stg_sales__sessions")) == ([(60, 240)], [(61, 62)])
+    versions = "select version_number, events_count, cart_adds_count from staging.stg_sales__sessions where session_id = 's59' order by 1"
+    assert rows(versions) == [(1, 4, 1), (2, 5, 2)]
