@@ -145,9 +145,9 @@ def train(
     columns = feature_columns(snapshots)
     rehearsal = _rehearse(name, planned, snapshots, taught, columns)
     tested = backtest(name, planned, snapshots, taught, rehearsal, champion) if rehearsal else None
-    season, tested_on = planned.season, planned.backtest_day
-    if rehearsal and tested and tested_on:
-        seasonal = _at_season(name, rehearsal, planned.backtest_season, snapshots, _closed(known, tested_on))
+    season = planned.season
+    if rehearsal and tested and planned.backtest_day:
+        seasonal = _at_season(name, rehearsal, planned.backtest_season, snapshots, _closed(known, planned.backtest_day))
         again = backtest(name, planned, snapshots, taught, seasonal, champion) if seasonal is not rehearsal else tested
         if level_off(again) <= level_off(tested) + SEASON_SLACK[tested.kind]:
             rehearsal, tested = seasonal, again
@@ -276,7 +276,8 @@ def _at_season(name: str, model: Scoring, ago: YearAgo | None, snapshots: pa.Tab
     # A baseline is not taught by what followed: its level is off by what it was off by a year ago.
     taught = (0.0, 0.0) if isinstance(model, Baseline) else off(ago.taught, model.horizon_days)
     year = shift(off(ago.coming, YEAR.days), taught) if name == "value" else 0.0
-    return replace(model, season=Season(shift(off(ago.coming, model.horizon_days), taught), year))
+    season = Season(shift(off(ago.coming, model.horizon_days), taught), year)
+    return replace(model, season=season) if season != NO_SEASON else model
 
 
 def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, features: pa.Table) -> Day:
