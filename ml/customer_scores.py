@@ -347,11 +347,6 @@ def _baseline(name: str, horizon_days: int, learned_days: int, columns: tuple[st
     return without_trees(columns, learned_days) if name == "next_order" else Baseline(horizon_days, columns)
 
 
-def is_baseline(model: object) -> bool:
-    """Whether nothing was learned but the yardstick of the day."""
-    return isinstance(model, Baseline) or (isinstance(model, NextOrderModel) and model.trees is None)
-
-
 def _closed(labels: pa.Table, as_of: datetime) -> pa.Table:
     """Labels whose horizon had passed by a moment: what a model of that day may learn from."""
     return labels.filter(pc.less_equal(labels["label_until"], pa.scalar(as_of, labels.schema.field("label_until").type)))

@@ -21,7 +21,7 @@ from ml.backtest import Performance, as_plain, performance_of
 from ml.boosting import SETTINGS
 from ml.brought import BroughtModel
 from ml.clusters import ClusterModel
-from ml.customer_scores import Trained, is_baseline
+from ml.customer_scores import Trained
 from ml.drivers import importance
 from ml.model_card import Card, write_card
 from ml.plots import draw_performance
@@ -113,7 +113,8 @@ class Recorder:
             return rows if verdict.stays == "champion" else [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
         judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal or trained.model, verdict)
         rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=f"{verdict.stays} stays: {verdict.reason}")]
-        stands = isinstance(standing, Trained) and (verdict.stays == "champion" or is_baseline(standing.model))
+        # A baseline has nothing of its own but the season it is moved by.
+        stands = isinstance(standing, Trained) and (verdict.stays == "champion" or standing.model == trained.model)
         if not stands:
             baseline = Trained(trained.name, trained.trained_as_of, trained.model, None)
             rows.append(self._trained(model, "baseline", baseline, baseline, promoted=True, reason=f"BG/NBD stays: {verdict.reason}"))
@@ -126,6 +127,8 @@ class Recorder:
 
     def _trained(self, model: str, candidate: str, kept: Fitted, examined: Fitted, promoted: bool, reason: str) -> Row:
         """Keep the artifact, tell MLflow, and say it in a row."""
+        season = season_of(kept)
+        reason = reason if season == NO_SEASON else f"{reason}; for the time of year {season_said(season)}"
         sha256 = keep(kept, self.artifacts / model)
         measures = measures_of(examined)
         self.registry.record(model, kept, self._account(model, candidate, kept, measures, promoted, reason), promoted)
@@ -143,7 +146,7 @@ class Recorder:
             "trained_as_of": f"{self.training.moment.as_of:%Y-%m-%dT%H:%M:%SZ}",
             "data_sha256": self.data_version,
             "as_of_days": " ".join(f"{day:%Y-%m-%d}" for day in planned.days),
-            "season": season_said(getattr(inner, "season", NO_SEASON)),
+            "season": season_said(season_of(kept)),
             "backtest_day": f"{planned.backtest_day:%Y-%m-%d}" if planned.backtest_day else "",
             "horizon_days": planned.horizon_days,
             "horizons": " ".join(map(str, planned.horizons)),
@@ -233,11 +236,17 @@ def append(warehouse: Warehouse, rows: pa.Table) -> None:
         )
 
 
+def season_of(kept: Fitted) -> Season:
+    """By what the time of year moves a model's level."""
+    season = getattr(kept.model, "season", NO_SEASON) if isinstance(kept, Trained) else NO_SEASON
+    return season if isinstance(season, Season) else NO_SEASON
+
+
 def season_said(season: Season) -> str:
-    """How the level was moved, for a person: odds of buying or a value, times this."""
+    """The same for a person: what the odds of buying, or the value, are multiplied by."""
     if season == NO_SEASON:
         return "not moved"
-    year = f", of a year x {math.exp(season.year):.2f}" if season.year else ""
+    year = f", a year's value x {math.exp(season.year):.2f}" if season.year else ""
     return f"x {math.exp(season.horizon):.2f}{year}"
 
 
