@@ -7,7 +7,7 @@ model, so that score    gives one customer's features the same scores alone as i
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -23,7 +23,7 @@ from ml.next_order import NextOrderModel, days_to_order, measure_next_order, sco
 from ml.promotion import Verdict, judge
 from ml.season import NO_SEASON, YEAR, Season, YearAgo, off_in_logits, off_in_logs, shift, year_ago
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
-from ml.snapshots import MIN_SNAPSHOT_CUSTOMERS, SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
+from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
 from ml.value import ValueDay, ValueModel, Values, expected_value, measure_value, score_value, train_value
 
 Vector = NDArray[np.float64]
@@ -80,6 +80,7 @@ Scoring = TypeVar("Scoring", bound=Learned | Baseline)
 class Trained:
     """The model of a score, as of which day, and the back-test behind it (None where history allows none). `rehearsal` is the challenger
     as the back-test's day would have trained it: what was judged, and what later challengers are judged against; `tested` what it said there.
+    `standing` is the champion that stays, at the season of this training day.
     """
 
     name: str
@@ -88,6 +89,7 @@ class Trained:
     verdict: Verdict | None
     rehearsal: Learned | None = None
     tested: Backtest | None = field(default=None, compare=False, metadata={"stored": False})
+    standing: ChurnModel | ValueModel | Baseline | None = field(default=None, compare=False, metadata={"stored": False})
 
 
 Day = ChurnDay | ValueDay | Yardstick
@@ -144,25 +146,34 @@ def train(
         return abstained
     columns = feature_columns(snapshots)
     rehearsal = _rehearse(name, planned, snapshots, taught, columns)
-    tested = backtest(name, planned, snapshots, taught, rehearsal, champion) if rehearsal else None
-    season = planned.season
-    if rehearsal and tested and planned.backtest_day:
-        seasonal = _at_season(name, rehearsal, planned.backtest_season, snapshots, _closed(known, planned.backtest_day))
-        again = backtest(name, planned, snapshots, taught, seasonal, champion) if seasonal is not rehearsal else tested
-        if level_off(again) <= level_off(tested) + SEASON_SLACK[tested.kind]:
-            rehearsal, tested = seasonal, again
-        else:
-            season = None
-    verdict = judge(tested) if tested else None
-    if verdict is not None and not verdict.promoted:
-        baseline = _baseline(name, planned.horizon_days, planned.horizons[0], columns)
-        return Trained(name, planned.as_of, _at_season(name, baseline, season, snapshots, known), verdict, rehearsal, tested)
-    beside = None
-    if name == "value":
-        given = churn.model if isinstance(churn, Trained) else None
-        beside = given if isinstance(given, ChurnModel) else train_churn(snapshots, ours, columns, planned.horizon_days)
-    model = _at_season(name, _fit(name, snapshots, ours, columns, planned.horizon_days, beside), season, snapshots, known)
-    return Trained(name, planned.as_of, model, verdict, rehearsal, tested)
+    if rehearsal is None:
+        model = _fit(name, snapshots, ours, columns, planned.horizon_days, _beside(name, churn, planned, snapshots, ours, columns))
+        return Trained(name, planned.as_of, model, None)
+    past = Past(name, planned, snapshots, taught, known)
+    rehearsal, believed = past.at_season(rehearsal)
+    baseline, believed_of_baseline = past.at_season(_baseline(name, rehearsal.horizon_days, rehearsal.horizon_days, columns))
+    tested = past.backtest(rehearsal, baseline, champion)
+    verdict = judge(tested)
+    if not verdict.promoted:
+        plain = _baseline(name, planned.horizon_days, planned.horizons[0], columns)
+        stays = champion.model if champion and verdict.stays == "champion" else None
+        return Trained(
+            name, planned.as_of, past.today(plain, believed_of_baseline), verdict, rehearsal, tested,
+            standing=None if stays is None or isinstance(stays, NextOrderModel) else past.today(replace(stays, season=NO_SEASON), believed),
+        )  # fmt: skip
+    model = _fit(name, snapshots, ours, columns, planned.horizon_days, _beside(name, churn, planned, snapshots, ours, columns))
+    return Trained(name, planned.as_of, past.today(model, believed), verdict, rehearsal, tested)
+
+
+def _beside(
+    name: str, churn: Trained | Abstained | None, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]
+) -> ChurnModel | None:
+    """The churn model that a value model needs beside it."""
+    if name != "value":
+        return None
+    if isinstance(churn, Trained) and isinstance(churn.model, ChurnModel):
+        return churn.model
+    return train_churn(snapshots, labels, columns, planned.horizon_days)
 
 
 def measure(trained: Trained, features: pa.Table) -> Day:
@@ -253,33 +264,6 @@ def _fit(
     raise ValueError(f"no model is called {name}; there are churn, value and next_order")
 
 
-def _at_season(name: str, model: Scoring, ago: YearAgo | None, snapshots: pa.Table, labels: pa.Table) -> Scoring:
-    """The model at the level of the time of year that comes; as it is, where no year ago is known or chance explains the difference."""
-    if (
-        ago is None
-        or isinstance(model, NextOrderModel)
-        or min(len(of_day(snapshots, day)) for day in astuple(ago)) < MIN_SNAPSHOT_CUSTOMERS
-    ):
-        return model
-
-    def off(day: datetime, horizon_days: int) -> tuple[float, float]:
-        features, followed = of_day(snapshots, day), of_day(_at(labels, (horizon_days,)), day)
-        yardstick = take_yardstick(features, model.columns, model.horizon_days)
-        view = yardstick.view(features)
-        if name == "churn":
-            said = level_logit(model, view) if isinstance(model, ChurnModel) else view.log_odds_buys
-            return off_in_logits(said, (numbers(followed, "orders_count") > 0).astype(np.float64))
-        value = model.parts[0].corrected(view) if isinstance(model, ValueModel) else view.value_expected
-        carried = yardstick.purchases_ratio(features, horizon_days) if horizon_days != model.horizon_days else 1.0
-        return off_in_logs(value * carried, np.maximum(numbers(followed, "net_amount"), 0.0))
-
-    # A baseline is not taught by what followed: its level is off by what it was off by a year ago.
-    taught = (0.0, 0.0) if isinstance(model, Baseline) else off(ago.taught, model.horizon_days)
-    year = shift(off(ago.coming, YEAR.days), taught) if name == "value" else 0.0
-    season = Season(shift(off(ago.coming, model.horizon_days), taught), year)
-    return replace(model, season=season) if season != NO_SEASON else model
-
-
 def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, features: pa.Table) -> Day:
     if isinstance(model, ChurnModel):
         return measure_churn(model, features)
@@ -301,45 +285,88 @@ def _rehearse(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, c
     return _fit(name, snapshots, before, columns, planned.backtest_horizons[0], seeds=1)
 
 
-def backtest(
-    name: str,
-    planned: Plan,
-    snapshots: pa.Table,
-    labels: pa.Table,
-    challenger: Learned,
-    champion: Trained | None = None,
-) -> Backtest:
-    """What baseline, challenger and champion (their rehearsals) said on the back-test's day, and what followed it."""
-    if planned.backtest_day is None:
-        raise ValueError("the history is too short for a back-test")
-    tested = planned.backtest_horizons[0]
-    features = of_day(snapshots, planned.backtest_day)
-    truth = of_day(_at(_closed(labels, planned.as_of), (tested,)), planned.backtest_day)
-    stands = champion.rehearsal if champion else None
-    # A champion of another horizon, or of columns that are gone, cannot be compared: the baseline is what is left to win against.
-    if stands and (stands.horizon_days != tested or not set(features.column_names).issuperset(stands.columns)):
-        stands = None
-    baseline = _baseline(name, tested, tested, feature_columns(snapshots))
-    value = np.maximum(numbers(truth, "net_amount"), 0.0)
-    waited = np.nan_to_num(numbers(days_to_order(truth, tested), "days_to_order"), nan=np.inf)
-    came_true = {"churn": (numbers(truth, "orders_count") == 0).astype(np.float64), "value": value, "next_order": waited}[name]
+@dataclass(frozen=True)
+class Past:
+    """What is known of the past as of a training day: `labels` of the planned days, `known` those of a year ago too."""
 
-    def said(model: Learned | Baseline, day: Day) -> Vector:
-        if isinstance(model, NextOrderModel) and isinstance(day, Yardstick):
-            return surprise(model, day, features, waited)
-        return (churn_probability if name == "churn" else value_mean)(model, day, features)
+    name: str
+    planned: Plan
+    snapshots: pa.Table
+    labels: pa.Table
+    known: pa.Table
 
-    day = _measure(challenger, features)
-    return Backtest(
-        kind={"churn": "event", "value": "amount", "next_order": "wait"}[name],
-        truth=came_true,
-        value=value,
-        challenger=said(challenger, day),
-        baseline=said(baseline, _measure(baseline, features)),
-        champion=said(stands, _measure(stands, features)) if stands else None,
-        features=features,
-        day=day,
-    )
+    def backtest(self, challenger: Learned | Baseline, baseline: Learned | Baseline, champion: Trained | None = None) -> Backtest:
+        """What baseline, challenger and champion (their rehearsals) said on the back-test's day, and what followed it."""
+        day = self.planned.backtest_day
+        if day is None:
+            raise ValueError("the history is too short for a back-test")
+        name, tested = self.name, self.planned.backtest_horizons[0]
+        features = of_day(self.snapshots, day)
+        truth = of_day(_at(_closed(self.labels, self.planned.as_of), (tested,)), day)
+        stands = champion.rehearsal if champion else None
+        # A champion of another horizon, or of columns that are gone, cannot be compared: the baseline is what is left to win against.
+        if stands and (stands.horizon_days != tested or not set(features.column_names).issuperset(stands.columns)):
+            stands = None
+        value = np.maximum(numbers(truth, "net_amount"), 0.0)
+        waited = np.nan_to_num(numbers(days_to_order(truth, tested), "days_to_order"), nan=np.inf)
+        came_true = {"churn": (numbers(truth, "orders_count") == 0).astype(np.float64), "value": value, "next_order": waited}[name]
+
+        def said(model: Learned | Baseline, measured: Day) -> Vector:
+            if isinstance(model, NextOrderModel) and isinstance(measured, Yardstick):
+                return surprise(model, measured, features, waited)
+            return (churn_probability if name == "churn" else value_mean)(model, measured, features)
+
+        measured = _measure(challenger, features)
+        return Backtest(
+            kind={"churn": "event", "value": "amount", "next_order": "wait"}[name],
+            truth=came_true,
+            value=value,
+            challenger=said(challenger, measured),
+            baseline=said(baseline, _measure(baseline, features)),
+            champion=said(stands, _measure(stands, features)) if stands else None,
+            features=features,
+            day=measured,
+        )
+
+    def at_season(self, model: Scoring) -> tuple[Scoring, bool]:
+        """A model of the back-test's day at the level of the season that came then, and whether to believe in it: not where it made the level
+        worse by more than chance does."""
+        day = self.planned.backtest_day
+        moved = self._moved(model, self.planned.backtest_season, _closed(self.known, day)) if day else model
+        if moved is model:
+            return model, True
+        plain, seasonal = (self.backtest(one, one) for one in (model, moved))
+        believed = level_off(seasonal) <= level_off(plain) + SEASON_SLACK[plain.kind]
+        return (moved if believed else model), believed
+
+    def today(self, model: Scoring, believed: bool) -> Scoring:
+        """A model of today at the level of the season that comes."""
+        return self._moved(model, self.planned.season, self.known) if believed else model
+
+    def _moved(self, model: Scoring, ago: YearAgo | None, labels: pa.Table) -> Scoring:
+        """The model moved; as it is where no year ago is known, too little followed one, or chance explains the difference."""
+        if ago is None or isinstance(model, NextOrderModel):
+            return model
+        followed = [of_day(_at(labels, (model.horizon_days,)), day) for day in (ago.coming, ago.taught)]
+        if any(too_one_sided(numbers(one, "orders_count") > 0, "") for one in followed):
+            return model
+
+        def off(day: datetime, horizon_days: int) -> tuple[float, float]:
+            features, followed = of_day(self.snapshots, day), of_day(_at(labels, (horizon_days,)), day)
+            yardstick = take_yardstick(features, model.columns, model.horizon_days)
+            view = yardstick.view(features)
+            if self.name == "churn":
+                said = level_logit(model, view) if isinstance(model, ChurnModel) else view.log_odds_buys
+                return off_in_logits(said, (numbers(followed, "orders_count") > 0).astype(np.float64))
+            value = model.parts[0].corrected(view) if isinstance(model, ValueModel) else view.value_expected
+            carried = yardstick.purchases_ratio(features, horizon_days) if horizon_days != model.horizon_days else 1.0
+            return off_in_logs(value * carried, np.maximum(numbers(followed, "net_amount"), 0.0))
+
+        # A baseline is not taught by what followed: its level is off by what it was off by a year ago.
+        taught = (0.0, 0.0) if isinstance(model, Baseline) else off(ago.taught, model.horizon_days)
+        year = shift(off(ago.coming, YEAR.days), taught) if self.name == "value" else 0.0
+        season = Season(shift(off(ago.coming, model.horizon_days), taught), year)
+        return replace(model, season=season) if season != NO_SEASON else model
 
 
 def _baseline(name: str, horizon_days: int, learned_days: int, columns: tuple[str, ...]) -> Baseline | NextOrderModel:

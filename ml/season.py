@@ -17,6 +17,8 @@ Vector = NDArray[np.float64]
 # Whole weeks, so that a Monday is compared with a Monday.
 YEAR = timedelta(days=364)
 STEPS = 50
+# Eight times as much, or an eighth: more than a season does, and what a shop that was closed would look like.
+MOST = float(np.log(8.0))
 
 
 @dataclass(frozen=True)
@@ -68,4 +70,4 @@ def off_in_logs(said: Vector, came: Vector) -> tuple[float, float]:
 def shift(coming: tuple[float, float], taught: tuple[float, float]) -> float:
     """What to move a level by: the difference, less the part that chance alone explains (positive-part James-Stein)."""
     moved, variance = coming[0] - taught[0], coming[1] + taught[1]
-    return moved * max(0.0, 1.0 - variance / moved**2) if moved else 0.0
+    return float(np.clip(moved * max(0.0, 1.0 - variance / moved**2), -MOST, MOST)) if moved else 0.0

@@ -7,7 +7,7 @@ nobody where an abstention is newer. Nothing in it is ever changed: a promotion,
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,12 @@ class Recorder:
         judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal or trained.model, verdict)
         rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=f"{verdict.stays} stays: {verdict.reason}")]
         # A baseline has nothing of its own but the season it is moved by.
+        again = trained.standing
+        if isinstance(standing, Trained) and again is not None and again.season != season_of(standing):
+            champion = replace(standing, model=again)
+            rows.append(
+                self._trained(model, "champion", champion, champion, promoted=True, reason="the champion stays, at the season's level")
+            )
         stands = isinstance(standing, Trained) and (verdict.stays == "champion" or standing.model == trained.model)
         if not stands:
             baseline = Trained(trained.name, trained.trained_as_of, trained.model, None)

@@ -36,7 +36,7 @@ DAILY_MODELS = pa.schema(
         ("reason", pa.string()),
     ]
 )
-# A training has some sixteen snapshots in memory: of a large shop those of a part of its customers, the same ones on every day.
+# A training has some forty snapshots in memory: of a large shop those of a part of its customers, the same ones on every day.
 MOST_CUSTOMERS = 100_000
 # Rows scored at once.
 MOST_ROWS = 100_000

@@ -11,8 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.transactions import Columns, build_features, load_transactions
+from dagster_project.moments import Moment
+from dagster_project.scores.recording import Recorder
+from dagster_project.scores.training_days import Training
+from ml import customer_scores
+from ml.churn import ChurnModel
 from ml.customer_scores import Baseline, Plan, Trained, measure, plan, score, train
-from ml.season import off_in_logits, off_in_logs, shift
+from ml.promotion import Verdict
+from ml.season import MOST, NO_SEASON, Season, off_in_logits, off_in_logs, shift
 from ml.snapshots import of_day
 from ml.store import load, save
 
@@ -112,7 +118,7 @@ def test_where_no_season_is_the_level_stays(steady: Built) -> None:
 
 def test_a_season_is_kept_with_the_model(seasonal: Built, tmp_path: Path) -> None:
     trained = seasonal.trained("churn", seasonal.planned)
-    assert not isinstance(trained.model, Baseline) or trained.model.season.horizon
+    assert trained.model.season != NO_SEASON  # type: ignore[union-attr]
     again = load(tmp_path / "model", save(trained, tmp_path / "model"))
     assert again.model.season == trained.model.season  # type: ignore[union-attr]
 
@@ -135,3 +141,49 @@ def test_what_chance_explains_is_no_season() -> None:
     moved, variance = off_in_logits(said, happened)
     assert moved == pytest.approx(0.7, abs=4 * np.sqrt(variance))
     assert off_in_logs(np.full(4, 2.0), np.array([1.0, 1.0, 1.0, 1.0])) == (pytest.approx(np.log(0.5)), pytest.approx(0.0))
+
+
+class NoRegistry:
+    """Stands for MLflow, which these tests ask nothing of."""
+
+    def record(self, *_: object) -> None: ...
+
+
+def recorded(seasonal: Built, folder: Path, trained: Trained, standing: Trained) -> list[str]:
+    training = Training(Moment(CUT, CUT), {"churn": seasonal.planned}, CUT)
+    rows = Recorder(folder, NoRegistry(), "shop", training, "data").rows("churn", trained, standing)  # type: ignore[arg-type]
+    return [f"{row['candidate']} {'scores' if row['promoted'] else 'is refused'}" for row in rows]
+
+
+def test_the_baseline_is_recorded_anew_when_its_season_is_another(seasonal: Built, tmp_path: Path) -> None:
+    """Or the autumn's baseline, which looked forward to Christmas, would score on in January."""
+    trained = seasonal.trained("churn", seasonal.planned)
+    assert isinstance(trained.model, Baseline)
+    autumn = replace(trained, model=replace(trained.model, season=Season(1.0)))
+    assert recorded(seasonal, tmp_path, trained, autumn) == ["challenger is refused", "baseline scores"]
+    assert recorded(seasonal, tmp_path, trained, trained) == ["challenger is refused"]
+
+
+def test_a_champion_that_stays_gets_the_season_of_the_training_day(seasonal: Built, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(customer_scores, "judge", lambda _: Verdict(True, "better", {}))
+    winner = seasonal.trained("churn", seasonal.planned)
+    assert isinstance(winner.model, ChurnModel)
+    champion = replace(winner, model=replace(winner.model, season=Season(2.0)))
+    monkeypatch.setattr(customer_scores, "judge", lambda _: Verdict(False, "worse", {}, "champion"))
+    refused = train("churn", seasonal.planned, seasonal.snapshots, seasonal.labels, champion=champion)
+    assert isinstance(refused, Trained)
+    assert refused.standing == winner.model
+    assert recorded(seasonal, tmp_path, refused, champion) == ["challenger is refused", "champion scores"]
+
+
+def test_a_quarter_that_was_closed_is_no_season(seasonal: Built) -> None:
+    coming = seasonal.planned.season.coming  # type: ignore[union-attr]
+    closed = pc.and_(
+        pc.equal(seasonal.labels["as_of"], pa.scalar(coming, pa.timestamp("us"))), pc.equal(seasonal.labels["horizon_days"], HORIZON)
+    )
+    at = seasonal.labels.column_names.index("orders_count")
+    none = pc.if_else(closed, pa.scalar(0, seasonal.labels["orders_count"].type), seasonal.labels["orders_count"])
+    trained = train("churn", seasonal.planned, seasonal.snapshots, seasonal.labels.set_column(at, "orders_count", none))
+    assert isinstance(trained, Trained)
+    assert trained.model.season == NO_SEASON  # type: ignore[union-attr]
+    assert abs(shift((9.0, 0.01), (0.0, 0.01))) == MOST
