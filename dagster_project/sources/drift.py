@@ -28,16 +28,22 @@ class Difference:
 
 class Drifting:
     """The differences of one extract. `filled` are the optional columns in which earlier extracts had values, `share` says in what share of
-    their rows.
+    their rows; `known` are the names that they had and the contract has not.
     """
 
     def __init__(
-        self, path: Path, table: Table, filled: frozenset[str] = frozenset(), share: Callable[[str], float] = lambda _: 1.0
+        self,
+        path: Path,
+        table: Table,
+        filled: frozenset[str] = frozenset(),
+        share: Callable[[str], float] = lambda _: 1.0,
+        known: frozenset[str | None] = frozenset(),
     ) -> None:
         self.path = path
         self.table = table
         self.filled = filled
         self.share = share
+        self.known = known
         self.met: list[Difference] = []
         self.unended = False
 
@@ -71,30 +77,35 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
         {table.pull.cursor} if table.pull and table.pull.cursor else set()
     )
     new = [name for name in header if name not in declared]
+    # What was there beside the missing column is not the same under another name.
+    unmet = [name for name in new if name not in drifting.known]
     for name, column in table.columns.items():
         if name in places or column.number_within or column.or_extracted:
             continue
-        like = [one for one in new if likeness(one, table.names[name]) >= ALIKE]
-        counts = column.required or (name in drifting.filled and not column.sparse)
+        if not column.required and (name not in drifting.filled or column.sparse):
+            continue
+        like = [one for one in unmet if likeness(one, table.names[name]) >= ALIKE]
         wanted = table.names[name][0]
-        if counts and wanted == NOT_NAMED.format(name):
+        if wanted == NOT_NAMED.format(name):
             drifting.meet(
                 "missing_optional",
                 name,
                 f"shop.yaml (columns) no longer says which header is {name!r}, which earlier extracts had: name it there",
             )
-        elif counts and like:
+        elif not column.required and rows is not None and (1.0 - drifting.share(name)) ** rows >= CHANCE:
+            continue
+        elif like:
             found = max(like, key=lambda one: likeness(one, table.names[name]))
             drifting.meet(
                 "renamed", name, f"the column {wanted!r} is missing and {found!r} is new: if it is the same, `from: [{wanted}, {found}]`"
             )
         elif column.required:
             drifting.meet("missing_required", name, f"the required column {wanted!r} is missing (it has {said(header)})")
-        elif counts and (rows is None or (1.0 - drifting.share(name)) ** rows < CHANCE):
+        else:
             drifting.meet(
                 "missing_optional",
                 name,
-                f"the column {wanted!r}, which earlier extracts had, is missing (new are {said(new) or 'none'}): "
+                f"the column {wanted!r}, which earlier extracts had, is missing (new are {said(unmet) or 'none'}): "
                 f"where it is called otherwise now, `from: [{wanted}, …]`",
             )
     for one in new:

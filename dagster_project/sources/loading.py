@@ -144,6 +144,7 @@ class TableLoader:
                 continue
             judged[extract.path.name] = extract.extracted_at
             if judging is None:
+                self.complete_raw()
                 judging = Judging(self.warehouse, self.shop, self.system, self.name)
             tell("sources", extract.path.name)
             try:
@@ -158,9 +159,12 @@ class TableLoader:
             yield judging.done()
 
     def drifting(self, extract: Extract, waiting: Judging) -> Drifting:
-        """What an extract is compared with: the contract, and the optional columns that earlier extracts filled, loaded or `waiting` to be.
-        What Dearly pulled itself has every name in every row.
+        """What an extract is compared with: the contract, the optional columns that earlier extracts filled, and the names that they had beside
+        the declared ones, loaded or `waiting` to be. What Dearly pulled itself has every name in every row.
         """
+        sql = "select column_name from sources.differences where drift = 'new_column' and source = ? and table_name = ?"
+        met = {name for (name,) in self.warehouse.rows(sql, [extract.system, extract.table])}
+        met |= {one.column for judged in waiting.taken for one in judged.drifting.met if one.case == "new_column"}
         optional = [name for name, column in self.table.columns.items() if not column.required and not column.sparse]
         filled = {name for name, rows in waiting.filled.items() if rows}
         loaded = self.warehouse.exists(self.raw)
@@ -176,7 +180,7 @@ class TableLoader:
             with_value, rows = self.warehouse.rows(f'select count("{name}"), count(*) from {self.raw}')[0] if loaded else (0, 0)
             return float((with_value + waiting.filled[name]) / max(rows + waiting.rows, 1))
 
-        return Drifting(extract.path, self.table, frozenset(filled), share)
+        return Drifting(extract.path, self.table, frozenset(filled), share, frozenset(met))
 
     def is_pulled_again(self, extract: Extract) -> bool:
         """Whether a pull follows another of its table: what it brings is the night's news, not history."""
@@ -290,6 +294,13 @@ class TableLoader:
         texts = ", ".join(f'"{name}" varchar' for name in self.table.columns)
         stamps = ", ".join(f"{name} {kind}" for name, kind in STAMPS.items())
         connection.execute(f"create table if not exists {self.raw} ({texts}, {stamps})")
+
+    def complete_raw(self) -> None:
+        """Add the columns that the contract has gained since the table was made: what was known before says nothing in them."""
+        if self.warehouse.exists(self.raw):
+            added = (f'alter table {self.raw} add column if not exists "{name}" varchar' for name in self.table.columns)
+            with self.warehouse.transaction() as connection:
+                connection.execute("; ".join(added))
 
     def choose_fresh(self, connection: duckdb.DuckDBPyConnection, judged: Judged, later: str | None) -> None:
         """The good rows' hashes and keys (`good`), and those that say something new (`fresh`); `later` is what a later extract has said already.

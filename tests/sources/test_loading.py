@@ -3,16 +3,21 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from dagster_project.partitions import write_shop
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
 from dagster_project.sources import loading
+from dagster_project.sources.contract import STAMPS, load_system
 from dagster_project.sources.judging import Judged
 from dagster_project.sources.loading import Batch, RowsLost, load_shop_extracts
 from dagster_project.sources.replay import replay
+from dagster_project.transform import dbt_build
 from dagster_project.warehouse import Warehouse
+from tests.sources.samples import Store, content
 
 HEADER = '"Record ID","Email","Create Date","Last Modified Date"\n'
 
@@ -205,3 +210,33 @@ def test_tables_that_take_turns_land_as_those_that_land_side_by_side(store, monk
     monkeypatch.setattr(loading, "ROOM_FOR_TWO", 10**9)
     assert landed("in turn") == beside
     assert {row[0] for row in beside[1]} == {"hubspot", "sales"}
+
+
+def test_a_store_that_is_older_than_a_column_of_its_contract_goes_on(tmp_path: Path, monkeypatch) -> None:
+    """Its tables were made without the column, with rows and without: the next extract, and staging, named what was not there."""
+    now = load_system("sales")
+    gained = {"returns": "deleted_at", "lines": "refunded_amount"}
+    older = {
+        name: table.model_copy(update={"columns": {one: column for one, column in table.columns.items() if one != gained.get(name)}})
+        for name, table in now.tables.items()
+    }
+    store = Store(tmp_path, "sales", "returns")
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: {"sales": now.model_copy(update={"tables": older})})
+    first, second = ([{**row, "deleted_at": deleted} for row in store.good()] for deleted in ("", "yes"))
+    store.write("20260102T050000Z", content(older["returns"], [{**row, "currency": "EUR"} for row in first]))
+    assert [batch.rows_loaded for batch in store.load()] == [6]
+    with store.warehouse.connect() as connection:
+        columns = ", ".join(f"{name} {kind}" for name, kind in (dict.fromkeys(older["lines"].columns, "varchar") | STAMPS).items())
+        connection.execute(f"create table sources.sales__lines ({columns})")
+    before = store.rows(f"select * from {store.raw} order by _row_number")
+
+    monkeypatch.undo()
+    store.write("20260103T050000Z", content(now.tables["returns"], [{**row, "currency": "EUR"} for row in second]))
+    assert [batch.rows_loaded for batch in store.load()] == [6]
+    assert store.rows(f"select deleted_at, count(*) from {store.raw} group by all order by 1") == [("yes", 6), (None, 6)]
+    # What was known before is as it was.
+    assert store.rows(f"select * exclude (deleted_at) from {store.raw} where deleted_at is null order by _row_number") == before
+
+    write_shop(SimpleNamespace(shop=store.shop, warehouse=store.warehouse))  # type: ignore[arg-type]
+    dbt_build.invoke(store.warehouse.path, 2, tmp_path / "target", ["run", "--select", "stg_sales__lines", "stg_sales__given_back"])
+    assert store.rows("select count(*) from staging.stg_sales__lines") == [(0,)]

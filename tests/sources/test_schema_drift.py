@@ -119,6 +119,35 @@ def test_json_lines_may_leave_out_a_rare_mark_and_not_what_half_the_rows_have(tm
         read(0.5)
 
 
+def test_json_lines_without_a_rare_mark_are_not_taken_for_a_renaming(tmp_path: Path) -> None:
+    """Who followed the advice, `from: [deleted_at, updated_at]`, would have everybody deleted."""
+    table = Store(tmp_path / "shop", "sales", "customers").table
+    path = tmp_path / "customers.jsonl"
+    path.write_text("".join(json.dumps({"customer_id": f"{number}", "updated_at": "2026-01-02"}) + "\n" for number in range(50)))
+
+    def met(share: float) -> list[str]:
+        drifting = Drifting(path, table, frozenset({"deleted_at"}), lambda _: share)
+        assert sum(len(chunk) for chunk in read_chunks(path, table, drifting)) == 50
+        return [one.case for one in drifting.met]
+
+    assert met(0.0001) == ["new_column"]
+    with pytest.raises(UnreadableExtract, match="'deleted_at' is missing and 'updated_at' is new"):
+        met(0.5)
+
+
+@pytest.mark.parametrize("nights_at_once", [True, False])
+def test_a_name_that_was_beside_the_missing_one_is_not_its_new_name(tmp_path: Path, nights_at_once: bool) -> None:
+    store = Store(tmp_path, "sales", "customers")
+    rows = [{**row, "deleted_at": "yes", "updated_at": "2026-01-02"} for row in store.good(12)]
+    store.write(FIRST, content(store.table, rows[:6]))
+    if not nights_at_once:
+        assert [batch.rows_loaded for batch in store.load()] == [6]
+    store.write(SECOND, content(store.table, without(rows[6:], "deleted_at")))
+    store.load()
+    assert "'deleted_at', which earlier extracts had, is missing (new are none)" in store.refused
+    assert "updated_at" not in store.refused
+
+
 @pytest.mark.parametrize(("system", "table"), TABLES)
 def test_a_renamed_column_stops_the_extract_and_the_two_names_are_said(tmp_path: Path, system: str, table: str) -> None:
     store = store_of(tmp_path, system, table)
