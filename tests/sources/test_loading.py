@@ -215,7 +215,7 @@ def test_tables_that_take_turns_land_as_those_that_land_side_by_side(store, monk
 def test_a_store_that_is_older_than_a_column_of_its_contract_goes_on(tmp_path: Path, monkeypatch) -> None:
     """Its tables were made without the column, with rows and without: the next extract, and staging, named what was not there."""
     now = load_system("sales")
-    gained = {"returns": "deleted_at", "lines": "refunded_amount"}
+    gained = dict.fromkeys(("returns", "orders"), "deleted_at")
     older = {
         name: table.model_copy(update={"columns": {one: column for one, column in table.columns.items() if one != gained.get(name)}})
         for name, table in now.tables.items()
@@ -226,8 +226,8 @@ def test_a_store_that_is_older_than_a_column_of_its_contract_goes_on(tmp_path: P
     store.write("20260102T050000Z", content(older["returns"], [{**row, "currency": "EUR"} for row in first]))
     assert [batch.rows_loaded for batch in store.load()] == [6]
     with store.warehouse.connect() as connection:
-        columns = ", ".join(f"{name} {kind}" for name, kind in (dict.fromkeys(older["lines"].columns, "varchar") | STAMPS).items())
-        connection.execute(f"create table sources.sales__lines ({columns})")
+        columns = ", ".join(f"{name} {kind}" for name, kind in (dict.fromkeys(older["orders"].columns, "varchar") | STAMPS).items())
+        connection.execute(f"create table sources.sales__orders ({columns})")
     before = store.rows(f"select * from {store.raw} order by _row_number")
 
     monkeypatch.undo()
