@@ -330,10 +330,19 @@ def columns_of(layout: Layout) -> list[str]:
                 }
             text = yaml.safe_dump(stated, default_flow_style=True, width=1000, allow_unicode=True).removesuffix("\n...\n").strip()
             lines.append(f"        {column}: {text}")
-        unused = [header for header in reading.sample.headers if header not in {part.header for part in reading.parts.values()}]
-        if unused:
-            lines.append(f"        # not used: {', '.join(unused[:40])}")
-    return lines
+    return [*lines, *not_used_of(layout)]
+
+
+def not_used_of(layout: Layout) -> list[str]:
+    """The `not_used` of the shop's own tables: headers of which nothing is read."""
+    lines = []
+    for kind in dict.fromkeys(reading.kind for reading in layout.own):
+        readings = layout.own_of(kind)
+        used = {part.header for reading in readings for part in reading.parts.values()}
+        if unused := [header for header in dict.fromkeys(one for reading in readings for one in reading.sample.headers) if header not in used]:
+            text = yaml.safe_dump(unused, default_flow_style=True, width=float("inf"), allow_unicode=True).strip()
+            lines.append(f"      {kind}: {text}")
+    return ["    not_used:  # read by nothing, and no news when they come", *lines] if lines else []
 
 
 __all__ = ["Draft", "Known", "Reading", "ShopExists", "draft_shop"]

@@ -132,6 +132,7 @@ class Table(Strict):
     in_order: bool = Field(
         True, description="extracts have the columns in the order of this list; not where shop.yaml says which header is which"
     )
+    not_used: list[str] = Field([], description="columns of its extracts that are known and not read")
     rules: list[Truth] = []
     unique: list[str] = Field([], description="columns that no two different rows of an extract may share; all that do are refused")
     drift: Drift = Drift()

@@ -76,7 +76,7 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
     declared = {one for names in table.names.values() for one in names} | (
         {table.pull.cursor} if table.pull and table.pull.cursor else set()
     )
-    new = [name for name in header if name not in declared]
+    new = [name for name in header if name not in declared and name not in table.not_used]
     # What was there beside the missing column is not the same under another name.
     unmet = [name for name in new if name not in drifting.known]
     for name, column in table.columns.items():

@@ -14,13 +14,14 @@ def contracts_of(shop: Shop) -> dict[str, System]:
 
 
 def mapped(system: System, source: SourceSystem, where: str) -> System:
-    unknown = sorted({*source.columns, *source.pulls, *(source.tables or [])} - set(system.tables))
+    unknown = sorted({*source.columns, *source.pulls, *source.not_used, *(source.tables or [])} - set(system.tables))
     if unknown:
         raise ValueError(f"{where} names {', '.join(unknown)}; source.yaml declares the tables {', '.join(system.tables)}.")
     tables = {
         name: with_headers(table, source.columns[name], f"{where}, table {name}") if name in source.columns else table
         for name, table in system.tables.items()
     }
+    tables = {name: table.model_copy(update={"not_used": source.not_used.get(name, [])}) for name, table in tables.items()}
     if source.encoding:
         tables = {name: table.model_copy(update={"encoding": source.encoding}) for name, table in tables.items()}
     if source.loader:

@@ -161,6 +161,8 @@ def test_each_table_gets_its_part_and_no_row_is_refused(make, tmp_path: Path) ->
     load_shop_extracts(warehouse, draft.shop, tmp_path / "store")
     ((rows_in, loaded),) = warehouse.rows("select sum(rows_in), sum(rows_loaded) from sources.load_ledger")
     assert (rows_in, loaded) == (sum(reading.sample.rows for reading in draft.layout.own), rows_in)
+    # What the draft itself says is not used was some forty lines of news in `dearly status` after the first night.
+    assert warehouse.rows("select table_name, column_name from sources.differences where drift = 'new_column'") == []
     last = date(2019, 5, 30)
     assert abs((draft.shop.last_day - last).days) <= 1
 
@@ -205,6 +207,18 @@ def test_the_drafted_key_is_the_shops_own_and_secret(tmp_path: Path) -> None:
         keys.add(shop.pseudonym_key(None))
         assert (shop.folder / "pseudonym.key").stat().st_mode & 0o077 == 0
     assert len(keys) == 2
+
+
+def test_a_column_that_comes_after_the_draft_is_news(tmp_path: Path) -> None:
+    marketplace(tmp_path / "files")
+    shop = draft_shop(tmp_path / "shops" / "stranger", tmp_path / "files").shop
+    assert shop.sources["sales"].not_used == {"lines": ["freight_value"], "products": ["product_photos_qty"]}
+    extracts = shop.folder / "extracts" / "sales" / "products"
+    write(extracts / "products_20190602T050000Z.csv", "product_id|product_category_name|product_photos_qty|rating", [["p9", "arts", 1, 4]])
+    warehouse = Warehouse(tmp_path / "store" / "warehouse.duckdb")
+    warehouse.create()
+    load_shop_extracts(warehouse, shop, tmp_path / "store")
+    assert warehouse.rows("select table_name, column_name from sources.differences where drift = 'new_column'") == [("products", "rating")]
 
 
 def test_a_column_that_is_called_otherwise_from_a_night_on_has_both_names_in_the_shops_file(tmp_path: Path) -> None:

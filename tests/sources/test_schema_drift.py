@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from dagster_project.shop import SourceSystem
 from dagster_project.sources.contract import Drift, all_systems
 from dagster_project.sources.drift import Drifting, UnreadableExtract, place_columns
 from dagster_project.sources.extracts import read_chunks
-from dagster_project.sources.mapping import with_headers
+from dagster_project.sources.mapping import mapped, with_headers
 from dagster_project.sources.suites import Judge
 from tests.sources.samples import WHOLE, Store, content
 
@@ -315,6 +316,16 @@ def test_headers_that_shop_yaml_maps_have_no_order(tmp_path: Path) -> None:
         drifting = Drifting(tmp_path / "contacts.csv", table)
         place_columns(drifting, turned)
         assert [one.case for one in drifting.met] == cases
+
+
+def test_a_table_whose_unused_columns_are_named_must_be_one(tmp_path: Path) -> None:
+    system, source = all_systems()["hubspot"], SourceSystem(path="extracts", not_used={"contact": ["score"]})
+    with pytest.raises(ValueError, match=r"shop.yaml names contact; source.yaml declares the tables contacts"):
+        mapped(system, source, "shop.yaml")
+    table = mapped(system, source.model_copy(update={"not_used": {"contacts": ["score"]}}), "shop.yaml").tables["contacts"]
+    drifting = Drifting(tmp_path / "contacts.csv", table)
+    place_columns(drifting, [*table.headers.values(), "score", "rating"])
+    assert [(one.case, one.column) for one in drifting.met] == [("new_column", "rating")]
 
 
 def test_a_column_that_shop_yaml_no_longer_names_is_missed(tmp_path: Path) -> None:
