@@ -1,6 +1,5 @@
 """What `dearly check` looks at: everything a person writes by hand, before a night depends on it."""
 
-import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,7 +10,7 @@ from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.lint import lint_all
 from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.delivery.destinations import DESTINATIONS
-from dagster_project.handbook import SEGMENTS, described, pages
+from dagster_project.handbook import SEGMENTS, described, pages, segment_rules
 from dagster_project.settings import DBT_PROJECT, TEMPLATES, Settings
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.contract import SYSTEMS, all_systems, dbt_source
@@ -33,8 +32,7 @@ def generated_files() -> dict[Path, str]:
 def segment_findings() -> list[str]:
     """Columns of segment_flags without a description, and the other way round: a segment is both."""
     model, words = SEGMENTS / "segment_flags.sql", SEGMENTS / "_segments__models.yml"
-    (flags,) = re.findall(r"\nflags as \((.*?)\n\)", model.read_text(), re.DOTALL)
-    written = re.findall(r" as (\w+),?$", flags, re.MULTILINE)
+    written = segment_rules()
     told = [name for name, _ in described(words, "segment_flags")]
     found = [
         f"{model}: {name} is no segment before {words.name} describes it; the description is what a marketer reads."

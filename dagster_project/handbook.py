@@ -1,5 +1,6 @@
 """Pages of docs/ that are made from what they describe."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ A segment is a boolean column of `segments.segment_flags`. To add one:
    `orders_count >= 2 and discount_share >= 0.2 as bargain_hunters,`
 2. In `dbt/models/segments/_segments__models.yml` describe it. The description is what a marketer reads:
    `- {name: bargain_hunters, description: "Ordered twice or more, a fifth of the price off on average."}`
-3. `dearly check --write` brings this page up to date, `dearly plan` shows who would be in it and what leaves, and `dearly run` writes it to every
-   destination as `segment_bargain_hunters`.
+3. `dearly check --write` brings this page up to date, `dearly plan` shows who would be in it, by which rule, and what leaves, and `dearly run`
+   writes it to every destination as `segment_bargain_hunters`.
 
 A campaign takes it as its `audience`. Deleting both deletes the segment; the next run tells the tools to empty it. Where a flag is null (a score that
 abstains, a customer without orders) the customer is not in the segment. Only customers who permit profiling have a row.
@@ -125,6 +126,13 @@ def described(path: Path, model: str) -> Iterator[tuple[str, str]]:
     for column in next(one["columns"] for one in models if one["name"] == model):
         if column["name"] not in KEYS:
             yield column["name"], " ".join(column["description"].split())
+
+
+def segment_rules() -> dict[str, str]:
+    """Segments by the columns of segment_flags, each with its rule as it is written there, on one line."""
+    model = re.sub(r" *--.*", "", (SEGMENTS / "segment_flags.sql").read_text())
+    (flags,) = re.findall(r"\nflags as \(.*?customer_id,?\n(.*?)\n\)", model, re.DOTALL)
+    return {name: " ".join(rule.split()) for rule, name in re.findall(r"(.+?) as (\w+),?$", flags, re.DOTALL | re.MULTILINE)}
 
 
 def table(left: str, right: str, rows: Iterator[tuple[str, str]]) -> list[str]:

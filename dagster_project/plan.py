@@ -13,9 +13,12 @@ from datetime import date
 from time import monotonic
 from typing import Any
 
+from dagster_project.handbook import segment_rules
 from dagster_project.identity.questions import newest_day
+from dagster_project.plan_reasons import Why, segment_reasons, send_reasons
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.guards import holding
 from dagster_project.warehouse import Warehouse
 
 # What a run only reads, or replaces whole under a new name: linked, not copied. Everything else in the copy is a copy.
@@ -50,7 +53,8 @@ class Change:
 
 @dataclass(frozen=True)
 class Plan:
-    """What building `day` again would change. `moves` says who was merged and split, `exports` which feeds would have other files."""
+    """What building `day` again would change. `moves` says who was merged and split, `exports` which feeds would have other files, `held` what would
+    hold delivery that does not hold it now."""
 
     day: date
     seconds: float
@@ -60,10 +64,11 @@ class Plan:
     segments: tuple[Change, ...]
     campaigns: tuple[Change, ...]
     exports: tuple[str, ...]
+    held: tuple[str, ...]
 
     @property
     def is_empty(self) -> bool:
-        return not (self.moves or self.segments or self.campaigns or self.exports)
+        return not (self.moves or self.segments or self.campaigns or self.exports or self.held)
 
     def lines(self) -> list[str]:
         """The plan in words."""
@@ -81,6 +86,9 @@ class Plan:
         if self.exports:
             lines.append("exports")
             lines += [f"  {export}" for export in self.exports]
+        if self.held:
+            lines.append("delivery would be held: `dearly run --accept` lets it go, by the name before the colon")
+            lines += [f"  {one}" for one in self.held]
         return lines
 
 
@@ -96,11 +104,12 @@ def plan(settings: Settings, shop: Shop) -> Plan:
     began = monotonic()
     store = Warehouse(settings.warehouse, settings.threads)
     day = newest_day(store, shop)
+    as_of = shop.moment(day).as_of
     with copy_of(settings) as copied:
         run_days(copied, [day])
         other = Warehouse(copied.warehouse, copied.threads)
         moves = moves_between(store.rows(MOVES), other.rows(MOVES))
-        reasons = {customer: f"{kind} ({because})" for kind, one, another, because, _ in moves for customer in (one, another)}
+        moved = {customer: f"{kind} ({because})" for kind, one, another, because, _ in moves for customer in (one, another)}
         before, after = ({row[0] for row in each.rows(CUSTOMERS)} for each in (store, other))
         return Plan(
             day=day,
@@ -108,9 +117,10 @@ def plan(settings: Settings, shop: Shop) -> Plan:
             customers_before=len(before),
             customers_after=len(after),
             moves=tuple(f"{kind}: {one} → {another}, {records} records, {because}" for kind, one, another, because, records in moves),
-            segments=changes_between(store.rows(MEMBERS), other.rows(MEMBERS), reasons),
-            campaigns=changes_between(store.rows(SENDS), other.rows(SENDS), reasons),
+            segments=changes_between(store.rows(MEMBERS), other.rows(MEMBERS), moved, segment_reasons(store, other, segment_rules())),
+            campaigns=changes_between(store.rows(SENDS), other.rows(SENDS), moved, send_reasons(store, other)),
             exports=exports_between(store.rows(FILES), other.rows(FILES)),
+            held=tuple(one for one in holding(other, as_of) if one not in holding(store, as_of)),
         )
 
 
@@ -138,8 +148,10 @@ def moves_between(before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, 
     return gone + [row for row in after if row not in before]
 
 
-def changes_between(before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, ...]], reasons: dict[str, str]) -> tuple[Change, ...]:
-    """Per name who comes, goes and changes; rows are name, customer, how."""
+def changes_between(
+    before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, ...]], moved: dict[str, str], why: Why
+) -> tuple[Change, ...]:
+    """Per name who comes, goes and changes; rows are name, customer, how. Whoever `moved` into or out of another customer does so for that reason."""
     old, new = ({(name, customer): how for name, customer, how in rows} for rows in (before, after))
     changes = []
     for name in sorted({key[0] for key in {*old, *new}}):
@@ -149,7 +161,7 @@ def changes_between(before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any
         if not (added or removed or changed):
             continue
         samples = [
-            f"{sign} {customer}: {reasons.get(customer, 'what is known of them differs')}"
+            f"{sign} {customer}: {moved.get(customer) or why(sign, name, customer)}"
             for sign, customers in (("+", added), ("−", removed), ("~", changed))
             for customer in customers[:SAMPLES]
         ]

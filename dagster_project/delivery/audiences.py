@@ -24,13 +24,22 @@ def judge_audiences(warehouse: Warehouse, shop: Shop, moment: Moment) -> None:
     red: dict[str, str] = {}
     for audience, today, then in warehouse.rows(SIZES, [moment.as_of, before]) if before else []:
         factor = guards.audience_change_at_most
-        if max(today, then) >= guards.audience_at_least and (today > factor * then or then > factor * today):
+        is_outside = max(today, then) >= guards.audience_at_least and (today > factor * then or then > factor * today)
+        if is_outside and not is_new_or_gone(warehouse, audience, moment.as_of, before):
             red[f"audience {audience}"] = (
                 f"{audience} has {today} customers, the day before it had {then}; look at what changed it, or accept it"
             )
     stood = warehouse.rows("select guard from sources.guards where as_of = ? and guard like 'audience %'", [moment.as_of])
     names = sorted({*red, *(guard for (guard,) in stood)})
     write_guards(warehouse, [(moment.as_of, name, name in red, red.get(name, "as usual")) for name in names])
+
+
+def is_new_or_gone(warehouse: Warehouse, audience: str, *days: datetime | None) -> bool:
+    """Whether somebody wrote or deleted a segment between two days: the flags of the day without it are null, not false. A cluster has no flag."""
+    if audience not in {column for column, *_ in warehouse.rows("describe segments.segment_flags")}:
+        return False
+    sql = f'select count(*) from (select as_of from segments.segment_flags where as_of in (?, ?) group by as_of having count("{audience}") = 0)'
+    return bool(warehouse.rows(sql, days)[0][0])
 
 
 def day_before(warehouse: Warehouse, as_of: datetime) -> datetime | None:

@@ -338,8 +338,9 @@ def not_used_of(layout: Layout) -> list[str]:
     lines = []
     for kind in dict.fromkeys(reading.kind for reading in layout.own):
         readings = layout.own_of(kind)
+        headers = dict.fromkeys(header for reading in readings for header in reading.sample.headers)
         used = {part.header for reading in readings for part in reading.parts.values()}
-        if unused := [header for header in dict.fromkeys(one for reading in readings for one in reading.sample.headers) if header not in used]:
+        if unused := [header for header in headers if header not in used]:
             text = yaml.safe_dump(unused, default_flow_style=True, width=float("inf"), allow_unicode=True).strip()
             lines.append(f"      {kind}: {text}")
     return ["    not_used:  # read by nothing, and no news when they come", *lines] if lines else []
