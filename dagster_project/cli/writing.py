@@ -38,21 +38,25 @@ def check(
 @source_app.command("new")
 def source_new(
     name: Annotated[str, typer.Argument(help="the new system: small letters, digits, underscores")],
-    sample: Annotated[Path, typer.Option("--from", help="a file as the system gives it: CSV, JSON lines, Parquet, also .gz")],
+    samples: Annotated[
+        list[Path],
+        typer.Option("--from", help="a file as the system gives it: CSV, JSON lines, Parquet, also .gz; once for each of its tables"),
+    ],
 ) -> None:
-    """Draft a source system from a sample: its contract, its staging models, its lines in dbt_project.yml."""
+    """Draft a source system from a sample of each of its tables: its contract, its staging models, its lines in dbt_project.yml."""
     from dagster_project.onboarding.systems import draft_system
     from dagster_project.sources.contract import load_system
     from dagster_project.sources.extracts import DATA
 
     try:
-        written = draft_system(name, sample.expanduser().resolve())
+        written = draft_system(name, [sample.expanduser().resolve() for sample in samples])
     except ValueError as error:
         raise Refused(str(error)) from None
     for path in written:
         console.print(f"written {path}", highlight=False, soft_wrap=True)
-    ending = found.group() if (found := DATA.search(sample.name)) else sample.suffix
-    tables = ", ".join(f"extracts/{name}/{table}/{table}_<YYYYMMDDTHHMMSSZ>{ending}" for table in load_system(name).tables)
+    endings = [found.group() if (found := DATA.search(sample.name)) else sample.suffix for sample in samples]
+    named = zip(load_system(name).tables, endings, strict=True)
+    tables = ", ".join(f"extracts/{name}/{table}/{table}_<YYYYMMDDTHHMMSSZ>{ending}" for table, ending in named)
     console.print(
         f"\nLook at them; then in a shop's shop.yaml, under sources: [bold]{name}: {{path: extracts/{name}}}[/], its extracts as {tables}, "
         "the time being that of the extraction (UTC), and: [bold]dearly check[/]",

@@ -64,7 +64,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "membership_tier": ("(club member status|membership ?(tier|level|status)?|loyalty ?(tier|level)|tier|customer segment|segment)",),
     "accepts_marketing": (
         "(accepts?|email|e mail)? ?marketing ?(opt ?in|consent|status|state|accepted)?( email)?",
-        "(newsletter|opt ?in|email opt ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
+        "(newsletter|(email )?opt(ed)? ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
         "newsletter ?(opt ?in|consent|subscribed|subscriber|subscription|sign ?up|accepted)",
         "(accepts?|agreed|agrees|consents?|subscribed|opted in) ?(to|for)? ?(newsletters?|e ?mails?|marketing)",
     ),

@@ -1,6 +1,7 @@
-"""`dearly source new`: a sample file becomes the contract and the staging models of a new source system, and its name in dbt_project.yml."""
+"""`dearly source new`: a sample of each table becomes the contract and the staging models of a new source system, and its name in dbt_project.yml."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,12 @@ class SystemExists(ValueError):
     """A system of this name is there already."""
 
 
-def draft_system(name: str, source: Path, systems: Path = SYSTEMS, project: Path = DBT_PROJECT) -> list[Path]:
-    """Write a system's source.yaml, staging models and entity lines from a sample; return the files.
+def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, project: Path = DBT_PROJECT) -> list[Path]:
+    """Write a system's source.yaml, staging models and entity lines from a sample of each of its tables; return the files.
 
     Raises:
         SystemExists: there is one of this name.
-        CannotRead: the sample is no table.
+        CannotRead: a sample is no table.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise SystemExists(f"{name!r} cannot name a system: small letters, digits and underscores, beginning with a letter.")
@@ -41,18 +42,26 @@ def draft_system(name: str, source: Path, systems: Path = SYSTEMS, project: Path
     if folder.exists():
         raise SystemExists(f"{folder} is there already; name another system, or delete it.")
     own = all_systems(systems)[ITS_OWN]
+    tables: dict[str, Any] = {}
+    models: dict[str, str] = {}
+    notes: list[str] = []
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        sample = read_file(connection, source, 0)
-        reading = read_as(connection, sample, own)
-        contract, drafted = draft_table(connection, source, sample, reading)
-    models = models_of(name, drafted)
-    notes = [
-        f"The sample was read as {drafted.kind}." if reading else f"The sample is {NONE_OF_THESE}.",
-        *(reading.doubts if reading else []),
-    ]
-    notes += [] if models else [lacks(drafted)]
-    declared = {"system": name, "description": f"Drafted from {source.name}", "tables": {drafted.name: contract}}
+        for number, source in enumerate(sources):
+            sample = read_file(connection, source, number)
+            reading = read_as(connection, sample, own)
+            contract, drafted = draft_table(connection, source, sample, reading, tables)
+            tables[drafted.name] = contract
+            given = models_of(name, drafted)
+            twice = [entity for entity in given if entity in models]
+            models = given | models
+            notes += [
+                f"{source.name} was read as {drafted.kind}." if reading else f"{source.name} is {NONE_OF_THESE}.",
+                *(reading.doubts if reading else []),
+                *([] if given else [lacks(drafted)]),
+                *([f"Nothing reads {', '.join(twice)} of it: a table before it has them. Join the two in the model."] if twice else []),
+            ]
+    declared = {"system": name, "description": f"Drafted from {', '.join(source.name for source in sources)}", "tables": tables}
     files = {folder / "source.yaml": heading(name, notes) + yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=140)}
     staging = project / "models" / "staging" / name
     files |= {staging / f"stg_{name}__{entity}.sql": sql for entity, sql in models.items()}
@@ -66,15 +75,21 @@ def draft_system(name: str, source: Path, systems: Path = SYSTEMS, project: Path
 
 
 def draft_table(
-    connection: duckdb.DuckDBPyConnection, path: Path, sample: Sample, reading: Reading | None
+    connection: duckdb.DuckDBPyConnection, path: Path, sample: Sample, reading: Reading | None, taken: dict[str, Any]
 ) -> tuple[dict[str, Any], Drafted]:
-    """A table's contract, and what of it the staging models read."""
-    ids = {part.header for column, part in reading.parts.items() if column.endswith("_id")} if reading else set()
-    columns = columns_of(connection, sample, ids)
+    """A table's contract, and what of it the staging models read; its name is none of those `taken`."""
+    read = reading.parts if reading else {}
+    ids = {part.header for column, part in read.items() if column.endswith("_id")}
+    moments = {part.header for column, part in read.items() if column.endswith(("_at", "_date"))}
+    columns = columns_of(connection, sample, ids, moments)
+    for column in columns.values():
+        # Whoever it numbers, under whatever name.
+        if "customer_id" in read and column["from"] == read["customer_id"].header:
+            column.setdefault("pii", "indirect")
     contract = contract_of(connection, path, sample, columns, reading)
     named = {column.get("from", key): key for key, column in columns.items()}
-    parts = {part: named[one.header] for part, one in reading.parts.items()} if reading else {}
-    name = reading.kind if reading else values.name_of(sample.name)
+    parts = {part: named[one.header] for part, one in read.items()}
+    name = unique_name(reading.kind if reading else values.name_of(sample.name), taken)
     return contract, Drafted(name, reading.kind if reading else None, parts, contract["key"], contract.get("cursor"))
 
 
@@ -83,7 +98,7 @@ def heading(name: str, notes: list[str]) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[str]) -> dict[str, dict[str, Any]]:
+def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[str], moments: set[str]) -> dict[str, dict[str, Any]]:
     """Each header as a column: its type by its values, how it is written, few words as the only ones allowed, and the class of personal data."""
     columns: dict[str, dict[str, Any]] = {}
     for header in sample.headers:
@@ -92,7 +107,8 @@ def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[s
         stated = values.said_share(connection, sample, header)
         moment = (
             values.moment(connection, sample, header)
-            if re.search(r"\b(at|on|date\w*|time\w*|dt|created|updated|modified|changed|synced|day|since|when|birth\w*|dob)\b", words)
+            if header in moments
+            or re.search(r"\b(at|on|date\w*|time\w*|dt|created|updated|modified|changed|synced|day|since|when|birth\w*|dob)\b", words)
             else None
         )
         number = values.amount(connection, sample, header) if not moment else None

@@ -41,6 +41,12 @@ ORDERS = "Order No,Customer No,Order Date,Status,Total\n" + "".join(
 PURCHASES = "customer_id,date,sku,qty,amount\n" + "".join(
     f"c{n % 5},2020-04-{n + 1:02d},s{n % 3},{-1 if n == 4 else 2},{-5 if n == 4 else 10}\n" for n in range(20)
 )
+MEMBERS = "card_number,email,tier,points,joined,opted_in\n" + "".join(
+    f"LC-{n},a{n}@example.org,Gold,{n},{n + 13}.05.2025,{'yes' if n % 3 else 'no'}\n" for n in range(12)
+)
+TRANSACTIONS = "transaction_id,card_number,transaction_date,sku,quantity,amount,points_earned\n" + "".join(
+    f"t{n},LC-{n % 5},2025-04-{n + 1:02d} 10:00:00,{'HB-904' if n % 2 else 'ONLY-HERE'},2,9.50,9\n" for n in range(20)
+)
 WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
 
 
@@ -69,7 +75,7 @@ def place(tmp_path: Path) -> tuple[Path, Path]:
 def test_a_drafted_contract_takes_every_row_of_its_sample(name, text, ending, key, entities, place, tmp_path, monkeypatch) -> None:
     sample = tmp_path / f"sample.{ending}"
     sample.write_text(text)
-    draft_system(name, sample, *place)
+    draft_system(name, [sample], *place)
     system = load_system(name, place[0])
     ((table, contract),) = system.tables.items()
     if name == "weather":
@@ -95,7 +101,7 @@ def test_a_drafted_contract_takes_every_row_of_its_sample(name, text, ending, ke
 
 def test_types_formats_cursor_and_personal_data_are_read_from_the_sample(place, tmp_path) -> None:
     (tmp_path / "sample.csv").write_text(CONTACTS)
-    draft_system("crm", tmp_path / "sample.csv", *place)
+    draft_system("crm", [tmp_path / "sample.csv"], *place)
     (table,) = load_system("crm", place[0]).tables.values()
     columns = table.columns
     assert table.cursor == "last_modified"
@@ -116,12 +122,46 @@ def test_types_formats_cursor_and_personal_data_are_read_from_the_sample(place, 
     assert [name for name, column in columns.items() if column.required and column.type == "text"] == ["contact_no"]
 
 
+def test_a_system_of_two_tables_is_drafted_from_a_sample_of_each(place, tmp_path) -> None:
+    """A loyalty scheme: its second file was refused, its dates were texts, and what it says of consent was nobody's."""
+    samples = [tmp_path / "members.csv", tmp_path / "transactions.csv", tmp_path / "more.csv"]
+    for path, text in zip(samples, (MEMBERS, TRANSACTIONS, TRANSACTIONS), strict=True):
+        path.write_text(text)
+    draft_system("loyalty", samples, *place)
+    tables = load_system("loyalty", place[0]).tables
+    assert list(tables) == ["customers", "lines", "lines_2"]
+    joined, card = (tables["customers"].columns[name] for name in ("joined", "card_number"))
+    assert (joined.type, joined.format, card.pii) == ("timestamp", "%d.%m.%Y", "indirect")
+    staging = place[1] / "models" / "staging" / "loyalty"
+    assert {path.stem.split("__")[1] for path in staging.glob("stg_*.sql")} == {"records", "consents", "orders", "order_items", "returns"}
+    assert "says_yes('opted_in')" in (staging / "stg_loyalty__consents.sql").read_text()
+    assert "loyalty__lines'" in (staging / "stg_loyalty__orders.sql").read_text() + (staging / "stg_loyalty__order_items.sql").read_text()
+
+
+def test_a_systems_own_number_of_a_product_may_be_the_catalogues_sku(place, tmp_path, monkeypatch, staged) -> None:
+    shutil.copytree(DBT_PROJECT, place[1], ignore=shutil.ignore_patterns("target", "logs"), dirs_exist_ok=True)
+    (tmp_path / "transactions.csv").write_text(TRANSACTIONS)
+    draft_system("loyalty", [tmp_path / "transactions.csv"], *place)
+    (tmp_path / "extracts" / "lines").mkdir(parents=True)
+    shutil.copy(tmp_path / "transactions.csv", tmp_path / "extracts" / "lines" / "lines_20260310T000000Z.csv")
+    small = load_shop(SHOPS / "small")
+    both = {"shopify": load_system("shopify"), "loyalty": load_system("loyalty", place[0])}
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: both)
+    monkeypatch.setattr(dbt_build, "DBT_PROJECT", place[1])
+    sources = {"shopify": small.sources["shopify"], "loyalty": SourceSystem(path=str(tmp_path / "extracts"))}
+    rows = staged(small.model_copy(update={"sources": sources}), ["+fct_order_items"]).rows
+    assert rows("select product_id, count(*) from profile.fct_order_items where source = 'loyalty' group by 1 order by 1") == [
+        ("904", 10),
+        ("ONLY-HERE", 10),
+    ]
+
+
 def test_a_system_that_is_there_and_a_name_that_is_none_are_refused(place, tmp_path) -> None:
     (tmp_path / "sample.csv").write_text(CONTACTS)
     with pytest.raises(SystemExists, match="is there already"):
-        draft_system("hubspot", tmp_path / "sample.csv", *place)
+        draft_system("hubspot", [tmp_path / "sample.csv"], *place)
     with pytest.raises(SystemExists, match="cannot name a system"):
-        draft_system("../x", tmp_path / "sample.csv", *place)
+        draft_system("../x", [tmp_path / "sample.csv"], *place)
     assert systems.with_system("  orders: [b, c]\n", "a", ["orders"]) == "  orders: [a, b, c]\n"
 
 
@@ -140,7 +180,7 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
     extracts = tmp_path / "extracts"
     for name, text in samples.items():
         (tmp_path / f"{name}.csv").write_text(text)
-        draft_system(name, tmp_path / f"{name}.csv", *place)
+        draft_system(name, [tmp_path / f"{name}.csv"], *place)
     drafted = {name: load_system(name, place[0]) for name in samples}
     for name, system in drafted.items():
         (table,) = system.tables
