@@ -32,7 +32,8 @@ class Catalogue:
     """One entry per product code of a history.
 
     ``category`` is -1 where unknown, ``created_day`` nan where unknown; a product that only the interactions know is
-    not ``listed`` and can never be shown.
+    not ``listed`` and can never be shown. Products of one ``family`` are sizes or colours of the same (-1: the only one of its); None where
+    there are no families.
     """
 
     listed: Bools
@@ -42,6 +43,7 @@ class Catalogue:
     created_day: Floats
     tags: tuple[frozenset[str], ...]
     texts: tuple[str, ...]
+    family: Ints | None = None
 
     @property
     def showable(self) -> Bools:
@@ -105,7 +107,7 @@ class Catalogue:
 
 
 def read_catalogue(products: pa.Table, ids: NDArray[np.object_], as_of_day: float) -> Catalogue:
-    """Align ``product_id, title, category, brand, price, in_stock, tags, created_at`` to product codes.
+    """Align ``product_id, title, category, family, brand, price, in_stock, tags, created_at`` to product codes.
 
     Only ``product_id`` is needed. A missing ``in_stock`` column means everything is in stock, a null means it is not;
     ``tags`` is a list of strings or a text separated by commas. Products created at or after the moment are not listed.
@@ -131,10 +133,17 @@ def read_catalogue(products: pa.Table, ids: NDArray[np.object_], as_of_day: floa
         tags[at] = frozenset(read_tags(columns["tags"][row])) if "tags" in columns else frozenset()
         words = [columns[name][row] for name in ("title", "category", "brand") if name in columns]
         texts[at] = " ".join([str(word) for word in words if word] + sorted(tags[at])).lower()
+    families: dict[str, list[int]] = {}
+    for product, name in zip(columns["product_id"], columns.get("family", []), strict=False):
+        if name is not None and listed[code[product]]:
+            families.setdefault(name, []).append(code[product])
+    family = np.full(size, -1, dtype=np.int64)
+    for place, members in enumerate(members for members in families.values() if len(members) > 1):
+        family[members] = place
     known = sorted({name for name in names if name is not None})
     position = {name: place for place, name in enumerate(known)}
     category = np.array([position[name] if name is not None else -1 for name in names], dtype=np.int64)
-    return Catalogue(listed, in_stock, category, tuple(known), created, tuple(tags), tuple(texts))
+    return Catalogue(listed, in_stock, category, tuple(known), created, tuple(tags), tuple(texts), family if (family >= 0).any() else None)
 
 
 def read_tags(value: list[str] | str | None) -> list[str]:

@@ -17,7 +17,7 @@ from ml.recommendations.history import Bools, History, Ints, read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.ranker import Ranker, Settings, fit_ranker, sources_at
 from ml.recommendations.reasons import SENTENCES
-from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, just_bought, read_preferences
+from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, just_bought, one_of_a_family, read_preferences
 from ml.recommendations.strategies import (
     Rows,
     Shelf,
@@ -176,6 +176,8 @@ def _chunk(shelf: Shelf, customers: Ints, allowed: Bools, rankers: dict[str, Ran
 
 
 def _cut(shelf: Shelf, rows: Rows, top: int, request: Request) -> Rows:
+    if shelf.catalogue.family is not None:
+        rows = rows.where(one_of_a_family(rows.customer, rows.product, rows.score, shelf.catalogue.family[rows.product]))
     category = shelf.catalogue.category[rows.product]
     shown, _ = choose(rows.customer, rows.product, rows.score, category, top, request.rules.per_category)
     return rows.where(shown)

@@ -137,6 +137,14 @@ def choose(customer: Ints, product: Ints, score: Floats, category: Ints, count: 
     return shown, _place((customer[shown],)) + 1
 
 
+def one_of_a_family(customer: Ints, product: Ints, score: Floats, family: Ints) -> Bools:
+    """Whether a row is its customer's best of its family (-1: it has none), in the order of `choose`: S, M and L of a shirt are one wish."""
+    best_first = np.lexsort((product, -np.round(score, 6), family, customer))
+    best = np.empty(len(customer), dtype=bool)
+    best[best_first] = _place((customer[best_first], family[best_first])) == 0
+    return best | (family < 0)
+
+
 def _place(keys: tuple[Ints, ...]) -> Ints:
     """Place from 0 within runs of equal keys."""
     size = len(keys[0])

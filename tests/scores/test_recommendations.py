@@ -20,12 +20,12 @@ from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, 
 from ml.recommendations import catalogue as catalogue_module
 from ml.recommendations import strategies as strategies_module
 from ml.recommendations.candidates import FEATURE_NAMES, Candidates, best_columns
-from ml.recommendations.catalogue import Catalogue
+from ml.recommendations.catalogue import Catalogue, read_catalogue
 from ml.recommendations.history import read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
 from ml.recommendations.ranker import as_tables, fit_ranker, top_products
-from ml.recommendations.rules import choose, just_bought
+from ml.recommendations.rules import choose, just_bought, one_of_a_family
 
 AS_OF = datetime(2025, 6, 1)
 CATEGORIES = ("coffee", "tea", "cakes", "pots", "books")
@@ -331,6 +331,37 @@ def test_no_category_fills_a_list_while_others_are_left() -> None:
     assert rank.tolist() == [1, 2, 3, 4, 5]
     crowded, _ = choose(customer[:4], product[:4], score[:4], category[:4], count=3, per_category=2)
     assert product[crowded].tolist() == [0, 1, 2]
+
+
+def test_sizes_of_one_product_take_one_place_of_a_list() -> None:
+    customer = np.array([0, 0, 0, 0, 0, 1, 1])
+    product = np.array([0, 1, 2, 3, 4, 0, 1])
+    score = np.array([0.7, 0.9, 0.9, 0.6, 0.5, 0.2, 0.1])
+    family = np.array([5, 5, 5, -1, -1, 5, 5])
+    assert one_of_a_family(customer, product, score, family).tolist() == [False, True, False, True, True, True, False]
+
+
+def test_no_list_shows_two_of_a_family(shop: tuple[pa.Table, pa.Table]) -> None:
+    interactions, products = shop
+    names = [product[:-1] for product in products["product_id"].to_pylist()]
+    request = replace(REQUEST, strategies=("trending", "similar_to", "goes_with"))
+
+    def twice(catalogue: pa.Table) -> bool:
+        shown = recommend(interactions, catalogue, as_of=AS_OF, request=request).table.to_pylist()
+        places = [(row["customer_id"], row["strategy"], row["product_id"][:-1]) for row in shown]
+        assert places
+        return len(set(places)) < len(places)
+
+    assert twice(products)
+    assert not twice(products.append_column("family", pa.array(names)))
+
+
+def test_families_are_products_that_share_a_name() -> None:
+    products = pa.table({"product_id": ["s", "m", "mug", "cup"], "family": ["shirt", "shirt", "mug", None]})
+    family = read_catalogue(products, np.array(["cup", "m", "mug", "s", "sold once"], dtype=object), 0.0).family
+    assert family is not None
+    assert family.tolist() == [-1, 0, -1, 0, -1]
+    assert read_catalogue(products.drop_columns("family"), np.array(["cup", "m", "mug", "s"], dtype=object), 0.0).family is None
 
 
 def test_trending_shows_at_most_four_of_a_category(made: pa.Table) -> None:

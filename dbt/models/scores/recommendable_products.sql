@@ -4,6 +4,8 @@ select
     product_id,
     title,
     category,
+    -- What names nothing but the product itself is no family.
+    nullif(handle, lower(product_id)) as family,
     brand,
     cast(price as double) as price,
     -- A shop that keeps no stock (null) sells what it lists.
