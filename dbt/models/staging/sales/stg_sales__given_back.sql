@@ -35,6 +35,32 @@ stated as (
     select * from typed where return_key in (select return_key from typed where is_returned)
 ),
 
+-- What each version of an order says was refunded of it, beyond what its lines gave back already, and its lines that still count as sold.
+of_orders as (
+    select
+        order_id,
+        version_at,
+        bool_and(known_at < version_at) as _is_history,
+        array_agg(order_item_id) filter (where kind = 'sale') as order_item_ids,
+        max(refunded_amount)
+        - coalesce(sum(abs(net_amount)) filter (where kind = 'cancellation' or (kind = 'return' and not is_gone)), 0) as return_amount
+    from {{ ref('stg_sales__lines') }}
+    where order_id in (select order_id from {{ ref('stg_sales__lines') }} where refunded_amount > 0)
+    group by order_id, version_at
+    -- While all of an order is cancelled, that counts.
+    having count(*) filter (where kind = 'sale') > 0
+),
+
+-- Once rows of returns say what came back of an order, they count, and what it says itself does no longer.
+told as (
+    select
+        order_id,
+        min(_known_at) as told_at
+    from stated
+    where is_returned
+    group by order_id
+),
+
 refunds as (
     select
         return_key,
@@ -49,19 +75,31 @@ refunds as (
         false as is_of_order
     from stated
     union all by name
-    -- What an order says was refunded of it: money, and no word of which pieces.
+    -- Money, and no word of which pieces.
     select
-        concat_ws('|', order_id, 'refunded') as return_key,
-        order_id,
-        max(refunded_amount) as return_amount,
-        version_at as _known_at,
-        bool_and(known_at < version_at) as _is_history,
-        coalesce(max(refunded_amount) > 0, false) as is_returned,
+        concat_ws('|', of_orders.order_id, 'refunded') as return_key,
+        of_orders.order_id,
+        of_orders.order_item_ids,
+        of_orders.return_amount,
+        of_orders.version_at as _known_at,
+        of_orders._is_history,
+        coalesce(of_orders.return_amount > 0, false) as is_returned,
         true as is_of_order
-    from {{ ref('stg_sales__lines') }}
-    -- While all of an order is cancelled, that counts.
-    where kind = 'sale' and order_id in (select order_id from {{ ref('stg_sales__lines') }} where refunded_amount > 0)
-    group by order_id, version_at
+    from of_orders
+    left join told on of_orders.order_id = told.order_id
+    where told.told_at is null or of_orders.version_at < told.told_at
+    union all by name
+    select
+        concat_ws('|', of_orders.order_id, 'refunded') as return_key,
+        of_orders.order_id,
+        max_by(of_orders.order_item_ids, of_orders.version_at) as order_item_ids,
+        told.told_at as _known_at,
+        false as _is_history,
+        false as is_returned,
+        true as is_of_order
+    from of_orders
+    inner join told on of_orders.order_id = told.order_id and of_orders.version_at < told.told_at
+    group by of_orders.order_id, told.told_at
 ),
 
 -- A row without a product gives back all lines of its order; what it refunds is shared among them by what they came to.
@@ -90,7 +128,10 @@ matched as (
         min(refunds._known_at) over (partition by refunds.return_key) as first_known_at
     from refunds
     inner join sold
-        on refunds.order_id = sold.order_id and (nullif(trim(refunds.product_id), '') is null or refunds.product_id = sold.product_id)
+        on
+            refunds.order_id = sold.order_id
+            and (nullif(trim(refunds.product_id), '') is null or refunds.product_id = sold.product_id)
+            and (refunds.order_item_ids is null or list_contains(refunds.order_item_ids, sold.order_item_id))
     window earlier as (partition by refunds.return_key, refunds._known_at order by sold.order_item_id)
 ),
 
