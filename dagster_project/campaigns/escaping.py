@@ -71,6 +71,11 @@ def person_name(value: object) -> str | None:
     return name
 
 
+def is_code(text: str) -> bool:
+    """Whether a text is a number or a code: no word of it is of letters alone, as 85123A and SKU-0012 are, and Blue T-Shirt is not."""
+    return not any(sum(c.isalpha() for c in word) > 1 and not any(c.isdigit() for c in word) for word in readable(text).split())
+
+
 def spreadsheet_cell(text: str) -> str:
     """A cell for a person's spreadsheet, where a leading = + - @ would be a formula. Not for machine files: it breaks phone numbers."""
     return "'" + text if text.lstrip(" \t\r\n\u200c")[:1] in ("=", "+", "-", "@", "＝", "＋", "－", "＠") and text else text

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 from urllib.parse import quote
 
 from dagster_project.campaigns.brand import Brand
-from dagster_project.campaigns.escaping import clean, person_name, readable
+from dagster_project.campaigns.escaping import clean, is_code, person_name, readable
 from dagster_project.campaigns.language import Language
 from dagster_project.campaigns.links import safe_url
 
@@ -135,8 +135,8 @@ def _items(value: object) -> list[Mapping[str, Any]]:
 
 def _product(item: Mapping[str, Any], language: Language, brand: Brand) -> dict[str, Any] | None:
     title = clean(item.get("title"))
-    # A catalogue without names calls a product by its number, which says nothing to anybody.
-    if title is None or title == item.get("product_id"):
+    # A catalogue without names calls a product by its number, which says nothing to anybody; one without numbers by its name.
+    if title is None or (title == item.get("product_id") and is_code(title)):
         return None
     code = item.get("reason")
     return {

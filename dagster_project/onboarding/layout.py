@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from dagster_project.campaigns.escaping import is_code
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of, plain_words
 from dagster_project.onboarding.keys import categories_of, name_products
@@ -88,7 +89,7 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
     name_categories(connection, layout)
     for orders in layout.own_of("orders") if not layout.own_of("lines") else []:
         doubt_totals(orders)
-    doubt_names(layout)
+    doubt_names(connection, layout)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
@@ -262,11 +263,14 @@ def doubt_prices(reading: Reading) -> None:
         )
 
 
-def doubt_names(layout: Layout) -> None:
-    """Products that nobody has a name for are bought and recommended, and no mail can show them."""
+def doubt_names(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+    """Products that nobody has a name for, neither of its own nor in place of a number, are bought and recommended, and no mail can show them."""
     naming = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "products")]
     selling = [reading for reading in naming if reading.kind != "products" and "product_id" in reading.parts]
-    if selling and not layout.known and not any("product_name" in reading.parts for reading in naming):
+    if not selling or layout.known or any("product_name" in reading.parts for reading in naming):
+        return
+    called = connection.execute(f"from {values.few(selling[0].sample, selling[0].parts['product_id'].header)}").fetchall()
+    if all(is_code(name) for (name,) in called):
         selling[0].doubts.append(
             "no table says what a product is called: mails show none until product_name is there, in a table of products"
         )

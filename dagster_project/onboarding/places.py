@@ -69,10 +69,10 @@ class Place:
 
 def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> Place:
     """The commonest country and currency of the rows; the rest follows from them."""
-    shares = commonest(connection, readings, "country")
+    names = {name: code for code, (_, _, _, spelt) in COUNTRIES.items() for name in (*spelt, code.lower())}
+    shares = by_country(commonest(connection, readings, "country"), names)
     countries = list(shares)
     currencies = [code for code in commonest(connection, readings, "currency") if len(code) == 3]
-    names = {name: code for code, (_, _, _, spelt) in COUNTRIES.items() for name in (*spelt, code.lower())}
     country = next((names[one.lower()] for one in countries if one.lower() in names), None)
     # Where customers of many countries buy, the commonest of them says nothing of the shop.
     is_spread = bool(countries) and not currencies and shares[countries[0]] < HALF
@@ -101,6 +101,16 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
     )
     # Mails are written in these two languages so far.
     return Place(code, stated, zone, language if language in ("de", "en") else "en", tuple(currencies[1:]), said)
+
+
+def by_country(shares: dict[str, float], names: dict[str, str]) -> dict[str, float]:
+    """Shares of what is said of countries (name → code), commonest first: spellings of one add up, under the commonest of them."""
+    spelt: dict[str, str] = {}
+    summed: dict[str, float] = {}
+    for said, share in shares.items():
+        called = spelt.setdefault(names.get(said.lower(), said.lower()), said)
+        summed[called] = summed.get(called, 0) + share
+    return dict(sorted(summed.items(), key=lambda one: -one[1]))
 
 
 def country_of_states(regions: Sequence[str]) -> str | None:

@@ -5,8 +5,12 @@ The sessions of a system's web events, one row per session and extract that brou
 {% macro sessions_of(events, source, owner) -%}
 with
 
+-- An event that comes once more, since something else of it became known, is no further one.
 events as (
-    select * from {{ events }}
+    select
+        *,
+        row_number() over (partition by session_id, web_event_id order by known_at, _batch_id, version_number) = 1 as is_first
+    from {{ events }}
 ),
 
 brought as (
@@ -18,11 +22,11 @@ brought as (
         max(occurred_at) as ended_at,
         max(known_at) as known_at,
         max_by(login_id, concat_ws('|', strftime(occurred_at, '%Y%m%d%H%M%S%f'), web_event_id)) filter (where login_id is not null) as login_id,
-        count(*) as events_count,
-        count(*) filter (where event = 'page_view') as pages_count,
-        count(*) filter (where event = 'view_item') as product_views_count,
-        count(*) filter (where event = 'add_to_cart') as cart_adds_count,
-        count(*) filter (where event = 'search') as searches_count,
+        count(*) filter (where is_first) as events_count,
+        count(*) filter (where is_first and event = 'page_view') as pages_count,
+        count(*) filter (where is_first and event = 'view_item') as product_views_count,
+        count(*) filter (where is_first and event = 'add_to_cart') as cart_adds_count,
+        count(*) filter (where is_first and event = 'search') as searches_count,
         min(order_id) as order_id,
         min(device) as device,
         min(platform) as platform,

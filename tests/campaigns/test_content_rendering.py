@@ -193,8 +193,11 @@ def test_a_language_that_a_campaign_lacks_gets_its_first() -> None:
 def test_a_number_is_no_name_of_a_product_or_a_category() -> None:
     numbered = {**PRODUCTS[0], "product_id": "5704130", "title": "5704130", "reason": "for_you"}
     named = {**PRODUCTS[1], "product_id": "1984", "title": "1984, a novel", "reason": "for_you"}
-    row = known_customer(recommendations=[numbered, named], favourite_category="1487580004974854987")
+    coded = {**PRODUCTS[2], "product_id": "SKU-85123A", "title": "SKU-85123A", "reason": "for_you"}
+    # A shop that knows its products by their names alone.
+    only_named = {**PRODUCTS[2], "product_id": "Blue Shirt", "title": "Blue Shirt", "reason": "for_you"}
+    row = known_customer(recommendations=[numbered, coded, named, only_named], favourite_category="1487580004974854987")
     rendered = one("win_back", "hello", row, "en")
     said = rendered["subject"] + rendered["preheader"] + rendered["text"]
-    assert "5704130" not in said and "1487580004974854987" not in said
-    assert "1984, a novel" in said
+    assert "5704130" not in said and "85123A" not in said and "1487580004974854987" not in said
+    assert "1984, a novel" in said and "Blue Shirt" in said

@@ -162,5 +162,7 @@ def test_a_visit_goes_on_in_the_next_nights_extract(tmp_path: Path, staged: Call
     write(shop.folder / "extracts" / "sales" / "events" / "events_20240510T050000Z.csv", header, later)
     rows = staged(shop, select).rows
     assert (before, rows("select count(distinct session_id), count(*) from staging.stg_sales__sessions")) == ([(60, 240)], [(61, 62)])
-    versions = "select version_number, events_count, cart_adds_count from staging.stg_sales__sessions where session_id = 's59' order by 1"
+    versions = (
+        "select version_number, events_count, cart_adds_count from staging.stg_sales__sessions where session_id = 's59:s59' order by 1"
+    )
     assert rows(versions) == [(1, 4, 1), (2, 5, 2)]

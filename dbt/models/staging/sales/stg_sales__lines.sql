@@ -146,7 +146,10 @@ priced as (
         standing.*,
         coalesce(rates.rate, 1) as rate,
         line_amount is null and unit_price is null as is_unpriced,
-        coalesce(line_amount, cast(quantity * unit_price * share_left as decimal(18, 4)) - discount_amount, 0) as stated_amount
+        quantity < 0 or coalesce(line_amount, quantity * unit_price, 0) < 0 as is_return,
+        coalesce(line_amount, cast(quantity * unit_price * share_left as decimal(18, 4)) - discount_amount, 0) as after_discount,
+        -- A discount in cents may be more than an amount of fractions of one, and makes no return of a sale.
+        case when is_return then after_discount else greatest(after_discount, 0) end as stated_amount
     from standing
     left join rates on standing.currency = rates.currency
     where recency = 1
@@ -166,12 +169,16 @@ shares as (
 discounted as (
     select
         * replace (
-            stated_amount
-            - coalesce(
-                round(least(order_discount_amount, all_shares) * shares_so_far / nullif(all_shares, 0), 2)
-                - round(least(order_discount_amount, all_shares) * (shares_so_far - share) / nullif(all_shares, 0), 2),
-                0
-            ) as stated_amount
+            case
+                when share > 0
+                    then greatest(
+                        stated_amount
+                        - round(least(order_discount_amount, all_shares) * shares_so_far / all_shares, 2)
+                        + round(least(order_discount_amount, all_shares) * (shares_so_far - share) / all_shares, 2),
+                        0
+                    )
+                else stated_amount
+            end as stated_amount
         ),
         stated_amount as before_discount
     from shares
@@ -197,7 +204,7 @@ select
     cast(refunded_amount * rate as decimal(18, 2)) as refunded_amount,
     is_unpriced,
     case
-        when quantity < 0 or stated_amount < 0 then 'return'
+        when is_return then 'return'
         when is_gone or {{ gives_back('status') }} then 'cancellation'
         else 'sale'
     end as kind,

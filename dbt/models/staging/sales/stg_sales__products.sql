@@ -28,26 +28,62 @@ categories as (
     qualify row_number() over (partition by category_id order by _known_at, _row_number) = 1
 ),
 
--- Variants of a product leave to one of them what all share: as it was said first, so that no built day changes.
+-- Each version of a product, until its next, and the page that it is a variant of: its own where no handle is said.
+variants as (
+    select
+        * replace ({% for column in shared %}{{ said(column) }} as {{ column }}{{ ', ' if not loop.last }}{% endfor %}),
+        coalesce({{ said('handle') }}, product_id) as page,
+        min(_known_at) over (partition by product_id order by _known_at groups between 1 following and unbounded following) as until
+    from {{ source('sources', 'sales__products') }}
+),
+
+-- The extracts that changed what variants share, and not their price or stock alone.
+changes as (
+    select
+        *,
+        lead(page_at) over (partition by page order by page_at) as page_until
+    from (
+        select distinct
+            page,
+            _known_at as page_at
+        from variants
+        qualify ({{ shared | join(', ') }}) is distinct from lag(({{ shared | join(', ') }})) over (partition by product_id, page order by _known_at, _row_number)
+    ) as changed
+),
+
+-- Variants of a product leave to one of them what all share: as they say it then, so that what one says later changes no day before.
 pages as (
     select
-        handle,
+        changes.page,
+        changes.page_at,
+        changes.page_until,
         {% for column in shared %}
-        min_by({{ column }}, (_known_at, _row_number)) filter (where {{ said(column) }} is not null) as {{ column }}{{ ',' if not loop.last }}
+        min_by(variants.{{ column }}, variants._row_number) filter (where variants.{{ column }} is not null) as {{ column }}{{ ',' if not loop.last }}
         {% endfor %}
-    from {{ source('sources', 'sales__products') }}
-    where {{ said('handle') }} is not null
-    group by handle
+    from changes
+    inner join variants
+        on
+            changes.page = variants.page
+            and variants._known_at <= changes.page_at
+            and (variants.until is null or variants.until > changes.page_at)
+    group by changes.page, changes.page_at, changes.page_until
 ),
 
 products as (
     select
-        products.* exclude ({{ shared | join(', ') }}),
-        {% for column in shared %}
-        coalesce({{ said('products.' ~ column) }}, pages.{{ column }}) as {{ column }}{{ ',' if not loop.last }}
-        {% endfor %}
-    from {{ source('sources', 'sales__products') }} as products
-    left join pages on products.handle = pages.handle
+        variants.* replace (
+            {% for column in shared %}
+            coalesce(variants.{{ column }}, pages.{{ column }}) as {{ column }},
+            {% endfor %}
+            variants._is_history and pages.page_at <= variants._known_at as _is_history,
+            greatest(variants._known_at, pages.page_at) as _known_at
+        )
+    from variants
+    inner join pages
+        on
+            variants.page = pages.page
+            and (pages.page_until is null or variants._known_at < pages.page_until)
+            and (variants.until is null or pages.page_at < variants.until)
 ),
 
 stated as (

@@ -27,8 +27,8 @@ select
     {{ event_called('event') }} as event,
     visitor_id as browser_id,
     nullif(trim(customer_id), '') as login_id,
-    -- Where nobody says which visit it is, a visitor's day is one.
-    coalesce(nullif(trim(session_id), ''), concat_ws('|', visitor_id, cast(cast(occurred_at as date) as varchar))) as session_id,
+    -- A visit's number may be its visitor's own; where nobody says which visit it is, a visitor's day is one.
+    concat_ws(':', visitor_id, coalesce(nullif(trim(session_id), ''), cast(cast(occurred_at as date) as varchar))) as session_id,
     -- Whoever says it nowhere else has the product in the page's address.
     coalesce(
         nullif(trim(product_id), ''),
