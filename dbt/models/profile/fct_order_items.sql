@@ -32,10 +32,6 @@ linked as (
 -- compare every line with every sku.)
 skus as (
     select * from {{ ref('int_skus') }}
-),
-
-catalogue as (
-    select distinct product_id from {{ all_sources('products') }}
 )
 
 select
@@ -46,13 +42,9 @@ select
     linked.occurred_at,
     linked.known_at,
     linked.superseded_at,
-    -- A system with one number for both means the sku where no catalogue has the number as a product's.
-    coalesce(
-        case when linked.product_id = linked.sku and catalogue.product_id is null then skus.product_id end, linked.product_id, skus.product_id
-    ) as product_id,
+    coalesce(linked.product_id, skus.product_id) as product_id,
     linked.quantity,
     linked.unit_price,
     cast(linked.net_amount as decimal(18, 2)) as net_amount
 from linked
 left join skus on linked.sku = skus.sku and skus.known_at <= linked.known_at
-left join catalogue on linked.product_id = catalogue.product_id
