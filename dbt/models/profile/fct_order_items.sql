@@ -42,7 +42,8 @@ select
     linked.occurred_at,
     linked.known_at,
     linked.superseded_at,
-    coalesce(linked.product_id, skus.product_id) as product_id,
+    -- A system with one number for both means the sku, where it is one.
+    coalesce(case when linked.product_id = linked.sku then skus.product_id end, linked.product_id, skus.product_id) as product_id,
     linked.quantity,
     linked.unit_price,
     cast(linked.net_amount as decimal(18, 2)) as net_amount
