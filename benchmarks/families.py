@@ -26,8 +26,9 @@ from dagster_project.settings import load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 from ml import customer_scores, propensity
-from ml.customer_scores import Plan, Trained, churn_probability, measure
+from ml.customer_scores import Trained, churn_probability, measure
 from ml.families import FAMILIES, said_by
+from ml.planning import Plan
 from ml.propensity import PropensityModel
 from ml.signals import feature_columns, take_yardstick
 from ml.snapshots import days_of, gather, of_day

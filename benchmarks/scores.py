@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from benchmarks.peers import Population, Prediction, peers_of
 from benchmarks.transactions import DBT_PROJECT, Columns, build_features, load_transactions, open_store
 from ml.abstention import Abstained, too_few_customers, too_little_history
-from ml.customer_scores import Trained, measure, plan, score, train
+from ml.customer_scores import Trained, measure, score, train
+from ml.planning import plan
 from ml.snapshots import of_day
 from ml.validation import CHURN, VALUE, Measure, deciles, difference
 

@@ -1,14 +1,14 @@
-"""The scores of customers who have bought: what a run plans, trains, measures and scores. The pipeline and the benchmarks both call these
-four.
+"""The scores of customers who have bought: what a run trains, measures and scores. The pipeline and the benchmarks both call these three, for
+the days that `ml.planning` says.
 
-plan     which past days (and horizons) the features and labels are needed for train    a model, champion and challenger compared on the
-newest back-test, or an abstention with its reason measure  the scored day's distributions, from all its customers: stored beside the
-model, so that score    gives one customer's features the same scores alone as in the batch
+train    a model, champion and challenger compared on the newest back-test, or an abstention with its reason
+measure  the scored day's distributions, from all its customers: stored beside the model, so that
+score    gives one customer's features the same scores alone as in the batch
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TypeVar
 
 import numpy as np
@@ -20,10 +20,11 @@ from ml.abstention import Abstained, too_few_customers, too_little_history, too_
 from ml.backtest import Backtest, level_off
 from ml.churn import ChurnDay, ChurnModel, level_logit, measure_churn, score_churn, train_churn
 from ml.next_order import NextOrderModel, days_to_order, measure_next_order, score_next_order, surprise, train_next_order, without_trees
+from ml.planning import Plan
 from ml.promotion import Verdict, judge
-from ml.season import NO_SEASON, YEAR, Season, YearAgo, off_in_logits, off_in_logs, shift, year_ago
+from ml.season import NO_SEASON, YEAR, Season, YearAgo, off_in_logits, off_in_logs, shift
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
-from ml.snapshots import SPACING_DAYS, days_of, learnable_horizons, of_day, training_days
+from ml.snapshots import days_of, of_day
 from ml.value import ValueDay, ValueModel, Values, expected_value, measure_value, score_value, train_value
 
 Vector = NDArray[np.float64]
@@ -32,33 +33,6 @@ DECIMALS = 6
 # By how much the season may have made the back-test's level worse (log-loss; log of the total) and still be believed: chance does that much.
 SEASON_SLACK = {"event": 0.003, "amount": 0.05, "wait": 0.0}
 YEAR_DAYS = 365
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training day needs: horizons to learn at and, where history allows one, the back-test (a training day of its own in the
-    past), and a year ago, for both.
-    """
-
-    as_of: datetime
-    horizon_days: int
-    horizons: tuple[int, ...]
-    backtest_day: datetime | None
-    backtest_horizons: tuple[int, ...]
-    days: tuple[datetime, ...]
-    season: YearAgo | None = None
-    backtest_season: YearAgo | None = None
-
-    @property
-    def snapshot_days(self) -> tuple[datetime, ...]:
-        """Every past day that features and labels are needed of: `days` teach, those of a year ago set the level."""
-        seasons = (day for season in (self.season, self.backtest_season) if season for day in (season.coming, season.taught))
-        return tuple(sorted({*self.days, *seasons}))
-
-    @property
-    def label_horizons(self) -> tuple[int, ...]:
-        """Every horizon that labels are needed for."""
-        return tuple(sorted({*self.horizons, *self.backtest_horizons, *((YEAR.days,) if self.season else ())}))
 
 
 @dataclass(frozen=True)
@@ -93,32 +67,6 @@ class Trained:
 
 
 Day = ChurnDay | ValueDay | Yardstick
-
-
-def plan(as_of: datetime, history_days: int, horizon_days: int, aligned: bool = False) -> Plan:
-    """The days and horizons to build features and labels for; no horizons when the history is too short."""
-    horizons = learnable_horizons(history_days, horizon_days)
-    days = {day for listed in training_days(as_of, horizons, aligned).values() for day in listed}
-    # The back-test is this very training a horizon ago, so it needs a third one before.
-    third = history_days // 3 // SPACING_DAYS * SPACING_DAYS
-    tested = min(horizon_days, third) if horizons and third >= SPACING_DAYS else 0
-    backtest_day: datetime | None = None
-    backtest_horizons: tuple[int, ...] = ()
-    if tested:
-        back = -(-tested // SPACING_DAYS) * SPACING_DAYS if aligned else tested
-        backtest_day = as_of - timedelta(days=back)
-        backtest_horizons = learnable_horizons(history_days - back, tested)
-        backtest_horizons = backtest_horizons if backtest_horizons[:1] == (tested,) else ()
-        if backtest_horizons:
-            days |= {backtest_day} | {day for listed in training_days(backtest_day, backtest_horizons, aligned).values() for day in listed}
-        else:
-            backtest_day = None
-    planned = Plan(as_of, horizon_days, horizons, backtest_day, backtest_horizons, tuple(sorted(days)))
-    # A season is believed where it would have helped the back-test, which needs the year before that too, and a horizon to know people by.
-    if backtest_day is None or tested != horizon_days or history_days < YEAR.days + 4 * back:
-        return planned
-    horizon = timedelta(days=back)
-    return replace(planned, season=year_ago(as_of, horizon), backtest_season=year_ago(backtest_day, horizon))
 
 
 def train(
@@ -317,12 +265,13 @@ class Past:
             return (churn_probability if name == "churn" else value_mean)(model, measured, features)
 
         measured = _measure(challenger, features)
+        by_challenger = said(challenger, measured)
         return Backtest(
             kind={"churn": "event", "value": "amount", "next_order": "wait"}[name],
             truth=came_true,
             value=value,
-            challenger=said(challenger, measured),
-            baseline=said(baseline, _measure(baseline, features)),
+            challenger=by_challenger,
+            baseline=by_challenger if baseline is challenger else said(baseline, _measure(baseline, features)),
             champion=said(stands, _measure(stands, features)) if stands else None,
             features=features,
             day=measured,

@@ -18,8 +18,9 @@ from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
 from ml.brought import Unusable
 from ml.clusters import ClusterModel, train_clusters
-from ml.customer_scores import Plan, Trained, train
+from ml.customer_scores import Trained, train
 from ml.parallel import side_by_side
+from ml.planning import Plan
 from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.registry import Registry
 from ml.signals import numbers

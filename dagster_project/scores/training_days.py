@@ -12,7 +12,7 @@ from dagster_project.moments import Moment, day_of
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
-from ml.customer_scores import Plan, plan
+from ml.planning import Plan, plan
 
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?

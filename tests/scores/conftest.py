@@ -10,7 +10,7 @@ import pytest
 from made_up_shop import AS_OF, HORIZON, Shop, made_up_transactions
 
 from benchmarks.transactions import Columns, build_features, load_transactions
-from ml.customer_scores import plan
+from ml.planning import plan
 from ml.snapshots import of_day
 
 

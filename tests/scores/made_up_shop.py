@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from dagster_project.scores.score_models import ScoreModel
-from ml.customer_scores import Plan
+from ml.planning import Plan
 
 START = datetime(2023, 1, 1)
 AS_OF = START + timedelta(days=280)

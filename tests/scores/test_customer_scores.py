@@ -19,8 +19,9 @@ from ml import customer_scores
 from ml.abstention import Abstained
 from ml.boosting import binned, fit_trees
 from ml.churn import ChurnModel
-from ml.customer_scores import Baseline, Trained, measure, plan, score, train
+from ml.customer_scores import Baseline, Trained, measure, score, train
 from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
+from ml.planning import plan
 from ml.promotion import judge_churn, judge_value
 from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.ranks import fit_ranks

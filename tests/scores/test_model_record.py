@@ -26,7 +26,8 @@ from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 from ml import customer_scores
-from ml.customer_scores import Trained, measure, plan, score
+from ml.customer_scores import Trained, measure, score
+from ml.planning import plan
 from ml.promotion import Verdict
 from ml.registry import CHALLENGER, CHAMPION, Registry
 from ml.snapshots import of_day

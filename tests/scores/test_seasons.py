@@ -16,7 +16,8 @@ from dagster_project.scores.recording import Recorder
 from dagster_project.scores.training_days import Training
 from ml import customer_scores
 from ml.churn import ChurnModel
-from ml.customer_scores import Baseline, Plan, Trained, measure, plan, score, train
+from ml.customer_scores import Baseline, Trained, measure, score, train
+from ml.planning import Plan, plan
 from ml.promotion import Verdict
 from ml.season import MOST, NO_SEASON, Season, off_in_logits, off_in_logs, shift
 from ml.snapshots import of_day
@@ -152,6 +153,7 @@ class NoRegistry:
 def recorded(seasonal: Built, folder: Path, trained: Trained, standing: Trained) -> list[str]:
     training = Training(Moment(CUT, CUT), {"churn": seasonal.planned}, CUT)
     rows = Recorder(folder, NoRegistry(), "shop", training, "data").rows("churn", trained, standing)  # type: ignore[arg-type]
+    assert all(("for the time of year x 0." in row["reason"]) == bool(row["promoted"]) for row in rows), "who scores says what moved it"
     return [f"{row['candidate']} {'scores' if row['promoted'] else 'is refused'}" for row in rows]
 
 

@@ -9,7 +9,7 @@ import pytest
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training import train_model
 from ml.abstention import Abstained
-from ml.customer_scores import Plan
+from ml.planning import Plan
 
 
 @pytest.mark.parametrize("name", ["value", "vip"])
