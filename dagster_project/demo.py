@@ -16,7 +16,7 @@ from dagster_project.settings import DBT_PROJECT, REPOSITORY, TEMPLATES, Setting
 from dagster_project.shop import Shop
 
 # How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
-DAYS = 4
+DAYS = 3
 # What takes seconds to load: everything that a run needs, Dagster and dbt among it, and Great Expectations.
 SLOW_TO_LOAD = ("dagster_project.runs", "dagster_project.sources.suites")
 

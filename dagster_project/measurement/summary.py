@@ -80,8 +80,9 @@ def _campaigns(campaigns: Sequence[Campaign]) -> list[Row]:
     rows = []
     for campaign in campaigns:
         for step in campaign.steps:
-            held_out = sum(people for _, people in step.held_out)
-            words = ["to send"] + ([f"{wording.count(held_out)} held out"] if held_out else [])
+            held_out, before = sum(people for _, people in step.held_out), sum(step.mails[:-1])
+            words = ["to send"] + ([f"{wording.count(before)} sent on the days before"] if before else [])
+            words += [f"{wording.count(held_out)} held out"] if held_out else []
             words += [f"{wording.count(people)} excluded: {reason}" for reason, people in step.excluded]
             rows.append((f"{campaign.slug}, {step.step}", wording.count(step.sent), "; ".join(words)))
     return rows or [("none", "–", "this shop plans no campaign")]

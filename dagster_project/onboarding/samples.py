@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from dagster_project.sources.extracts import open_bytes
+from dagster_project.sources.reading.text_lines import open_bytes
 
 ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 READ_ROWS = 20_000

@@ -17,15 +17,18 @@ from dagster_project.files import make_whole, write_whole
 from dagster_project.moments import end_of_day, parse_stamp, stamp
 from dagster_project.onboarding import values
 from dagster_project.onboarding.brands import brand_of
+from dagster_project.onboarding.known_tables import ITS_OWN, Known
 from dagster_project.onboarding.lakes import Lake, read_lake
-from dagster_project.onboarding.layout import ITS_OWN, Known, Layout, lay_out
+from dagster_project.onboarding.laying_out import lay_out
+from dagster_project.onboarding.layout import Layout
 from dagster_project.onboarding.places import Place, place_of
 from dagster_project.onboarding.roles import Reading, unread_consent
 from dagster_project.onboarding.samples import CannotRead, Sample, files_in, read_file, words_of
 from dagster_project.onboarding.systems import CURSOR
 from dagster_project.shop import ASSUMED, Shop, load_shop
 from dagster_project.sources.contract import System, all_systems, load_system
-from dagster_project.sources.extracts import DAY_NUMBER, STAMP, read_in
+from dagster_project.sources.extracts import STAMP
+from dagster_project.sources.reading.formats import DAY_NUMBER, read_in
 
 # A database's first pull is history, whenever within these days it happens.
 FIRST_PULL_WITHIN = timedelta(days=7)

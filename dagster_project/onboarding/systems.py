@@ -10,7 +10,9 @@ import yaml
 
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of
-from dagster_project.onboarding.layout import ITS_OWN, NONE_OF_THESE, read_as
+from dagster_project.onboarding.known_tables import ITS_OWN
+from dagster_project.onboarding.laying_out import NONE_OF_THESE
+from dagster_project.onboarding.own_tables import read_as
 from dagster_project.onboarding.roles import Reading
 from dagster_project.onboarding.samples import Sample, quoted, read_file, words_of
 from dagster_project.onboarding.staging import Drafted, lacks, models_of

@@ -6,8 +6,9 @@ from pathlib import Path
 from dagster_project.moments import day_of
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import Table
-from dagster_project.sources.extracts import Extract, read_chunks
+from dagster_project.sources.extracts import Extract
 from dagster_project.sources.judging import numbered
+from dagster_project.sources.reading import read_chunks
 from dagster_project.warehouse import Warehouse
 
 SECOND = timedelta(seconds=1)

@@ -22,10 +22,12 @@ from dagster_project.settings import memory_megabytes
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import STAMPS, System, Table
 from dagster_project.sources.drift import Drifting, UnreadableExtract
-from dagster_project.sources.extracts import CHUNK_ROWS, Extract, find_extracts, open_bytes
+from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.judging import Judged, Judging
 from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.mapping import contracts_of
+from dagster_project.sources.reading.chunks import CHUNK_ROWS
+from dagster_project.sources.reading.text_lines import open_bytes
 from dagster_project.warehouse import Warehouse
 
 # While one table's rows are judged, in Python, another's are inserted, in DuckDB; each holds a chunk of rows, so where memory is short they take turns.

@@ -33,7 +33,7 @@ from jsonschema.exceptions import best_match
 from numpy.typing import NDArray
 
 from dagster_project.identity.contact_points import email_point, phone_point
-from dagster_project.sources.extracts import engine
+from dagster_project.sources.reading.engine import engine
 from dagster_project.sources.rules import Rule
 
 # Its own expectations, which its package does not export to type checkers.

@@ -273,7 +273,7 @@ def test_a_held_day_says_so_first(backfilled: Settings, copy_of) -> None:
 def test_sections_without_their_tables_say_so_in_a_sentence(backfilled: Settings, copy_of) -> None:
     settings = copy_of(backfilled)
     with Warehouse(settings.warehouse).transaction() as connection:
-        for view in ("report_source_pairs", "report_profile_fields", "report_segment_days", "report_decisions"):
+        for view in ("report_profile_fields", "report_segment_days", "report_decisions"):
             connection.execute(f"drop view measurement.{view}")
         connection.execute("drop table measurement.campaign_results")
         connection.execute("drop schema if exists scores cascade")

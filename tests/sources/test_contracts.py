@@ -11,8 +11,9 @@ import yaml
 from dagster_project.settings import DBT_PROJECT, SHOPS
 from dagster_project.shop import load_shop
 from dagster_project.sources.contract import all_systems, dbt_source
-from dagster_project.sources.extracts import find_extracts, read_chunks
+from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.sources.reading import read_chunks
 from dagster_project.warehouse import Warehouse
 from simulator import generate
 

@@ -12,8 +12,8 @@ import pytest
 from dagster_project.shop import SourceSystem
 from dagster_project.sources.contract import Drift, all_systems
 from dagster_project.sources.drift import Drifting, UnreadableExtract, place_columns
-from dagster_project.sources.extracts import read_chunks
 from dagster_project.sources.mapping import mapped, with_headers
+from dagster_project.sources.reading import read_chunks
 from dagster_project.sources.suites import Judge
 from tests.sources.samples import WHOLE, Store, content
 

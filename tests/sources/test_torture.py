@@ -11,7 +11,7 @@ import pytest
 
 from dagster_project.sources.contract import Column, Table, all_systems
 from dagster_project.sources.drift import UnreadableExtract
-from dagster_project.sources.extracts import read_chunks
+from dagster_project.sources.reading import read_chunks
 from tests.sources.samples import WHOLE, Store, content, good_rows
 
 DATA = Path(__file__).parents[1] / "data"

@@ -8,8 +8,9 @@ from dagster_project.measurement.report.reading import Reading
 from dagster_project.moments import day_of
 
 PAIRS = """
-select source, other_source, matched_count, records_count from measurement.report_source_pairs
-where as_of = $as_of order by source, other_source
+select source, other_source, coalesce(sum(records_count) filter (where outcome = 'matched'), 0)::bigint, sum(records_count)::bigint,
+    max_by(outcome, (records_count, outcome)) filter (where outcome <> 'matched')
+from identity.match_rates where as_of = $as_of group by source, other_source order by source, other_source
 """
 RULES = """
 select rule, count(*), min(match_probability) from identity.customer_links
@@ -31,12 +32,13 @@ DAYS_SHOWN = 42
 
 @dataclass(frozen=True)
 class Pair:
-    """Of a system's records, how many belong to a customer whom another system knows too."""
+    """Records of a system, those of them that found their person in another, and why most of the others did not (None where all did)."""
 
     source: str
     other: str
     matched: int
     records: int
+    mostly_because: str | None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def read_customers(reading: Reading) -> Customers:
     count = reading.number("select count(*) from profile.current_customers where as_of = $as_of")
     return Customers(
         count,
-        tuple(Pair(*row) for row in reading.rows(PAIRS)) if reading.has("measurement.report_source_pairs") else (),
+        tuple(Pair(*row) for row in reading.rows(PAIRS)),
         tuple(Rule(*row) for row in reading.rows(RULES)),
         new,
         newest,

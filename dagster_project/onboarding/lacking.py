@@ -1,0 +1,35 @@
+"""What no table says, for the message that there is nothing to sell."""
+
+import re
+from collections.abc import Sequence
+
+import duckdb
+
+from dagster_project.onboarding.roles import cast_parts
+from dagster_project.onboarding.samples import Sample, words_of
+from dagster_project.sources.contract import System
+
+SAID = {
+    "customer": ("customer_id", "email"),
+    "date": ("ordered_at",),
+    "order number": ("order_id",),
+    "product": ("product_id", "product_name"),
+}
+SAID |= {"amount": ("line_amount", "unit_price", "total_amount")}
+
+
+def since_before(samples: Sequence[Sample]) -> str:
+    """A sentence on days that are counted from the order before, which date nothing."""
+    found = [header for sample in samples for header in sample.headers if re.search(r"days? since", words_of(header))]
+    return f"{found[0]} counts from the order before and dates none: add a column with the day of each order. " if found else ""
+
+
+def what_lacks(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) -> str:
+    """What a table says of a sale and what it does not, with its headers."""
+    columns = sorted({column for kind in ("lines", "orders") for column in own.tables[kind].columns})
+    parts = cast_parts(connection, sample, "lines", columns).parts
+    found = [f"{what} ({parts[column].header})" for what, names in SAID.items() for column in names[:] if column in parts]
+    lacks = [what for what, names in SAID.items() if not any(column in parts for column in names)]
+    if len(lacks) > 3:
+        return f"nothing of a sale ({', '.join(sample.headers[:6])})"
+    return f"{', '.join(found)}, but no {' and no '.join(lacks)}" if lacks else ", ".join(found)

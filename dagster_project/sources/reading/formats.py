@@ -1,0 +1,40 @@
+"""Values written in a format that a contract declares (`format`), as everybody writes them."""
+
+import re
+
+import pyarrow as pa
+
+from dagster_project.sources.contract import Table
+from dagster_project.sources.reading.engine import engine
+
+# How a text in a declared format reads as every other; a text that is not in it stays as it came, for the contract to refuse.
+MOMENT = "coalesce(strftime(try_strptime(trim({0}), '{1}'), '%Y-%m-%d %H:%M:%S'), {0})"
+OFFSET = MOMENT.replace("%S'", "%S+00'")
+FORMATS = {
+    "unix": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000000), '%Y-%m-%d %H:%M:%S+00'), {0})",
+    "unix_ms": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000), '%Y-%m-%d %H:%M:%S.%g+00'), {0})",
+    "'0123": "regexp_replace({0}, '^\\s*''', '')",
+    "1,234.56": "coalesce(nullif(regexp_replace({0}, '[^0-9.-]', '', 'g'), ''), {0})",
+    "1.234,56": "coalesce(nullif(replace(regexp_replace({0}, '[^0-9,-]', '', 'g'), ',', '.'), ''), {0})",
+}
+DAY_NUMBER = re.compile(r"days since (\d{4}-\d{2}-\d{2})")
+
+
+def read_in(format: str) -> str:
+    """SQL that reads the text `{0}` in a declared format; `days since 2019-12-31` counts days, 1 being the day after."""
+    if since := DAY_NUMBER.fullmatch(format):
+        return f"coalesce(cast(date '{since.group(1)}' + try_cast({{0}} as integer) as varchar), {{0}})"
+    return FORMATS.get(format, OFFSET if "%z" in format else MOMENT)
+
+
+def as_written(rows: pa.Table, table: Table) -> pa.Table:
+    """The rows with what is written in a format of its own (`format`) as everybody writes it."""
+    formats = {name: column.format for name, column in table.columns.items() if column.format}
+    if not formats:
+        return rows
+    read = ", ".join(
+        f"""{read_in(format).format(f'"{name}"', format.replace("'", "''"))} as "{name}" """ for name, format in formats.items()
+    )
+    with engine().cursor() as connection:
+        connection.register("incoming", rows)
+        return connection.execute(f"select * replace ({read}) from incoming order by _row_number").to_arrow_table()
