@@ -20,7 +20,7 @@ def staged(tmp_path: Path) -> Callable[..., Warehouse]:
         warehouse.create()
         load_shop_extracts(warehouse, shop, tmp_path / store)
         write_shop(SimpleNamespace(shop=shop, warehouse=warehouse))  # type: ignore[arg-type]
-        dbt_build.invoke(warehouse.path, 2, tmp_path / "target", ["run", "--select", *select])
+        dbt_build.invoke(warehouse.path, 2, tmp_path / "target", ["run", "--select", *select], dbt_build.parse().manifest.deepcopy())
         return warehouse
 
     return build

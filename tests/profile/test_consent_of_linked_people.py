@@ -8,6 +8,7 @@ import duckdb
 import pytest
 
 from benchmarks.transactions import DBT_PROJECT
+from dagster_project.transform import dbt_build
 
 AS_OF, KNOWN_BY = datetime(2026, 3, 1, 23), datetime(2026, 3, 2, 5)
 # Past days that models learn from: one that was built and published, one that was not.
@@ -73,7 +74,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", folder / "target", "--log-path", folder]
     models = ["int_record_addresses", "customer_permissions", "current_permissions"]
     try:
-        result = dbtRunner().invoke(["run", "--quiet", "--select", *models, *map(str, folders)])
+        result = dbtRunner(manifest=dbt_build.parse().manifest.deepcopy()).invoke(
+            ["run", "--quiet", "--select", *models, *map(str, folders)]
+        )
         assert result.success, result.exception or result.result
     finally:
         DuckDBConnectionManager.close_all_connections()

@@ -93,7 +93,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, cases) -> Path:
             if returns:
                 names = "source, return_id, order_id, occurred_at, known_at, version_at, net_amount, kind"
                 connection.executemany(f"insert into staging.stg_sales__returns ({names}) values (?, ?, ?, ?, ?, ?, ?, ?)", returns)
-    dbt_build.invoke(warehouse.path, 2, folder / "target", ["build", "--select", "fct_returns"])
+    dbt_build.invoke(warehouse.path, 2, folder / "target", ["build", "--select", "fct_returns"], dbt_build.parse().manifest.deepcopy())
     return warehouse.path
 
 
