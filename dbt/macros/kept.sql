@@ -95,7 +95,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
 {% macro cut(relation) %}{{ return(part_of(relation) if kept_by('part') else relation) }}{% endmacro %}
 
 {% macro part_mark(relation, expression=none) %}
-    {%- set expression = expression or kept_by('part') -%}
+    {%- set expression = kept_by('part') if expression is none else expression -%}
     {%- if expression -%}{{ return('/*part ' ~ expression ~ ' of ' ~ named(relation) ~ '*/') }}{%- endif -%}
     {{ return('') }}
 {% endmacro %}
@@ -282,13 +282,14 @@ update {{ target }} set as_of = timestamp '{{ state.split('|')[0] }}';
 
 {#
 Where raw batches are all that has changed, they are named in the condition itself, so that the engine skips what it need not read. Of a table the
-parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such.
+parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such. Of parts "that are not null", a
+condition that all fulfil, the engine makes a filter (Bloom's) that it takes into the reading of the table; without a condition it makes none.
 #}
 {% macro is_changed(expression, differing, table=none) %}
     {%- if expression == '_batch_id' and differing | selectattr(1, 'equalto', '-') | list | length == 0 -%}
         {{ return('_batch_id in (' ~ new_batches(differing) ~ ')') }}
     {%- endif -%}
-    {%- set changed = '(' ~ expression ~ ') in (select changed_parts.part from changed_parts)' -%}
+    {%- set changed = '(' ~ expression ~ ') in (select changed_parts.part from changed_parts where changed_parts.part is not null)' -%}
     {{ return('rowid in (select rowid from ' ~ table ~ ' where ' ~ changed ~ ')' if table else changed) }}
 {% endmacro %}
 

@@ -16,18 +16,34 @@ own as (
     inner join permitted on visits.as_of = permitted.as_of and visits.customer_id = permitted.customer_id
 ),
 
+-- Sessions first: to count distinct ones once for each window would cost as much again as all the rest.
+sessions as (
+    select
+        as_of,
+        customer_id,
+        session_id,
+        {% for days in web_windows() %}
+        count(case when age_days < {{ days }} and event = 'view_item' then 1 end) as product_views_{{ days }}d_count,
+        count(case when age_days < {{ days }} and event = 'add_to_cart' then 1 end) as cart_adds_{{ days }}d_count,
+        count(case when age_days < {{ days }} and event = 'search' then 1 end) as searches_{{ days }}d_count,
+        {% endfor %}
+        min(age_days) as age_days
+    from own
+    group by as_of, customer_id, session_id
+),
+
 counted as (
     select
         as_of,
         customer_id,
         {% for days in web_windows() %}
-        count(distinct case when age_days < {{ days }} then session_id end) as sessions_{{ days }}d_count,
-        count(case when age_days < {{ days }} and event = 'view_item' then 1 end) as product_views_{{ days }}d_count,
-        count(case when age_days < {{ days }} and event = 'add_to_cart' then 1 end) as cart_adds_{{ days }}d_count,
-        count(case when age_days < {{ days }} and event = 'search' then 1 end) as searches_{{ days }}d_count,
+        count(case when age_days < {{ days }} then session_id end) as sessions_{{ days }}d_count,
+        {% for what in ['product_views', 'cart_adds', 'searches'] %}
+        cast(sum({{ what }}_{{ days }}d_count) as bigint) as {{ what }}_{{ days }}d_count,
+        {% endfor %}
         {% endfor %}
         min(age_days) as visit_recency_days
-    from own
+    from sessions
     group by as_of, customer_id
 ),
 

@@ -1,68 +1,13 @@
 -- One row per source record and version.
-{{ config(materialized='kept', meta={'part': "concat(source, ':', source_customer_id)"}) }}
+{% set record = "concat(source, ':', source_customer_id)" %}
+{{ config(materialized='kept', meta={'part': 'record_id'}) }}
 with
 
-stated as (
-    select * from {{ all_sources('records') }}
-),
-
-orders as (
-    select * from {{ all_sources('orders') }}
-),
-
-carts as (
-    select * from {{ all_sources('carts') }}
-),
-
-reviews as (
-    select * from {{ all_sources('reviews') }}
-),
-
--- An order or a cart names its customer before, or without, the customer's own extract: a guest has no other record.
-named as (
-    select source, source_customer_id, occurred_at, known_at, guest_email as email, cast(null as varchar) as phone
-    from orders
-    union all
-    select source, source_customer_id, occurred_at, known_at, guest_email as email, guest_phone as phone
-    from carts
-),
-
-mentioned as (
-    select
-        source,
-        source_customer_id,
-        min(occurred_at) as created_at,
-        min(known_at) as known_at,
-        cast('1900-01-01' as timestamp) as version_at,
-        0 as version_number,
-        min(email) as email,
-        min(phone) as phone
-    from named
-    where source_customer_id is not null
-    group by source, source_customer_id
-),
-
-reviewers as (
-    select
-        source,
-        source_customer_id,
-        min(occurred_at) as created_at,
-        min(known_at) as known_at,
-        min(occurred_at) as version_at,
-        0 as version_number,
-        min(reviewer_email) as email,
-        false as is_person
-    from reviews
-    where source_customer_id is not null
-    group by source, source_customer_id
-),
-
 records as (
-    select * from stated
+    select * from {{ all_sources('records', part=record) }}
     union all by name
-    select * from mentioned
-    union all by name
-    select * from reviewers
+    -- Before, or without, an extract of its own.
+    select * from {{ part_of(ref('int_records_mentioned'), record) }} as mentioned
 ),
 
 versions as (
