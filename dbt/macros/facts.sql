@@ -104,7 +104,7 @@ without a customer for each time in which the record was nobody's. A change of l
         nullif(least(coalesce(facts.superseded_at, {{ forever() }}), coalesce(owners.until, {{ forever() }})), {{ forever() }}) as superseded_at
     from {{ relation }} as facts
     -- Plain comparisons only: with an "or" in it the join would compare every fact with every owner.
-    left join {{ ref('int_record_owners') }} as owners
+    left join {{ looked_up(ref('int_record_owners'), 'source_customer_id', relation) }} as owners
         on
             facts.source = owners.source
             and facts.source_customer_id = owners.source_customer_id

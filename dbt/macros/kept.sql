@@ -94,6 +94,14 @@ their parts to build. Who has missed a build, a first build, changed code and `-
 {# An input of a model that may have parts. #}
 {% macro cut(relation) %}{{ return(part_of(relation) if kept_by('part') else relation) }}{% endmacro %}
 
+{#
+What a model looks up of another table by `column`, for the rows of `keys`, a CTE. A build of parts reads no other rows of it: joined as it is, the whole
+table would be read and hashed for a handful of keys. A build of the whole joins it as it is.
+#}
+{% macro looked_up(relation, column, keys) -%}
+(select * from {{ relation }} {% if kept_by('part') %}/*only {{ column }} of {{ keys }}*/{% endif %})
+{%- endmacro %}
+
 {% macro part_mark(relation, expression=none) %}
     {%- set expression = kept_by('part') if expression is none else expression -%}
     {%- if expression -%}{{ return('/*part ' ~ expression ~ ' of ' ~ named(relation) ~ '*/') }}{%- endif -%}
@@ -299,7 +307,8 @@ condition that all fulfil, the engine makes a filter (Bloom's) that it takes int
         {%- set mark = '/*part ' ~ expression ~ ' of ' ~ name ~ '*/' -%}
         {%- set restricted.sql = restricted.sql | replace(mark, 'where ' ~ is_changed(expression, differing, name if inputs.get(name, {}).kind == 'kept')) -%}
     {%- endfor -%}
-    {{ return(restricted.sql) }}
+    {%- set asked = 'where \\1 in (select \\2.\\1 from \\2 where \\2.\\1 is not null)' -%}
+    {{ return(modules.re.sub('/\\*only (\\S+) of (\\S+?)\\*/', asked, restricted.sql)) }}
 {% endmacro %}
 
 {# The parts of what has changed in each marked input, and of the marked rows that a changed lookup touches. #}

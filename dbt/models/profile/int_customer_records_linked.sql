@@ -7,15 +7,15 @@ records as (
 ),
 
 owners as (
-    select * from {{ ref('int_record_owners') }} where customer_id is not null
+    select * from {{ looked_up(ref('int_record_owners'), 'source_customer_id', 'records') }} as owners where customer_id is not null
 ),
 
 emails as (
-    select * from {{ ref('int_emails_checked') }}
+    select * from {{ looked_up(ref('int_emails_checked'), 'email', 'records') }} as emails
 ),
 
 phones as (
-    select * from {{ ref('int_phones_checked') }}
+    select * from {{ looked_up(ref('int_phones_checked'), 'phone', 'records') }} as phones
 ),
 
 zones as (
