@@ -9,11 +9,16 @@ before them, and never on what comes later.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import duckdb
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -115,9 +120,11 @@ SMALL_FILE = 1_000
 EVERYTHING = BlockingKey("everything", (), "''", "a small file")
 
 
-# In files above this size a pair found by wide keys alone must look alike somewhere before the costly comparisons; a missing name
-# does not decide.
+# In files above this size it is learned which pairs are worth comparing.
 BIG_FILE = 5_000
+# Of so many pairs or more that the same keys found, hardly any is one person when fewer than this share come near it.
+ENOUGH_PAIRS = 500
+WORTH = 1 / 500
 
 
 def pair_budget(key: BlockingKey, records: int) -> int:
@@ -126,18 +133,16 @@ def pair_budget(key: BlockingKey, records: int) -> int:
     return wide if key.is_wide else max(200_000, 2 * records)
 
 
-LIKELY = (
-    "coalesce(jaro_winkler_similarity(l.name_key, r.name_key) >= 0.75, true)"
-    " or jaro_similarity(l.email, r.email) >= 0.75 or l.phone = r.phone or l.birth_date = r.birth_date"
-)
-
-
 @dataclass(frozen=True)
 class Limits:
-    """How many records of one value each key compares (by key name), and whether pairs of wide keys must look alike first."""
+    """How many records of one value each key compares (by key name), and the sets of keys whose pairs are not compared: those that just these keys
+    find."""
 
     records: dict[str, int]
-    is_big: bool
+    idle: tuple[tuple[str, ...], ...] = ()
+
+    def keys(self) -> list[BlockingKey]:
+        return [key for key in (*KEYS, EVERYTHING) if key.name in self.records]
 
 
 def limits_for(con: duckdb.DuckDBPyConnection, columns: set[str]) -> Limits:
@@ -156,7 +161,7 @@ def limits_for(con: duckdb.DuckDBPyConnection, columns: set[str]) -> Limits:
         found[key.name] = reach(
             np.asarray(sizes["records"], dtype=np.int64), np.asarray(sizes["often"], dtype=np.int64), pair_budget(key, records)
         )
-    return Limits(found, records > BIG_FILE)
+    return Limits(found)
 
 
 def reach(records: NDArray[np.int64], often: NDArray[np.int64], budget: int) -> int:
@@ -175,117 +180,101 @@ def reach(records: NDArray[np.int64], often: NDArray[np.int64], budget: int) -> 
     return low
 
 
-def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, across_sources: bool = False) -> None:
-    """Write temp table `pairs` (left_position < right_position, each once) of table `normalised`: those that hold a record from position
-    `start` on.
+def idle_keys(limits: Limits, keys: Numbers, is_near: NDArray[np.bool_]) -> Limits:
+    """The limits with the sets of keys that find pairs in vain, learned from pairs: `keys` of each (see `write_pairs`), and whether it came near
+    being one person."""
+    sets, which, often = np.unique(keys, return_inverse=True, return_counts=True)
+    near = np.bincount(which, weights=is_near, minlength=len(sets))
+    idle = sets[(often >= ENOUGH_PAIRS) & (near < WORTH * often)]
+    names = [tuple(key.name for number, key in enumerate(limits.keys()) if int(found) >> number & 1) for found in idle]
+    return replace(limits, idle=tuple(sorted(names)))
 
-    The records before `start` are found in `identity.blocking_keys` (position, value, is_wide), where the others are added: of each value the
+
+def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, across_sources: bool = False) -> None:
+    """Write temp table `pairs` (left_position < right_position, each once, keys: a bit for each of `limits.keys()` that found it) of table
+    `normalised`: those that hold a record from position `start` on.
+
+    The records before `start` are found in `identity.blocking_keys` (position, value, key), where the others are added: of each value the
     first so many that its key's limit allows. The cost is that of the new records. With `across_sources`, both records of a pair come from
     different sources.
     """
     if not start:
         con.execute(BLOCKING_KEYS)
-    keys = [key for key in (*KEYS, EVERYTHING) if key.name in limits.records]
-    if not keys:
-        con.execute("create or replace temp table pairs (left_position bigint, right_position bigint)")
-        return
-    con.execute(_arrived(keys, limits, start))
+    values = _values(con, limits.keys(), start)
+    found, carried = [], []
+    for number, key in enumerate(limits.keys()):
+        position, value = (column[values["key"] == number] for column in (values["position"], values["value"]))
+        position, value, pairs = _met(position, value, limits.records[key.name], start)
+        found.append(pairs)
+        carried.append(pa.table({"position": position, "value": value, "key": np.full(len(value), number, dtype=np.uint8)}))
+    if carried:
+        con.register("carried", pa.concat_tables(carried))
+        con.execute("insert into identity.blocking_keys select * from carried")
+        con.unregister("carried")
+    every = np.concatenate([np.zeros(0, dtype=np.int64), *found])
+    which, pairs = pd.factorize(every)
+    bits = np.repeat(2.0 ** np.arange(len(found)), [len(pairs) for pairs in found])
+    keys = np.bincount(which, weights=bits, minlength=len(pairs)).astype(np.int64)
+    idle = [sum(1 << number for number, key in enumerate(limits.keys()) if key.name in names) for names in limits.idle]
+    is_worth_it = ~np.isin(keys, np.array(idle, dtype=np.int64))
+    pairs, keys = pairs[is_worth_it], keys[is_worth_it]
+    con.register("met", pa.table({"left_position": pairs >> 32, "right_position": pairs & 0xFFFFFFFF, "keys": keys}))
     is_owned = con.execute("select 1 from normalised where owner <> record_id limit 1").fetchone() is not None
     apart = [*(["l.owner <> r.owner"] if is_owned else []), *(["l.source <> r.source"] if across_sources else [])]
-    # Judged in steps of their own: as filters, DuckDB may join all records with all others first.
-    is_apart = " and ".join(apart) or "true"
-    sides = (
-        ""
-        if not apart
-        else (
-            "left join normalised as l on worth_it.left_position = l.position left join normalised as r on worth_it.right_position = r.position"
-        )
-    )
-    con.execute(
-        """
-        create or replace temp table found as
-        with met as (
-            select r.position::bigint as left_position, l.position::bigint as right_position, l.is_wide
-            from arrived as l inner join arrived as r on l.value = r.value and l.position > r.position
-            union all
-            select r.position::bigint as left_position, l.position::bigint as right_position, l.is_wide
-            from arrived as l inner join identity.blocking_keys as r on l.value = r.value
-        )
-        select left_position, right_position, bool_and(is_wide) as is_wide from met group by left_position, right_position;
-        insert into identity.blocking_keys select position, value, is_wide from arrived_keys;
-        """
-    )
+    # Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
     con.execute(
         f"""
         create or replace temp table pairs as
-        with
-        judged as materialized (
-            select found.left_position, found.right_position, {LIKELY} as is_likely
-            from found
-            left join normalised as l on found.left_position = l.position
-            left join normalised as r on found.right_position = r.position
-            where found.is_wide
-        ),
-        worth_it as (
-            select left_position, right_position from found where not is_wide or {not limits.is_big}
-            union all
-            select left_position, right_position from judged where is_likely and {limits.is_big}
-        ),
-        told as materialized (
-            select worth_it.left_position, worth_it.right_position, {is_apart} as is_apart from worth_it {sides}
+        with told as materialized (
+            select met.*, {" and ".join(apart)} as is_apart from met
+            left join normalised as l on met.left_position = l.position
+            left join normalised as r on met.right_position = r.position
         )
-        select left_position, right_position from told where is_apart;
-        drop table found;
-        drop table arrived;
-        drop table arrived_keys
+        select left_position, right_position, keys from told where is_apart
         """
+        if apart
+        else "create or replace temp table pairs as select * from met"
     )
+    con.unregister("met")
 
 
 BLOCKING_KEYS = """
 create schema if not exists identity;
-create or replace table identity.blocking_keys (position uinteger, value ubigint, is_wide boolean)
+create or replace table identity.blocking_keys (position uinteger, value ubigint, key utinyint)
 """
 
 
-def _arrived(keys: list[BlockingKey], limits: Limits, start: int) -> str:
-    """SQL: temp tables `arrived_keys`, a row per new record and key under which it is compared (position, value, is_wide), and `arrived`, those
-    of them whose value another record carries too. A value is the hash of its key and text."""
-    selected = ", ".join(f"{key.sql} as key_{number}" for number, key in enumerate(keys))
-    rows = " union all ".join(
-        f"select position::uinteger as position, hash({number}, key_{number}) as value, {key.is_wide} as is_wide, "
-        f"{limits.records[key.name]} as reach from keys where key_{number} is not null"
-        for number, key in enumerate(keys)
-    )
-    return f"""
-    create or replace temp table stated as
-    with keys as materialized (select position, {selected} from normalised where position >= {start})
-    {rows};
+def _values(con: duckdb.DuckDBPyConnection, keys: list[BlockingKey], start: int) -> dict[str, NDArray[Any]]:
+    """A row per key and record that carries a value under it, first known first: position, value (the hash of the key's number and text), key.
+    All of the records from `start` on, and of those before them that carry one of their values."""
+    hashed = "".join(f", hash({number}, {key.sql}) as key_{number}" for number, key in enumerate(keys))
+    nothing = con.execute("select 0" + "".join(f", hash({number}, null::varchar)" for number in range(len(keys)))).fetchone()
+    stated = con.execute(f"select position{hashed} from normalised where position >= {start} order by position").fetchnumpy()
+    rows = []
+    for number in range(len(keys)):
+        value = np.asarray(stated[f"key_{number}"])
+        is_known = value != nothing[number + 1]
+        rows.append((stated["position"][is_known], value[is_known], np.full(is_known.sum(), number, dtype=np.uint8)))
+    position, value, key = (np.concatenate(columns) for columns in zip(*rows)) if rows else (np.zeros(0, np.int64),) * 3
+    if start:
+        con.register("fresh", pa.table({"value": value}))
+        old = con.execute(
+            "select position, value, key from identity.blocking_keys semi join fresh using (value) order by position"
+        ).fetchnumpy()
+        con.unregister("fresh")
+        position, value, key = (np.concatenate(both) for both in ((old["position"], position), (old["value"], value), (old["key"], key)))
+    return {"position": position.astype(np.int64), "value": value, "key": key}
 
-    create or replace temp table counted as
-    with
-    fresh as (select value, count(*) as records from stated group by value),
-    old as (select value, count(*) as records from identity.blocking_keys semi join fresh using (value) group by value)
-    select fresh.value, coalesce(old.records, 0) as before, fresh.records + coalesce(old.records, 0) as records
-    from fresh left join old on fresh.value = old.value
-    where fresh.records + coalesce(old.records, 0) > 1;
 
-    create or replace temp table arrived as
-    with
-    shared as materialized (
-        select stated.*, counted.before, counted.records > stated.reach as is_crowded
-        from stated inner join counted on stated.value = counted.value
-    )
-    select position, value, is_wide from shared where not is_crowded
-    union all
-    select position, value, is_wide from shared where is_crowded
-    qualify row_number() over (partition by value order by position) <= reach - before;
-
-    create or replace temp table arrived_keys as
-    select position, value, is_wide from stated anti join counted on stated.value = counted.value
-    union all
-    select * from arrived;
-
-    drop table stated;
-    drop table counted
-    """
+def _met(position: Numbers, value: NDArray[np.uint64], reach: int, start: int) -> tuple[Numbers, NDArray[np.uint64], Numbers]:
+    """The pairs (left << 32 | right) of one key's records, of each value the first `reach`: those with a record from `start` on; and what the key
+    keeps of these records, position and value. `position` ascends."""
+    order = np.argsort(value, kind="stable")
+    position, value = position[order], value[order]
+    begins = np.flatnonzero(np.concatenate([[True], value[1:] != value[:-1]]))[: len(value)]
+    rank = np.arange(len(value)) - np.repeat(begins, np.diff(begins, append=len(value)))
+    is_kept = (rank < reach) & (position >= start)
+    before = np.where(is_kept, rank, 0)
+    later = np.repeat(np.arange(len(value)), before)
+    earlier = later - 1 - np.arange(len(later)) + np.repeat(np.cumsum(before) - before, before)
+    return position[is_kept], value[is_kept], position[earlier] << 32 | position[later]

@@ -18,16 +18,17 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.identity import comparisons
-from dagster_project.identity.blocking import Limits, limits_for, write_pairs
+from dagster_project.identity.blocking import BIG_FILE, Limits, idle_keys, limits_for, write_pairs
 from dagster_project.identity.comparisons import OTHER_DIGITS_LEVEL, SMALLEST_SHARE
 from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, kindred_u, match_share
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.patterns import count_patterns, known_columns, write_block, write_random_pairs
-from dagster_project.identity.weights import columns_of, term_columns, weighed_sql
+from dagster_project.identity.weights import Numbers, Sides, columns_of, term_columns, weighed
 
-SAMPLED_PAIRS = 100_000
+SAMPLED_PAIRS = 200_000
 # Of each column's values so many are kept with how often they occur; any other counts as the rarest does.
 TERMS_KEPT = 5_000
 # Pairs below this weight are dropped at once: clustering keeps pairs from -2 and review starts there too.
@@ -141,7 +142,6 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         limits = limits_for(con, columns)
         write_pairs(con, limits, across_sources=across_sources)
         pairs = (con.execute("select count(*) from pairs").fetchone() or (0,))[0]
-        terms = _terms(con, model)
         con.execute(
             "create or replace temp table sampled as "
             f"select * from pairs order by hash(left_position, right_position) limit {SAMPLED_PAIRS}"
@@ -150,22 +150,37 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         counted = con.execute("select count(*), count(*) filter (source = (select min(source) from normalised)) from normalised").fetchone()
         assert counted is not None
         possible = counted[1] * (counted[0] - counted[1]) if across_sources else counted[0] * (counted[0] - 1) / 2
-    share_at_home = match_share(household.patterns, parameters, 0.5, household.judged) if household and own.any() else 1.0
-    model["probability_two_random_records_match"] = float(f"{min(max(share * pairs / max(possible, 1), 1e-12), 0.5):.6g}")
-    for comparison, m, u in zip(model["comparisons"], parameters.m, parameters.u, strict=True):
-        best = len(m) - 1
-        for number, level in enumerate(comparison["comparison_levels"][1:]):
-            level["m_probability"] = float(f"{m[best - number]:.6g}")
-            level["u_probability"] = float(f"{u[best - number]:.6g}")
-    share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
-    stored = {
-        "kindred": kindred,
-        "household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3),
-        "limits": {"records": limits.records, "is_big": limits.is_big},
-        "terms": terms,
-        "splink": model,
-    }
-    return json.dumps(stored, indent=1, sort_keys=True)
+        share_at_home = match_share(household.patterns, parameters, 0.5, household.judged) if household and own.any() else 1.0
+        share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
+        model["probability_two_random_records_match"] = float(f"{min(max(share * pairs / max(possible, 1), 1e-12), 0.5):.6g}")
+        for comparison, m, u in zip(model["comparisons"], parameters.m, parameters.u, strict=True):
+            best = len(m) - 1
+            for number, level in enumerate(comparison["comparison_levels"][1:]):
+                level["m_probability"] = float(f"{m[best - number]:.6g}")
+                level["u_probability"] = float(f"{u[best - number]:.6g}")
+        stored = {
+            "kindred": kindred,
+            "household_weight": round(float(np.log2(share_at_home / (1 - share_at_home))), 3),
+            "terms": _terms(con, model),
+            "splink": model,
+        }
+        if counted[0] > BIG_FILE:
+            limits = _without_idle_keys(con, stored, limits)
+    return json.dumps({**stored, "limits": {"records": limits.records, "idle": limits.idle}}, indent=1, sort_keys=True)
+
+
+def _without_idle_keys(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], limits: Limits) -> Limits:
+    """The limits with what table `sampled` teaches about keys that find pairs in vain."""
+    con.execute("create or replace temp table pairs as select * from sampled")
+    con.register("found", _found(con, stored, KEEP_WEIGHT, is_few=True))
+    sampled = con.execute(
+        f"""
+        with near as (select left_position, right_position from found where {_lowest(stored)} >= {KEEP_WEIGHT})
+        select sampled.keys, near.left_position is not null as is_near from sampled left join near using (left_position, right_position)
+        """
+    ).fetchnumpy()
+    con.unregister("found")
+    return idle_keys(limits, sampled["keys"], sampled["is_near"])
 
 
 def _terms(con: duckdb.DuckDBPyConnection, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -261,7 +276,6 @@ def weigh(
     `start` on; with `pair` they are those of the statements of these two records alone.
     """
     stored = json.loads(model)
-    parsed = stored["splink"]
     if pair is None:
         write_pairs(con, Limits(**stored["limits"]), start, across_sources)
     else:
@@ -271,54 +285,69 @@ def weigh(
             "from normalised as l inner join normalised as r on l.owner = ? and r.owner = ?",
             list(pair),
         )
-    write_sides(con, parsed, stored["terms"], is_few=start > 0 or pair is not None)
-    weights = {comparison["output_column_name"]: f"found.weight_{comparison['output_column_name']}" for comparison in parsed["comparisons"]}
-    parts = ", ".join(f"round({weight}, 3) as weight_{name}" for name, weight in weights.items())
+    con.register("found", _found(con, stored, keep_weight, is_few=start > 0 or pair is not None))
+    parts = ", ".join(f"round({weight}, 3) as {weight}" for weight in _weights(stored).values())
     con.execute(
         f"""
         create or replace temp table weighed as
-        with
-        found as materialized ({weighed_sql(parsed, keep_weight)}),
-        lowest as (
-            select
-                l.owner as record_a,
-                r.owner as record_b,
-                round(
-                    least(
-                        found.match_weight,
-                        {_household_weight(weights, stored["household_weight"])},
-                        {_namesake_weight(weights, stored["kindred"])}
-                    ),
-                    3
-                ) as match_weight,
-                greatest(l.known_at, r.known_at) as known_at,
-                {parts}
-            from found
-            inner join sides as l on found.left_position = l.position
-            inner join sides as r on found.right_position = r.position
-        )
+        with lowest as (select record_a, record_b, round({_lowest(stored)}, 3) as match_weight, known_at, {parts} from found)
         select *, round(1 / (1 + pow(2, -match_weight)), 6) as match_probability from lowest
         """
     )
+    con.unregister("found")
 
 
-def write_sides(con: duckdb.DuckDBPyConnection, model: dict[str, Any], terms: dict[str, Any], is_few: bool) -> None:
-    """Temp table `sides`: position, owner, known_at and what `weighed_sql` reads of each record, of those in `pairs` alone when they `is_few`."""
-    joins, columns = [], ["normalised.position", "normalised.owner", "normalised.known_at"]
-    columns += [f"normalised.{column}" for column in columns_of(model)]
+def _found(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], keep_weight: float | None, is_few: bool) -> pa.Table:
+    """The pairs of table `pairs` that reach `keep_weight` against a stranger: positions, owners, known_at, weights and levels (see `weighed`)."""
+    sides = read_sides(con, stored["splink"], stored["terms"], is_few)
+    records = sides.records
+    found = weighed(stored["splink"], sides, *_rows(con, records["position"]), keep_weight)
+    left, right = pa.array(found.pop("left")), pa.array(found.pop("right"))
+    return pa.table(
+        {
+            "left_position": records["position"].take(left),
+            "right_position": records["position"].take(right),
+            "record_a": records["owner"].take(left),
+            "record_b": records["owner"].take(right),
+            "known_at": pc.max_element_wise(records["known_at"].take(left), records["known_at"].take(right)),
+            **found,
+        }
+    )
+
+
+def read_sides(con: duckdb.DuckDBPyConnection, model: dict[str, Any], terms: dict[str, Any], is_few: bool) -> Sides:
+    """What is read of each record to weigh it: position, owner, known_at and the columns compared; of those in `pairs` alone when they `is_few`."""
+    columns = columns_of(model["comparisons"])
+    wanted = "semi join (select left_position as position from pairs union select right_position from pairs) as wanted using (position)"
+    records = con.execute(
+        f"select position, owner, known_at, {', '.join(columns)} from normalised {wanted if is_few else ''}"
+    ).to_arrow_table()
+    shares = {}
     for column in term_columns(model):
         kept, floor = terms[column]["kept"], terms[column]["other"]
-        shares = pa.table({"value": pa.array(list(kept), pa.string()), "share": pa.array(list(kept.values()), pa.float64())})
-        con.register(f"terms_{column}", shares)
-        joins.append(f"left join terms_{column} on normalised.{column} = terms_{column}.value")
-        columns.append(f"log2(greatest(coalesce(terms_{column}.share, {floor}), {SMALLEST_SHARE})) as term_{column}")
-    wanted = "semi join (select left_position as position from pairs union select right_position from pairs) as wanted using (position)"
-    con.execute(
-        f"create or replace temp table sides as select {', '.join(columns)} "
-        f"from (select * from normalised {wanted if is_few else ''}) as normalised {' '.join(joins)}"
-    )
-    for column in term_columns(model):
-        con.unregister(f"terms_{column}")
+        place = pc.fill_null(pc.index_in(records[column], value_set=pa.array(list(kept), pa.string())), len(kept)).to_numpy()
+        shares[column] = np.log2(np.maximum([*kept.values(), floor], SMALLEST_SHARE))[place]
+    return Sides(con, records, columns, shares)
+
+
+def _rows(con: duckdb.DuckDBPyConnection, positions: pa.ChunkedArray) -> tuple[Numbers, Numbers]:
+    """The rows of the records of each pair in `pairs`, given the position of each row."""
+    pairs = con.execute("select left_position, right_position from pairs").fetchnumpy()
+    at = positions.to_numpy()
+    row = np.zeros(int(at.max(initial=0)) + 1, dtype=np.int64)
+    row[at] = np.arange(len(at))
+    return row[pairs["left_position"]], row[pairs["right_position"]]
+
+
+def _weights(stored: dict[str, Any]) -> dict[str, str]:
+    """The column of each comparison's weight."""
+    return {comparison["output_column_name"]: f"weight_{comparison['output_column_name']}" for comparison in stored["splink"]["comparisons"]}
+
+
+def _lowest(stored: dict[str, Any]) -> str:
+    """SQL: the lowest of the three weights of a pair."""
+    weights = _weights(stored)
+    return f"least(match_weight, {_household_weight(weights, stored['household_weight'])}, {_namesake_weight(weights, stored['kindred'])})"
 
 
 def _namesake_weight(weights: dict[str, str], kindred: dict[str, dict[str, Any]]) -> str:
@@ -335,13 +364,13 @@ def _namesake_weight(weights: dict[str, str], kindred: dict[str, dict[str, Any]]
         if which not in kindred:
             continue
         levels = " ".join(f"when {level} then {weight}" for level, weight in enumerate(kindred[which]["email"]))
-        mailbox = f"case found.level_email {levels} else 0 end"
+        mailbox = f"case level_email {levels} else 0 end"
         if "start" in kindred[which]:
             start = f"{kindred[which]['start']} + {weights['given_name']} + {weights['family_name']} - {kindred[which]['names']}"
             others = [weight for name, weight in weights.items() if name not in ("given_name", "family_name", "email")]
             cases.append(f"when {condition} then {' + '.join([start, *others, mailbox])}")
         else:
-            cases.append(f"when {condition} then found.match_weight - {weights['email']} + {mailbox}")
+            cases.append(f"when {condition} then match_weight - {weights['email']} + {mailbox}")
     return f"case {' '.join(cases)} end" if cases else "null"
 
 
