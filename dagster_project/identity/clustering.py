@@ -9,7 +9,7 @@ order of rows nor of runs changes a cluster.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,8 @@ BIG_COMPONENT = 5_000
 FLOORS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 
 Positions = NDArray[np.int64]
+# One row a pair.
+Pairs = Positions | Sequence[tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,10 @@ def cluster(
     left: Positions,
     right: Positions,
     weights: NDArray[np.float64],
-    exact: Iterable[tuple[int, int]] = (),
-    sure: Iterable[tuple[int, int]] = (),
-    must: Iterable[tuple[int, int]] = (),
-    cannot: Iterable[tuple[int, int]] = (),
+    exact: Pairs = (),
+    sure: Pairs = (),
+    must: Pairs = (),
+    cannot: Pairs = (),
     sources: Positions | None = None,
     cut: float = CUT,
 ) -> Positions:
@@ -84,12 +86,19 @@ def cluster(
     do, both in the given order; `must` and `cannot` always hold. With `sources` (a small number per record) no cluster holds two records of one source.
     Raises ValueError when must-links join a cannot-link pair.
     """
-    groups = _Groups(list(range(records)))
-    for one, other in must:
+    exact, sure, must, cannot = (np.asarray(pairs, dtype=np.int64).reshape(-1, 2) for pairs in (exact, sure, must, cannot))
+    against = np.column_stack([left, right])[weights < DIFFERENT_WEIGHT]
+    label, parent, is_disputed = _undisputed(records, np.concatenate([must, sure, exact]), np.concatenate([cannot, against]))
+    if sources is not None:
+        parent, is_disputed = np.arange(records), np.ones(records, dtype=bool)
+    exact, sure = exact[is_disputed[exact[:, 0]]], sure[is_disputed[sure[:, 0]]]
+    against = against[label[against[:, 0]] == label[against[:, 1]]]
+    groups = _Groups(parent.tolist())
+    for one, other in must.tolist():
         a, b = groups.find(one), groups.find(other)
         if a != b:
             groups.join(a, b)
-    for one, other in cannot:
+    for one, other in cannot.tolist():
         a, b = groups.find(one), groups.find(other)
         if a == b:
             raise ValueError(f"must-links join records {one} and {other}, which a cannot-link keeps apart")
@@ -98,7 +107,7 @@ def cluster(
     if held is not None:
         for position in range(records):
             held[groups.find(position)] |= held[position]
-    for one, other in sure:
+    for one, other in sure.tolist():
         a, b = groups.find(one), groups.find(other)
         if a == b or not groups.may_join(a, b) or (held is not None and held[a] & held[b]):
             continue
@@ -107,12 +116,11 @@ def cluster(
             held[min(a, b)] |= held[max(a, b)]
     # What the data say against a merge stops an exact link, though not a person's decision and not the average.
     careful = _Groups(list(groups.parent), {group: set(others) for group, others in groups.apart.items()})
-    against = weights < DIFFERENT_WEIGHT
-    for one, other in zip(left[against].tolist(), right[against].tolist(), strict=True):
+    for one, other in against.tolist():
         a, b = careful.find(one), careful.find(other)
         if a != b:
             careful.forbid(a, b)
-    for one, other in exact:
+    for one, other in exact.tolist():
         a, b = careful.find(one), careful.find(other)
         if a == b or not careful.may_join(a, b) or (held is not None and held[a] & held[b]):
             continue
@@ -120,11 +128,24 @@ def cluster(
         groups.join(groups.find(one), groups.find(other))
         if held is not None:
             held[min(a, b)] |= held[max(a, b)]
-    root = np.array([groups.find(position) for position in range(records)], dtype=np.int64)
+    root = np.array(groups.parent, dtype=np.int64)
+    while not np.array_equal(root, root[root]):
+        root = root[root]
     sizes = np.bincount(root, minlength=records)
     sums = _summed(root[left], root[right], weights)
     merged = _linked(records, sizes, sums, groups, held, cut)
     return merged[root]
+
+
+def _undisputed(records: int, links: Positions, apart: Positions) -> tuple[Positions, Positions, NDArray[np.bool_]]:
+    """A label per position for what hangs together by `links`; the first position of its group where no pair of `apart` lies inside, so that no link
+    needs to be looked at by itself, else its own; and whether one does."""
+    label = components(records, links[:, 0], links[:, 1])
+    _, first = np.unique(label, return_index=True)
+    inside = label[apart[:, 0]]
+    is_disputed = np.zeros(len(first), dtype=bool)
+    is_disputed[inside[inside == label[apart[:, 1]]]] = True
+    return label, np.where(is_disputed[label], np.arange(records), first[label]), is_disputed[label]
 
 
 def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> tuple[Positions, Positions, Positions]:
@@ -132,10 +153,11 @@ def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> 
     low, high = np.minimum(left, right), np.maximum(left, right)
     between = low != high
     above = np.rint((np.maximum(weights[between], FLOOR_WEIGHT) - MISSING_WEIGHT) * SCALE).astype(np.int64)
-    pairs, which = np.unique(np.stack([low[between], high[between]]), axis=1, return_inverse=True)
-    totals = np.zeros(pairs.shape[1], dtype=np.int64)
-    np.add.at(totals, which.ravel(), above)
-    return pairs[0], pairs[1], totals
+    width = int(high.max(initial=0)) + 1
+    pairs, which = np.unique(low[between] * width + high[between], return_inverse=True)
+    totals = np.zeros(len(pairs), dtype=np.int64)
+    np.add.at(totals, which, above)
+    return pairs // width, pairs % width, totals
 
 
 def components(nodes: int, left: Positions, right: Positions) -> Positions:

@@ -79,9 +79,8 @@ def grouped(
     cut: float = CUT,
 ) -> Positions:
     """For each record's position the smallest of its cluster, from edges between positions `left` and `right`; `cut` as in `cluster`."""
-    by_rule = edges["rule"].to_numpy(zero_copy_only=False)
-    by_model = by_rule == MODEL_RULE
-    is_sure = np.isin(by_rule, [rule.name for rule in rules if rule.conflict == "never"])
+    by_model = pc.equal(edges["rule"], MODEL_RULE).to_numpy()
+    is_sure = pc.is_in(edges["rule"], pa.array([rule.name for rule in rules if rule.conflict == "never"], pa.string())).to_numpy()
     careful = ~by_model & ~is_sure
     weights = edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64)
     return cluster(
@@ -89,8 +88,8 @@ def grouped(
         left[by_model],
         right[by_model],
         weights[by_model],
-        exact=zip(left[careful].tolist(), right[careful].tolist(), strict=True),
-        sure=zip(left[is_sure].tolist(), right[is_sure].tolist(), strict=True),
+        exact=np.column_stack([left, right])[careful],
+        sure=np.column_stack([left, right])[is_sure],
         must=must,
         cannot=cannot,
         sources=sources,
