@@ -122,9 +122,8 @@ EVERYTHING = BlockingKey("everything", (), "''", "a small file")
 
 # In files above this size it is learned which pairs are worth comparing.
 BIG_FILE = 5_000
-# Of so many pairs or more that the same keys found, hardly any is one person when fewer than this share come near it.
-ENOUGH_PAIRS = 500
-WORTH = 1 / 500
+# So much of the pairs that are one person may be lost for not comparing what hardly ever is.
+LOST = 1 / 1000
 
 
 def pair_budget(key: BlockingKey, records: int) -> int:
@@ -180,12 +179,15 @@ def reach(records: NDArray[np.int64], often: NDArray[np.int64], budget: int) -> 
     return low
 
 
-def idle_keys(limits: Limits, keys: Numbers, is_near: NDArray[np.bool_]) -> Limits:
-    """The limits with the sets of keys that find pairs in vain, learned from pairs: `keys` of each (see `write_pairs`), and whether it came near
-    being one person."""
+def idle_keys(limits: Limits, keys: Numbers, is_match: NDArray[np.bool_]) -> Limits:
+    """The limits with the sets of keys that find pairs in vain: those with the fewest matches a pair, as many sets as lose LOST of all matches.
+
+    Learned from pairs: `keys` of each (see `write_pairs`), and whether it is a match. One match more than was seen is taken to be lost by each set.
+    """
     sets, which, often = np.unique(keys, return_inverse=True, return_counts=True)
-    near = np.bincount(which, weights=is_near, minlength=len(sets))
-    idle = sets[(often >= ENOUGH_PAIRS) & (near < WORTH * often)]
+    lost = np.bincount(which, weights=is_match, minlength=len(sets)) + 1
+    order = np.argsort(lost / often, kind="stable")
+    idle = sets[order[np.cumsum(lost[order]) <= LOST * np.count_nonzero(is_match)]]
     names = [tuple(key.name for number, key in enumerate(limits.keys()) if int(found) >> number & 1) for found in idle]
     return replace(limits, idle=tuple(sorted(names)))
 

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from dagster_project.identity import comparisons
 from dagster_project.identity.blocking import BIG_FILE, Limits, idle_keys, limits_for, write_pairs
+from dagster_project.identity.clustering import CUT
 from dagster_project.identity.comparisons import OTHER_DIGITS_LEVEL, SMALLEST_SHARE
 from dagster_project.identity.estimation import Block, Parameters, Patterns, estimate, kindred_u, match_share
 from dagster_project.identity.normalise import normalise
@@ -175,12 +176,13 @@ def _without_idle_keys(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], l
     con.register("found", _found(con, stored, KEEP_WEIGHT, is_few=True))
     sampled = con.execute(
         f"""
-        with near as (select left_position, right_position from found where {_lowest(stored)} >= {KEEP_WEIGHT})
-        select sampled.keys, near.left_position is not null as is_near from sampled left join near using (left_position, right_position)
+        with matches as (select left_position, right_position from found where {_lowest(stored)} >= {CUT})
+        select sampled.keys, matches.left_position is not null as is_match
+        from sampled left join matches using (left_position, right_position)
         """
     ).fetchnumpy()
     con.unregister("found")
-    return idle_keys(limits, sampled["keys"], sampled["is_near"])
+    return idle_keys(limits, sampled["keys"], sampled["is_match"])
 
 
 def _terms(con: duckdb.DuckDBPyConnection, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
