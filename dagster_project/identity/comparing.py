@@ -48,9 +48,9 @@ def compare(
     """Compare records (see `normalise`) with each other: exact `rules`, then `model` (JSON from `train`), or None for the rules alone.
     `one_to_one` compares across files (`source`) only."""
     with duckdb.connect() as con:
-        compare_new(con, records, model, rules, default_country=default_country, one_to_one=one_to_one)
-        shared = con.execute("select * from identity.shared_identifiers order by rule, records desc, value_hash").to_arrow_table()
-        return Compared(edges_of(con), owners_of(con), shared)
+        find_changed(con, records, model, rules, default_country=default_country, one_to_one=one_to_one)
+        shared = con.execute("select * from shared_found order by rule, records desc, value_hash").to_arrow_table()
+        return Compared(edges_of(con, edges="changed"), owners_of(con), shared)
 
 
 def compare_new(
@@ -69,14 +69,40 @@ def compare_new(
     What the model says counts from `since` on. Adds to the tables KEPT of schema `identity`; temp table `touched` (record_id) names the records
     whose edges changed, the new ones included.
     """
+    start = find_changed(
+        con, records, model, rules, default_country=default_country, one_to_one=one_to_one, day_first=day_first, since=since
+    )
+    if not start:
+        con.execute(
+            "create or replace table identity.edges as select * from changed order by match_probability desc, rule, record_a, record_b"
+        )
+        con.execute("create or replace table identity.shared_identifiers as select * from shared_found")
+        con.execute("create or replace temp table touched as select owner as record_id from new_owners")
+    else:
+        con.execute(REPLACED)
+    con.execute("drop view normalised")
+
+
+def find_changed(
+    con: duckdb.DuckDBPyConnection,
+    records: pa.Table,
+    model: str | None,
+    rules: tuple[Rule, ...],
+    *,
+    default_country: str,
+    one_to_one: bool,
+    day_first: bool | None = None,
+    since: datetime | None = None,
+) -> int:
+    """What `compare_new` finds, before it is kept: temp tables `changed` (all edges of the pairs that `records` touch), `shared_found`. Returns how
+    many records were there before."""
     start = kept_records(con)
-    normalise(con, records, default_country, day_first, first_position=start, into="arriving")
+    con.execute("create schema if not exists identity")
+    normalise(con, records, default_country, day_first, first_position=start, into="arriving" if start else "identity.normalised")
     con.execute(
         f"""
-        create schema if not exists identity;
-        {"insert into identity.normalised select * from arriving" if start else "create or replace table identity.normalised as select * from arriving"};
-        create or replace temp table new_owners as select distinct owner from arriving;
-        drop table arriving;
+        {"insert into identity.normalised select * from arriving; drop table arriving" if start else ""};
+        create or replace temp table new_owners as select distinct owner from identity.normalised where position >= {start};
         create or replace temp view normalised as select * from identity.normalised;
         """
     )
@@ -94,15 +120,7 @@ def compare_new(
         )
     con.execute(REWEIGHED if start else NOTHING_BEFORE)
     con.execute(CHANGED)
-    if not start:
-        con.execute(
-            "create or replace table identity.edges as select * from changed order by match_probability desc, rule, record_a, record_b"
-        )
-        con.execute("create or replace table identity.shared_identifiers as select * from shared_found")
-        con.execute("create or replace temp table touched as select owner as record_id from new_owners")
-    else:
-        con.execute(REPLACED)
-    con.execute("drop view normalised")
+    return start
 
 
 def kept_records(con: duckdb.DuckDBPyConnection) -> int:
@@ -114,8 +132,8 @@ def kept_records(con: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def edges_of(con: duckdb.DuckDBPyConnection, among: str | None = None) -> pa.Table:
-    """The edges that `con` keeps (those between records in table `among` alone), strongest rule first."""
+def edges_of(con: duckdb.DuckDBPyConnection, among: str | None = None, edges: str = "identity.edges") -> pa.Table:
+    """The edges that `con` keeps in table `edges` (those between records in table `among` alone), strongest rule first."""
     inside = (
         ""
         if among is None
@@ -124,7 +142,7 @@ def edges_of(con: duckdb.DuckDBPyConnection, among: str | None = None) -> pa.Tab
     return con.execute(
         f"""
         with
-        inside as (select edges.* from identity.edges as edges {inside}),
+        inside as (select edges.* from {edges} as edges {inside}),
         firsts as (
             select owner, min(position) as position from identity.normalised
             {"" if among is None else f"semi join {among} on normalised.owner = {among}.record_id"}
@@ -180,14 +198,15 @@ spans as (
     from exact_found group by record_a, record_b, rule, match_probability, known_until
 ),
 weights as (
-    select *, '{MODEL_RULE}' as rule, least(record_a, record_b) as one, greatest(record_a, record_b) as other from weighed
+    select *, '{MODEL_RULE}' as rule, least(record_a, record_b) as one, greatest(record_a, record_b) as other, hash(one, other) as pair
+    from weighed
     union all by name
-    select * exclude (known_until, number) from reweighed
+    select * exclude (known_until, number), hash(one, other) as pair from reweighed
 ),
-counted as (select one, other from weights group by one, other having count(*) > 1),
-single as (select * from weights anti join counted using (one, other)),
+repeated as (select pair from weights group by pair having count(*) > 1),
+single as (select * from weights anti join repeated using (pair)),
 risen as (
-    select * from (select weights.* from weights semi join counted using (one, other))
+    select * from (select weights.* from weights semi join repeated using (pair))
     qualify match_weight > coalesce(max(match_weight) over (
         partition by one, other
         order by known_at, match_weight desc, record_a, record_b rows between unbounded preceding and 1 preceding
@@ -200,7 +219,7 @@ replaced as (
 )
 select * from spans
 union all by name
-select * exclude (one, other) from replaced
+select * exclude (one, other, pair) from replaced
 """
 
 # The edges of pairs that may have changed are held against those found now: where a rule says something else of a pair than before, its edges give

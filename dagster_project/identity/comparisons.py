@@ -15,7 +15,7 @@ SMALLEST_SHARE = 1e-5
 ALIKE = 0.8
 # The e-mail's level `other digits`, counted from 0 = different.
 OTHER_DIGITS_LEVEL = 4
-OTHER_DIGITS = "translate(mailbox_l, mailbox_letters_l, '') <> translate(mailbox_r, mailbox_letters_r, '')"
+OTHER_DIGITS = "regexp_replace(mailbox_l, '[^0-9]', '', 'g') <> regexp_replace(mailbox_r, '[^0-9]', '', 'g')"
 
 Level = dict[str, Any]
 Comparison = dict[str, Any]

@@ -10,6 +10,7 @@ dialling metadata of `phonenumbers` (country code, national prefix) without one 
 from __future__ import annotations
 
 import duckdb
+import numpy as np
 import phonenumbers
 import pyarrow as pa
 
@@ -140,8 +141,8 @@ def _words(column: str) -> str:
 
 def _skeleton(column: str) -> str:
     """SQL: first letter and the consonants after it, doubled ones once: `katherine` -> `ktrn`, a blocking key for typos."""
-    sounds = f"translate(replace(replace({column}, 'ph', 'f'), 'ck', 'k'), 'czh', 'ks')"
-    consonants = f"substr({sounds}, 1, 1) || translate(substr({sounds}, 2), 'aeiouy ', '')"
+    sounds = f"replace(replace(replace(replace(replace({column}, 'ph', 'f'), 'ck', 'k'), 'c', 'k'), 'z', 's'), 'h', '')"
+    consonants = f"{sounds}[1] || regexp_replace({sounds}[2:], '[aeiouy ]', '', 'g')"
     once = consonants
     for letter in DOUBLED:
         once = f"replace({once}, '{letter * 2}', '{letter}')"
@@ -193,7 +194,7 @@ def normalise(
     first_position: int = 0,
     into: str = "normalised",
 ) -> list[str]:
-    """Write temporary table `into` (one row per record, ordered by known_at, record_id) on `con`; return its further columns.
+    """Write table `into` (temporary, unless it names a schema; one row per record) on `con`; return its further columns.
 
     `records` has record_id (unique text), optionally known_at (timestamp), source and owner (the record this row is one statement of,
     where a record has several; else itself), any of ROLES, and any further text column, which is kept trimmed and lower-cased under
@@ -203,7 +204,8 @@ def normalise(
     """
     if "record_id" not in records.column_names:
         raise ValueError("records need a column record_id")
-    con.register("incoming_records", records)
+    row = np.arange(records.num_rows)
+    con.register("incoming_records", records.append_column("position", pa.array(row)))
     con.register("dialling", _dialling())
     names = set(records.column_names)
     extra = sorted(names - set(ROLES) - {"record_id", "known_at", "source", "owner"})
@@ -213,11 +215,11 @@ def normalise(
     columns.append(f"cast({'owner' if 'owner' in names else 'record_id'} as varchar) as owner")
     for role in (*ROLES, *extra):
         columns.append(f"nullif({_plain(role)}, '') as \"{role}\"" if role in names else f"null::varchar as {role}")
-    con.execute(
-        "create or replace temp table raw_records as "
-        f"select *, {first_position} - 1 + row_number() over (order by known_at, record_id) as position "
-        f"from (select {', '.join(columns)} from incoming_records)"
-    )
+    con.execute(f"create or replace temp view raw_records as select {', '.join(columns)}, position from incoming_records")
+    # Sorted without the texts: a sort carries along all that it is given.
+    first_known = con.execute("select position from raw_records order by known_at, record_id").fetchnumpy()["position"]
+    row[first_known] = np.arange(first_position, first_position + len(row))
+    con.register("incoming_records", records.append_column("position", pa.array(row)))
     rows, ids = con.execute("select count(*), count(distinct record_id) from raw_records").fetchone() or (0, 0)
     if rows != ids:
         raise ValueError(f"record_id must be unique and present: {rows} rows, {ids} ids")
@@ -229,9 +231,9 @@ def normalise(
     con.execute("insert into name_roots select form, roots from forms")
     is_day_first = _day_first(con) if day_first is None else day_first
     con.execute(_statement(into, extra, default_country.upper(), is_day_first))
+    con.execute("drop view raw_records; drop table name_roots")
     for view in ("incoming_records", "dialling", "forms"):
         con.unregister(view)
-    con.execute("drop table raw_records; drop table name_roots")
     return extra
 
 
@@ -248,7 +250,7 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
     family_words = f"(?:^| )({particles}\\S+)$"
     title = "^(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) "
     return f"""
-    create or replace temp table {into} as
+    create or replace {"" if "." in into else "temp "}table {into} as
     with
 
     cleaned as (
@@ -324,7 +326,7 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
         birth_date,
         nullif({_EMAIL_SQL}, '') as email,
         nullif(case when email_raw like '%_@_%' then split_part(mailbox, '+', 1) end, '') as mailbox,
-        case when email_raw like '%_@_%' then translate(split_part(mailbox, '+', 1), '0123456789', '') end as mailbox_letters,
+        case when email_raw like '%_@_%' then regexp_replace(split_part(mailbox, '+', 1), '[0-9]', '', 'g') end as mailbox_letters,
         case
             when length(digits) < 6 then null
             when is_international then '+' || ltrim(digits, '0')
