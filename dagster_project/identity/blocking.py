@@ -14,11 +14,12 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.int64]
+# Two positions (of 268 million records) and a key's number fit in one number.
+POSITION_BITS, KEY_BITS = 28, 6
 
 
 @dataclass(frozen=True)
@@ -213,14 +214,15 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
         con.register("carried", pa.concat_tables(carried))
         con.execute("insert into identity.blocking_keys select * from carried")
         con.unregister("carried")
-    every = np.concatenate([np.zeros(0, dtype=np.int64), *found])
-    which, pairs = pd.factorize(every)
-    bits = np.repeat(2.0 ** np.arange(len(found)), [len(pairs) for pairs in found])
-    keys = np.bincount(which, weights=bits, minlength=len(pairs)).astype(np.int64)
+    # A pair and its key in one number, so that one sort brings the keys of a pair together.
+    every = np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *(pairs << KEY_BITS | number for number, pairs in enumerate(found))]))
+    begins = np.flatnonzero(np.diff(every >> KEY_BITS, prepend=-1))
+    pairs, bits = every[begins] >> KEY_BITS, np.int64(1) << (every & (1 << KEY_BITS) - 1)
+    keys = np.add.reduceat(bits, begins) if len(every) else bits
     idle = [sum(1 << number for number, key in enumerate(limits.keys()) if key.name in names) for names in limits.idle]
     is_worth_it = ~np.isin(keys, np.array(idle, dtype=np.int64))
     pairs, keys = pairs[is_worth_it], keys[is_worth_it]
-    con.register("met", pa.table({"left_position": pairs >> 32, "right_position": pairs & 0xFFFFFFFF, "keys": keys}))
+    con.register("met", pa.table({"left_position": pairs >> POSITION_BITS, "right_position": pairs & (1 << POSITION_BITS) - 1, "keys": keys}))
     is_owned = con.execute("select 1 from normalised where owner <> record_id limit 1").fetchone() is not None
     apart = [*(["l.owner <> r.owner"] if is_owned else []), *(["l.source <> r.source"] if across_sources else [])]
     # Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
@@ -269,7 +271,7 @@ def _values(con: duckdb.DuckDBPyConnection, keys: list[BlockingKey], start: int)
 
 
 def _met(position: Numbers, value: NDArray[np.uint64], reach: int, start: int) -> tuple[Numbers, NDArray[np.uint64], Numbers]:
-    """The pairs (left << 32 | right) of one key's records, of each value the first `reach`: those with a record from `start` on; and what the key
+    """The pairs (left << POSITION_BITS | right) of one key's records, of each value the first `reach`: those with a record from `start` on; and what the key
     keeps of these records, position and value. `position` ascends."""
     order = np.argsort(value, kind="stable")
     position, value = position[order], value[order]
@@ -279,4 +281,4 @@ def _met(position: Numbers, value: NDArray[np.uint64], reach: int, start: int) -
     before = np.where(is_kept, rank, 0)
     later = np.repeat(np.arange(len(value)), before)
     earlier = later - 1 - np.arange(len(later)) + np.repeat(np.cumsum(before) - before, before)
-    return position[is_kept], value[is_kept], position[earlier] << 32 | position[later]
+    return position[is_kept], value[is_kept], position[earlier] << POSITION_BITS | position[later]

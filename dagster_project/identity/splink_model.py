@@ -303,7 +303,7 @@ def _found(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], keep_weight: 
     """The pairs of table `pairs` that reach `keep_weight` against a stranger: positions, owners, known_at, weights and levels (see `weighed`)."""
     sides = read_sides(con, stored["splink"], stored["terms"], is_few)
     records = sides.records
-    found = weighed(stored["splink"], sides, *_rows(con, records["position"]), keep_weight)
+    found = weighed(stored["splink"], sides, *rows_of_pairs(con, records["position"]), keep_weight)
     left, right = pa.array(found.pop("left")), pa.array(found.pop("right"))
     return pa.table(
         {
@@ -332,7 +332,7 @@ def read_sides(con: duckdb.DuckDBPyConnection, model: dict[str, Any], terms: dic
     return Sides(con, records, columns, shares)
 
 
-def _rows(con: duckdb.DuckDBPyConnection, positions: pa.ChunkedArray) -> tuple[Numbers, Numbers]:
+def rows_of_pairs(con: duckdb.DuckDBPyConnection, positions: pa.ChunkedArray) -> tuple[Numbers, Numbers]:
     """The rows of the records of each pair in `pairs`, given the position of each row."""
     pairs = con.execute("select left_position, right_position from pairs").fetchnumpy()
     at = positions.to_numpy()

@@ -19,8 +19,8 @@ from dagster_project.identity.comparing import compare, compare_new, edges_of
 from dagster_project.identity.explain import compared_directly, explain
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.resolve import Resolution, resolve
-from dagster_project.identity.splink_model import train, weigh
-from dagster_project.identity.weights import weighed_sql
+from dagster_project.identity.splink_model import read_sides, rows_of_pairs, train, weigh
+from dagster_project.identity.weights import weighed
 
 SAMPLE = Path(__file__).parent / "data" / "febrl3_sample.parquet"
 ROLES = {
@@ -110,7 +110,10 @@ def test_splink_gives_every_pair_the_weight_that_we_give_it(sample: tuple[pa.Tab
     with duckdb.connect() as con:
         normalise(con, sample[0], "AU")
         weigh(con, model, keep_weight=None)
+        sides = read_sides(con, stored["splink"], stored["terms"], is_few=False)
         terms = "".join(f", sides.term_{column}" for column in stored["terms"])
+        shares = {f"term_{column}": share for column, share in sides.terms.items()}
+        con.register("sides", pa.table({"position": sides.records["position"], **shares}))
         con.execute(f"create table stated as select normalised.*{terms} from normalised inner join sides using (position)")
         con.execute("create table blocked as select left_position as join_key_l, right_position as join_key_r, '0' as match_key from pairs")
         api = DuckDBAPI(connection=con)
@@ -122,10 +125,13 @@ def test_splink_gives_every_pair_the_weight_that_we_give_it(sample: tuple[pa.Tab
             )
             linker.table_management.register_term_frequency_lookup(api.register(f"tf_{column}"), column)
         theirs = linker.inference.predict(warning_mode="never")
-        ours = weighed_sql(stored["splink"], None)
+        left, right = rows_of_pairs(con, sides.records["position"])
+        found = weighed(stored["splink"], sides, left, right, None)
+        place = sides.records["position"].to_numpy()
+        ours = pa.table({"left_position": place[found["left"]], "right_position": place[found["right"]], "match_weight": found["match_weight"]})
+        con.register("ours", ours)
         rows = con.execute(
             f"""
-            with ours as ({ours})
             select ours.match_weight, theirs.match_weight
             from ours inner join {theirs.physical_name} as theirs
                 on ours.left_position = least(theirs.position_l, theirs.position_r)
