@@ -222,7 +222,9 @@ def write_pairs(con: duckdb.DuckDBPyConnection, limits: Limits, start: int = 0, 
     idle = [sum(1 << number for number, key in enumerate(limits.keys()) if key.name in names) for names in limits.idle]
     is_worth_it = ~np.isin(keys, np.array(idle, dtype=np.int64))
     pairs, keys = pairs[is_worth_it], keys[is_worth_it]
-    con.register("met", pa.table({"left_position": pairs >> POSITION_BITS, "right_position": pairs & (1 << POSITION_BITS) - 1, "keys": keys}))
+    con.register(
+        "met", pa.table({"left_position": pairs >> POSITION_BITS, "right_position": pairs & (1 << POSITION_BITS) - 1, "keys": keys})
+    )
     is_owned = con.execute("select 1 from normalised where owner <> record_id limit 1").fetchone() is not None
     apart = [*(["l.owner <> r.owner"] if is_owned else []), *(["l.source <> r.source"] if across_sources else [])]
     # Judged in a step of its own: as a filter, DuckDB may join all records with all others first.
@@ -252,14 +254,17 @@ def _values(con: duckdb.DuckDBPyConnection, keys: list[BlockingKey], start: int)
     """A row per key and record that carries a value under it, first known first: position, value (the hash of the key's number and text), key.
     All of the records from `start` on, and of those before them that carry one of their values."""
     hashed = "".join(f", hash({number}, {key.sql}) as key_{number}" for number, key in enumerate(keys))
-    nothing = con.execute("select 0" + "".join(f", hash({number}, null::varchar)" for number in range(len(keys)))).fetchone()
+    nothing = "".join(f", hash({number}, null::varchar) as key_{number}" for number in range(len(keys)))
+    missing = con.execute(f"select 0 as position{nothing}").fetchnumpy()
     stated = con.execute(f"select position{hashed} from normalised where position >= {start} order by position").fetchnumpy()
-    rows = []
+    positions, values, numbers = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.uint64)], [np.zeros(0, dtype=np.uint8)]
     for number in range(len(keys)):
         value = np.asarray(stated[f"key_{number}"])
-        is_known = value != nothing[number + 1]
-        rows.append((stated["position"][is_known], value[is_known], np.full(is_known.sum(), number, dtype=np.uint8)))
-    position, value, key = (np.concatenate(columns) for columns in zip(*rows)) if rows else (np.zeros(0, np.int64),) * 3
+        is_known = value != missing[f"key_{number}"]
+        positions.append(np.asarray(stated["position"])[is_known])
+        values.append(value[is_known])
+        numbers.append(np.full(np.count_nonzero(is_known), number, dtype=np.uint8))
+    position, value, key = np.concatenate(positions), np.concatenate(values), np.concatenate(numbers)
     if start:
         con.register("fresh", pa.table({"value": value}))
         old = con.execute(

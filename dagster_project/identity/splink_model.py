@@ -182,7 +182,7 @@ def _without_idle_keys(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], l
         """
     ).fetchnumpy()
     con.unregister("found")
-    return idle_keys(limits, sampled["keys"], sampled["is_match"])
+    return idle_keys(limits, np.asarray(sampled["keys"]), np.asarray(sampled["is_match"]))
 
 
 def _terms(con: duckdb.DuckDBPyConnection, model: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -343,7 +343,9 @@ def rows_of_pairs(con: duckdb.DuckDBPyConnection, positions: pa.ChunkedArray) ->
 
 def _weights(stored: dict[str, Any]) -> dict[str, str]:
     """The column of each comparison's weight."""
-    return {comparison["output_column_name"]: f"weight_{comparison['output_column_name']}" for comparison in stored["splink"]["comparisons"]}
+    return {
+        comparison["output_column_name"]: f"weight_{comparison['output_column_name']}" for comparison in stored["splink"]["comparisons"]
+    }
 
 
 def _lowest(stored: dict[str, Any]) -> str:

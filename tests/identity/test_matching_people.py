@@ -128,7 +128,9 @@ def test_splink_gives_every_pair_the_weight_that_we_give_it(sample: tuple[pa.Tab
         left, right = rows_of_pairs(con, sides.records["position"])
         found = weighed(stored["splink"], sides, left, right, None)
         place = sides.records["position"].to_numpy()
-        ours = pa.table({"left_position": place[found["left"]], "right_position": place[found["right"]], "match_weight": found["match_weight"]})
+        ours = pa.table(
+            {"left_position": place[found["left"]], "right_position": place[found["right"]], "match_weight": found["match_weight"]}
+        )
         con.register("ours", ours)
         rows = con.execute(
             f"""
