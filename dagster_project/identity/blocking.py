@@ -4,7 +4,7 @@ Recall of these keys is the ceiling of everything after them, so there are many,
 date alone, postcode alone) for what the narrow ones miss. Where the records are that a model learns from, each key gets a limit that
 keeps it within its budget of pairs: under a value carried more often, only the first so many records are compared, and a narrower
 key covers the others. The limits are part of the model, so whether two records are compared depends on them and on the records
-before them, and never on what comes later.
+before them, and never on what comes later. In a big file the model knows too which sets of keys find pairs in vain (`Limits.idle`).
 """
 
 from __future__ import annotations
@@ -276,8 +276,8 @@ def _values(con: duckdb.DuckDBPyConnection, keys: list[BlockingKey], start: int)
 
 
 def _met(position: Numbers, value: NDArray[np.uint64], reach: int, start: int) -> tuple[Numbers, NDArray[np.uint64], Numbers]:
-    """The pairs (left << POSITION_BITS | right) of one key's records, of each value the first `reach`: those with a record from `start` on; and what the key
-    keeps of these records, position and value. `position` ascends."""
+    """What a key keeps of its records from `start` on, of each value the first `reach`: position and value; and the pairs that these are in
+    (left << POSITION_BITS | right). `position` ascends."""
     order = np.argsort(value, kind="stable")
     position, value = position[order], value[order]
     begins = np.flatnonzero(np.concatenate([[True], value[1:] != value[:-1]]))[: len(value)]
