@@ -125,11 +125,11 @@ def build(store: Path, days: Sequence[datetime], project: Path = DBT_PROJECT) ->
     with duckdb.connect(str(store)) as connection:
         connection.execute("delete from sources.run_days")
         connection.executemany("insert into sources.run_days values (?, ?, true, false)", [(day, day + timedelta(hours=6)) for day in days])
+    manifest = dbt_build.parse().manifest.deepcopy() if project == DBT_PROJECT else None
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1"}
     folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", store.parent / "target", "--log-path", store.parent]
     try:
-        parsed = dbt_build.parse().manifest.deepcopy() if project == DBT_PROJECT else None
-        result = dbtRunner(manifest=parsed).invoke(
+        result = dbtRunner(manifest=manifest).invoke(
             ["run", "--quiet", "--select", "int_record_addresses", "customer_permissions", *STATES, *FEATURES, *map(str, folders)]
         )
     finally:

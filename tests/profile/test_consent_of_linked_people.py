@@ -69,12 +69,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
                     "insert into profile.fct_consents values (?, 'shop', ?, ?, ?, ?, null, 'email', 'marketing', ?, 'said', ?, false)",
                     [f"{record} {year}", record, customer, at, at, state, is_soft],
                 )
+    manifest = dbt_build.parse().manifest.deepcopy()
     before = os.environ.get("DEARLY_WAREHOUSE")
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1"}
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", folder / "target", "--log-path", folder]
     models = ["int_record_addresses", "customer_permissions", "current_permissions"]
     try:
-        result = dbtRunner(manifest=dbt_build.parse().manifest.deepcopy()).invoke(
+        result = dbtRunner(manifest=manifest).invoke(
             ["run", "--quiet", "--select", *models, *map(str, folders)]
         )
         assert result.success, result.exception or result.result
