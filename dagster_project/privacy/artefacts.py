@@ -66,7 +66,11 @@ def pruned(value: Any, search: Search) -> Any:
     if isinstance(value, list):
         return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
     if isinstance(value, dict):
-        return {key: pruned(item, search) for key, item in value.items() if not search.names(key) and not (isinstance(item, str) and search.names(item))}
+        return {
+            key: pruned(item, search)
+            for key, item in value.items()
+            if not search.names(key) and not (isinstance(item, str) and search.names(item))
+        }
     return value
 
 
@@ -88,7 +92,9 @@ def rewrite_run(run: Path, search: Search) -> None:
     full = [path for path in contents if "__full__" in path.name]
     form = FORMATS[destination.format]
     sample = [row for path in full[:1] for row in form.read(unpack(path, contents[path]).encode())[:3]]
-    columns = {column["name"]: pa.array([str(row.get(column["name"]) or "") for row in sample], pa.string()) for column in manifest["schema"]}
+    columns = {
+        column["name"]: pa.array([str(row.get(column["name"]) or "") for row in sample], pa.string()) for column in manifest["schema"]
+    }
     readme = readme_of(manifest, pa.table(columns), destination.how_to_import, destination.takes_removals)
     write_whole(run / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
     write_whole(run / "README.html", readme.encode())

@@ -6,16 +6,18 @@ Each step may be repeated: killed anywhere, the next `dearly erase` or `dearly r
 """
 
 import json
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
+from dagster_project.plan import PLANS
 from dagster_project.privacy.artefacts import files_of, rewrite, rewrite_run
 from dagster_project.privacy.landed import Landed, blank_landed
 from dagster_project.privacy.orders import write_orders
-from dagster_project.privacy.person import Person, find
+from dagster_project.privacy.person import Person, apart, find
 from dagster_project.privacy.proof import Proof, prove
 from dagster_project.privacy.rows import erase_rows, rebuild, rename_batches
 from dagster_project.privacy.searching import Search
@@ -31,11 +33,12 @@ NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
 @dataclass(frozen=True)
 class Request:
-    """An erasure that is not proven yet: whom it is about."""
+    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them."""
 
     name: str
     asked_at: str
     person: Person
+    people: tuple[tuple[str, ...], ...]
 
 
 def open_request(settings: Settings) -> Request | None:
@@ -45,7 +48,16 @@ def open_request(settings: Settings) -> Request | None:
         return None
     said = json.loads(path.read_text())
     identifiers, shared = (frozenset(Identifier(*one) for one in said[key]) for key in ("identifiers", "shared"))
-    return Request(said["name"], said["asked_at"], Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])))
+    return Request(
+        said["name"],
+        said["asked_at"],
+        Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])),
+        _tuples(said["people"]),
+    )
+
+
+def _tuples(people: list[list[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(digests) for digests in people)
 
 
 def request_path(settings: Settings) -> Path:
@@ -78,13 +90,15 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str]) -> tuple[Person, 
 def ask(settings: Settings, shop: Shop, person: Person) -> Request:
     """Write the request down: from here on it is open, and nobody of it comes in any more."""
     suppression = Suppression.against(shop, person.identifiers)
-    digests = tuple(sorted(suppression.digests))
-    name = suppression.digest(Identifier("request", "".join(digests)))[:12]
-    ((newest,),) = Warehouse(settings.warehouse, settings.threads).rows(NEWEST)
-    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person)
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    people = tuple(tuple(sorted(map(suppression.digest, one))) for one in apart(warehouse, shop, person))
+    name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
+    ((newest,),) = warehouse.rows(NEWEST)
+    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people)
     said = {
         "name": name,
         "asked_at": request.asked_at,
+        "people": people,
         "identifiers": sorted([one.kind, one.value] for one in person.identifiers),
         "shared": sorted([one.kind, one.value] for one in person.shared),
         "spellings": sorted(person.spellings),
@@ -98,12 +112,14 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
     warehouse = Warehouse(settings.warehouse, settings.threads)
     suppression = Suppression.against(shop, request.person.identifiers)
-    entry = Entry(request.name, request.asked_at, False, tuple(sorted(suppression.digests)))
+    entry = Entry(request.name, request.asked_at, False, request.people)
     keep_entry(shop, entry)
     fault_point("asked")
+    # The copy that a killed `dearly plan` left.
+    shutil.rmtree(settings.home / PLANS / settings.shop, ignore_errors=True)
     search = Search(request.person)
     named = [path for path in files_of(settings, shop) if search.file(path)]
-    orders = write_orders(settings.store / "exports", named, search, request.name)
+    write_orders(settings.store / "exports", named, search, request.name)
     fault_point("ordered")
     landed = blank_landed(settings, shop, suppression)
     fault_point("blanked")
@@ -114,9 +130,9 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     landed.replace_pulled()
     rewrite_artefacts(settings, shop, search)
     fault_point("rewritten")
-    proof = prove(settings, shop, request.person, suppression, orders, erased)
+    proof = prove(settings, shop, request.person, suppression, erased)
     if not proof.hits:
-        keep_entry(shop, Entry(entry.request, entry.asked_at, True, entry.digests))
+        proof = replace(proof, entry=keep_entry(shop, replace(entry, is_proven=True)))
         fault_point("proven")
         request_path(settings).unlink()
     return proof
@@ -133,11 +149,12 @@ def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppre
 
 def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
     """Write what tools and readers take anew, without the person."""
-    for path in [path for path in files_of(settings, shop) if search.file(path)]:
-        run = path.parent
-        if (run / "manifest.json").exists():
-            rewrite_run(run, search)
-        elif path.exists():
+    named = [path for path in files_of(settings, shop) if search.file(path)]
+    runs = {path.parent for path in named if (path.parent / "manifest.json").exists()}
+    for run in sorted(runs):
+        rewrite_run(run, search)
+    for path in named:
+        if path.parent not in runs:
             rewrite(path, search)
 
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from dagster_project.files import make_whole, sha256_of, sync_folder
@@ -40,8 +41,10 @@ def blank_landed(settings: Settings, shop: Shop, suppression: Suppression) -> La
         try:
             rows = suppression.rows_in(path, system, name)
             if rows:
-                make_whole(path, lambda new, path=path, system=system, name=name, rows=rows: write_blanked(path, new, system.tables[name], rows))  # type: ignore[misc]
-            done.blanks[path.relative_to(settings.store).as_posix()] = sum(without_blanks(chunk)[1] for chunk in read_chunks(path, system.tables[name]))
+                make_whole(path, partial(write_blanked, path, table=system.tables[name], rows=rows))
+            done.blanks[path.relative_to(settings.store).as_posix()] = sum(
+                without_blanks(chunk)[1] for chunk in read_chunks(path, system.tables[name])
+            )
         except UnreadableExtract:
             # A refused extract is landed again once it is mended.
             path.unlink()

@@ -1,6 +1,6 @@
 """Orders to the tools that were given a person: a file per destination, in its own words, that says whom to delete there (Art. 19).
 
-    exports/<destination>/deletions/<request>.<csv|jsonl>    until somebody says that the tool has done it: `dearly erase --taken <destination>`
+exports/<destination>/deletions/<request>.<csv|jsonl>    until somebody says that the tool has done it: `dearly erase --taken <destination>`
 """
 
 from collections.abc import Iterable
@@ -33,7 +33,11 @@ def write_order(exports: Path, destination: Destination, rows: list[dict[str, st
     path = exports / destination.name / DELETIONS / f"{request}.{form.extension}"
     if path.exists():
         rows = [*form.read(path.read_bytes()), *rows]
-    names = [name for name in (destination.columns.get(one, one) for one in ("email", "external_id", "source_ids")) if any(name in row for row in rows)]
+    names = [
+        name
+        for name in (destination.columns.get(one, one) for one in ("email", "external_id", "source_ids"))
+        if any(name in row for row in rows)
+    ]
     by_person: dict[str, dict[str, str]] = {}
     for row in rows:
         said = {name: str(row[name]) for name in names if row.get(name)}
@@ -41,7 +45,9 @@ def write_order(exports: Path, destination: Destination, rows: list[dict[str, st
         key = said.get(names[-1]) or said.get(names[0], "")
         by_person[key] = {**by_person.get(key, {}), **said}
     whole = [one for one in by_person.values() if not any(one != other and one.items() <= other.items() for other in by_person.values())]
-    texts = {name: pa.array([one.get(name, "") for one in sorted(whole, key=lambda one: sorted(one.items()))], pa.string()) for name in names}
+    texts = {
+        name: pa.array([one.get(name, "") for one in sorted(whole, key=lambda one: sorted(one.items()))], pa.string()) for name in names
+    }
     head, lines = form.lines(pa.table(texts))
     write_whole(path, head + b"".join(lines))
     return path

@@ -1,6 +1,6 @@
 """Who is meant: all records of a customer, what identifies them, and every spelling of it that the store has met.
 
-    names (e-mail address, customer id, record) → records → identifiers → spellings, by which texts are searched
+names (e-mail address, customer id, record) → records → identifiers → spellings, by which texts are searched
 """
 
 import re
@@ -154,9 +154,13 @@ def stated(
     wanted = {} if among is None else {kind: [one.value for one in among if one.kind == kind] for kind in ("email", "phone", *NUMBERS)}
     if wanted:
         points = "(select stated from identity.contact_points where kind = '{0}' and list_contains(${0}s, canonical))"
-        same = " or ".join([f"{kind} in {points.format(kind)}" for kind in ("email", "phone")] + [f"list_contains(${kind}s, {kind})" for kind in NUMBERS])
+        same = " or ".join(
+            [f"{kind} in {points.format(kind)}" for kind in ("email", "phone")] + [f"list_contains(${kind}s, {kind})" for kind in NUMBERS]
+        )
         which = which.replace("?", "$records") + f" and ({same})"
-        cursor = connection.execute(SAID.format(which=which), {"records": records, **{f"{kind}s": values for kind, values in wanted.items()}})
+        cursor = connection.execute(
+            SAID.format(which=which), {"records": records, **{f"{kind}s": values for kind, values in wanted.items()}}
+        )
     else:
         cursor = connection.execute(SAID.format(which=which), [records])
     for record, email, phone, country, *numbers in cursor.fetchall():
@@ -170,7 +174,26 @@ def stated(
     return found, spellings
 
 
+def apart(warehouse: Warehouse, shop: Shop, person: Person) -> list[frozenset[Identifier]]:
+    """The identifiers of each of the persons meant; one that no record states is a person by itself."""
+    groups: dict[str, set[Identifier]] = {}
+    if warehouse.exists("identity.customer_links"):
+        links = "select source || ':' || source_customer_id, customer_id from identity.customer_links where valid_to is null"
+        customers = dict(warehouse.rows(links))
+        with warehouse.connect() as connection:
+            for record in sorted(person.of("record_id")):
+                said, _ = stated(connection, shop, "list_contains(?, record_id)", [record])
+                group = groups.setdefault(customers.get(record, record), set())
+                group |= (said | {Identifier("record_id", record)}) & person.identifiers
+        for customer in person.of("customer_id") & groups.keys():
+            groups[customer].add(Identifier("customer_id", customer))
+    rest = person.identifiers - {one for group in groups.values() for one in group}
+    return [frozenset(group) for _, group in sorted(groups.items())] + [frozenset({one}) for one in sorted(rest)]
+
+
 def hanging_on(connection: duckdb.DuckDBPyConnection, person: Person) -> set[str]:
-    same = " or ".join([*(f"list_contains(${kind}s, {kind})" for kind in NUMBERS), "lower(trim(email)) in (select unnest($emails::varchar[]))"])
+    same = " or ".join(
+        [*(f"list_contains(${kind}s, {kind})" for kind in NUMBERS), "lower(trim(email)) in (select unnest($emails::varchar[]))"]
+    )
     parameters = {f"{kind}s": sorted(person.of(kind)) for kind in (*NUMBERS, "email")}
     return {record for (record,) in connection.execute(HANGING_ON.format(same=same), parameters).fetchall()} - person.of("record_id")

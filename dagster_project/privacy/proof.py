@@ -1,7 +1,6 @@
 """The proof: every table and every byte of the store looked at once more, and what is not ours to change listed."""
 
 import csv
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,7 +22,9 @@ from dagster_project.warehouse import Warehouse
 @dataclass(frozen=True)
 class Proof:
     """How many tables and files were looked at, and where the person still is in them (`hits`). What is not ours to change: the shop's source
-    files (file, rows, or why it cannot be read), lines of its decisions, orders that tools have not confirmed. `erased`: table → rows."""
+    files (file, rows, or why it cannot be read), lines of its decisions, orders that tools have not confirmed. `erased`: table → rows;
+    `shared`: identifiers that others state too; `entry`: what is kept.
+    """
 
     tables: int
     files: int
@@ -32,11 +33,11 @@ class Proof:
     sources: list[tuple[Path, str]] = field(default_factory=list)
     decisions: list[str] = field(default_factory=list)
     orders: list[Path] = field(default_factory=list)
+    shared: int = 0
+    entry: Path | None = None
 
 
-def prove(
-    settings: Settings, shop: Shop, person: Person, suppression: Suppression, orders: Sequence[Path] = (), erased: dict[str, int] | None = None
-) -> Proof:
+def prove(settings: Settings, shop: Shop, person: Person, suppression: Suppression, erased: dict[str, int] | None = None) -> Proof:
     """Look everywhere."""
     warehouse = Warehouse(settings.warehouse, settings.threads)
     with warehouse.session(), warehouse.connect() as connection:
@@ -52,7 +53,8 @@ def prove(
         erased or {},
         in_sources(settings, shop, suppression),
         in_decisions(shop, person),
-        sorted({*orders, *pending_orders(settings.store / "exports")}),
+        pending_orders(settings.store / "exports"),
+        len(person.shared),
     )
 
 

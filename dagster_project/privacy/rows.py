@@ -55,7 +55,9 @@ def without_person(connection: duckdb.DuckDBPyConnection, trace: Trace, system: 
     ) where _row_hash = hash_before and {trace.where}
     """
     connection.execute(f"create or replace temp table repeats as {repeats}")
-    counted = connection.execute(f"select _batch_id, count(*) from {trace.table} where rowid in (select rowid from repeats) group by all").fetchall()
+    counted = connection.execute(
+        f"select _batch_id, count(*) from {trace.table} where rowid in (select rowid from repeats) group by all"
+    ).fetchall()
     connection.execute(f"delete from {trace.table} where rowid in (select rowid from repeats)")
     return Counter(dict(counted))
 

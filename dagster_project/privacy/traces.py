@@ -56,7 +56,9 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
         table = f"{schema}.{name}"
         if table in raw:
             mark_raw(connection, table, *raw[table], suppression)
-            conditions = [(f"rowid in (select row from marked where table_name = '{table}' and stays = {stays})", stays) for stays in (False, True)]
+            conditions = [
+                (f"rowid in (select row from marked where table_name = '{table}' and stays = {stays})", stays) for stays in (False, True)
+            ]
         else:
             if table == QUARANTINE:
                 mark_quarantine(connection, contracts, suppression)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from dagster_project.sources.contract import Table
 from dagster_project.sources.drift import Drifting
 from dagster_project.sources.extracts import MARKS, Reading, Remembering, delimiter_of, open_bytes, text_lines
+
 # 10.50 is to stay 10.50: numbers pass through Python as marked texts.
 AS_WRITTEN = "\0{}\0".format
 
@@ -75,7 +76,9 @@ def csv_lines(reading: Reading, rows: dict[int, bool]) -> Iterator[str]:
             continue
         cells = dict(zip(header, row, strict=False)) if rows[number] else {}
         line = io.StringIO()
-        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow([cells.get(name, "") if name in keep else "" for name in header])
+        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(
+            [cells.get(name, "") if name in keep else "" for name in header]
+        )
         yield line.getvalue()
 
 
@@ -105,4 +108,3 @@ def blank_parquet(source: Path, target: Path, table: Table, rows: dict[int, bool
     columns = [said[name].take(blank if name in keep else emptied) for name in said.column_names]
     schema = pa.schema([field.with_nullable(True) for field in said.schema], metadata=said.schema.metadata)
     pq.write_table(pa.table(columns, schema=schema), target)
-

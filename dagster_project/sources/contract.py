@@ -56,7 +56,7 @@ class Column(Strict):
     def says_who(self) -> dict[str | None, Kind]:
         """Path within the value (None: the whole value) → what it says of who the row is of."""
         if isinstance(self.identifies, dict):
-            return dict(self.identifies)
+            return {path: kind for path, kind in self.identifies.items()}
         kind = self.identifies or self.holds
         return {None: kind} if kind else {}
 

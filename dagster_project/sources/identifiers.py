@@ -57,10 +57,14 @@ def places_of(table: Table) -> list[Place]:
     places = []
     for column, declared in table.columns.items():
         for path, kind in declared.says_who.items():
-            within = f"case when json_valid(\"{column}\") then json_extract_string(\"{column}\", '{path}') end"
+            within = f'case when json_valid("{column}") then json_extract_string("{column}", \'{path}\') end'
             places.append(Place(column, kind, f'["{column}"]' if path is None else f"[{within}]"))
         if declared.type in ("text", "json") and declared.says_who.get(None) != "email":
-            places.append(Place(column, "email", f"""case when contains("{column}", '@') then regexp_extract_all("{column}", '{ADDRESS}') else [] end"""))
+            places.append(
+                Place(
+                    column, "email", f"""case when contains("{column}", '@') then regexp_extract_all("{column}", '{ADDRESS}') else [] end"""
+                )
+            )
     return places
 
 
@@ -85,8 +89,8 @@ def unreadable_rows(system: System, name: str, chunk: Chunk, country: str) -> It
 def identifiers_within(system: System, name: str, text: str, country: str) -> Iterator[Identifier]:
     """Whatever a text could state of who it is about, read as a row of the table."""
     for kind in kinds_of(system.tables[name]):
-        for token in {part for token in TOKEN.findall(text) for part in (token, token.partition(":")[2])}:
-            if one := identifier(kind, token, system.system, country):
+        for part in {part for token in TOKEN.findall(text) for part in (token, token.partition(":")[2])}:
+            if one := identifier(kind, part, system.system, country):
                 yield one
 
 

@@ -1,6 +1,6 @@
 """Who was erased and stays out: keyed digests of their identifiers in the shop's folder, the key apart from them.
 
-    shops/<shop>/privacy/erased/<request>.json    asked_at, is_proven, digests
+    shops/<shop>/privacy/erased/<request>.json    asked_at, is_proven, people (the digests of each)
 
 A digest is HMAC-SHA-256 under a key derived from the shop's pseudonym key, so that nobody who has the file alone can try addresses or numbers on
 it. An extract is landed without the rows that such an identifier is in: they are blank there, and count as erased.
@@ -11,7 +11,7 @@ import hmac
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,12 +28,12 @@ from dagster_project.sources.identifiers import Identifier, identified_rows, unr
 
 @dataclass(frozen=True)
 class Entry:
-    """What is kept of an erasure: when it was asked for (the store's clock, text), whether it was proven, and the digests."""
+    """What is kept of an erasure: when it was asked for (the store's clock, text), whether it was proven, and the digests of each person."""
 
     request: str
     asked_at: str
     is_proven: bool
-    digests: tuple[str, ...]
+    people: tuple[tuple[str, ...], ...]
 
 
 def folder_of(shop: Shop) -> Path:
@@ -43,13 +43,28 @@ def folder_of(shop: Shop) -> Path:
 def entries_of(shop: Shop) -> list[Entry]:
     """The erasures of a shop that are not lifted."""
     said = [json.loads(path.read_text()) for path in sorted(folder_of(shop).glob("*.json"))]
-    return [Entry(one["request"], one["asked_at"], one["is_proven"], tuple(one["digests"])) for one in said]
+    return [Entry(one["request"], one["asked_at"], one["is_proven"], tuple(tuple(digests) for digests in one["people"])) for one in said]
 
 
 def keep_entry(shop: Shop, entry: Entry) -> Path:
     path = folder_of(shop) / f"{entry.request}.json"
     write_whole(path, json.dumps(asdict(entry), indent=1).encode() + b"\n")
     return path
+
+
+def lift(shop: Shop, one: Identifier) -> int:
+    """Let a person in again, as their sources speak of them from now on; return how many erasures named them."""
+    digest, found = Suppression.against(shop, [one]).digest(one), 0
+    for entry in entries_of(shop):
+        others = tuple(digests for digests in entry.people if digest not in digests)
+        if len(others) == len(entry.people):
+            continue
+        found += 1
+        if others:
+            keep_entry(shop, replace(entry, people=others))
+        else:
+            (folder_of(shop) / f"{entry.request}.json").unlink()
+    return found
 
 
 @dataclass(frozen=True)
@@ -67,7 +82,7 @@ class Suppression:
         Raises:
             ValueError: somebody was, and the key that knows them is not at hand.
         """
-        digests = frozenset(digest for entry in entries_of(shop) for digest in entry.digests)
+        digests = frozenset(digest for entry in entries_of(shop) for digests in entry.people for digest in digests)
         return Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")) if digests else "", digests, shop.country)
 
     @staticmethod
