@@ -30,6 +30,8 @@ from dagster_project.warehouse import Warehouse
 
 NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
+UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
+
 
 @dataclass(frozen=True)
 class Request:
@@ -72,18 +74,23 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str]) -> tuple[Person, 
     """
     warehouse = Warehouse(settings.warehouse, settings.threads)
     with warehouse.session(), warehouse.connect() as connection:
-        for name in names:
-            alone = find(warehouse, shop, [name])
-            if not traces(connection, shop, alone, Suppression.against(shop, alone.identifiers)):
-                raise ValueError(f"{name!r} is nobody in the store of {shop.name}: nothing there names them.")
+
+        def traced(person: Person) -> list[Trace]:
+            return traces(connection, shop, person, Suppression.against(shop, person.identifiers))
+
+        for name in names if len(names) > 1 else []:
+            if not traced(find(warehouse, shop, [name])):
+                raise ValueError(UNKNOWN.format(name, shop.name))
         person = find(warehouse, shop, names)
-        found = traces(connection, shop, person, Suppression.against(shop, person.identifiers))
+        found = traced(person)
+        if not found:
+            raise ValueError(UNKNOWN.format(names[0], shop.name))
         if any(trace.table.endswith('"quarantine"') for trace in found):
             # A person whose every row was refused is known by those rows alone.
             records = quarantined_identifiers(connection, shop) - person.identifiers
             if records:
                 person = find(warehouse, shop, [*names, *sorted(one.value for one in records)])
-                found = traces(connection, shop, person, Suppression.against(shop, person.identifiers))
+                found = traced(person)
     return person, found
 
 

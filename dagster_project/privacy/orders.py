@@ -21,7 +21,7 @@ def write_orders(exports: Path, named: Iterable[Path], search: Search, request: 
     for path in named:
         if path.is_relative_to(exports) and is_of_lines(path):
             destination = DESTINATIONS.get(path.relative_to(exports).parts[0])
-            if destination:
+            if destination and path.name.removesuffix(".gz").endswith(FORMATS[destination.format].extension):
                 rows = FORMATS[destination.format].read(unpacked(path).encode())
                 told.setdefault(destination.name, []).extend(row for row in rows if search.names(" ".join(map(str, row.values()))))
     return [write_order(exports, DESTINATIONS[name], rows, request) for name, rows in sorted(told.items())]
@@ -41,6 +41,8 @@ def write_order(exports: Path, destination: Destination, rows: list[dict[str, st
     by_person: dict[str, dict[str, str]] = {}
     for row in rows:
         said = {name: str(row[name]) for name in names if row.get(name)}
+        if not said:
+            continue
         # A file of removals has the key alone: another file says the rest of the same person.
         key = said.get(names[-1]) or said.get(names[0], "")
         by_person[key] = {**by_person.get(key, {}), **said}

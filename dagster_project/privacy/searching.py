@@ -45,7 +45,7 @@ def texts_of(path: Path) -> Iterator[str]:
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=10_000):
-                yield from (as_text(row) for row in batch.to_pylist())
+                yield "\n".join(as_text(row) for row in batch.to_pylist())
         return
     if path.suffix == ".db":
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
