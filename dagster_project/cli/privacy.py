@@ -1,4 +1,4 @@
-"""What a person may ask for: to be erased."""
+"""What a person may ask for: to see what is held, and to be erased."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,6 +67,27 @@ def erase(
     tell(proof)
     if proof.hits:
         raise Refused("Not proven: the erasure is open. Mend what is listed, then run `dearly erase` again.", FAILED)
+
+
+@app.command()
+def access(
+    name: Annotated[str, typer.Argument(help="an e-mail address, a customer id or a record (shopify:123)")], shop: ShopOption = None
+) -> None:
+    """Write down everything that is held of a person: a page to read, and every row as JSON."""
+    from dagster_project.privacy.access import write_access
+    from dagster_project.shop import load_shop
+
+    settings = settings_of(shop)
+    if not settings.warehouse.exists():
+        raise Refused(f"{settings.shop}: nothing is built yet, so nobody is in it.", FAILED)
+    try:
+        with hold(settings.store, "dearly access"):
+            held = write_access(settings, load_shop(settings.shop_folder), [name])
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    say(
+        f"{held.rows} rows of {held.tables} tables, and {held.files} files that name them: {held.folder / 'index.html'}, all of it in data.json beside."
+    )
 
 
 def tell(proof: "Proof") -> None:

@@ -161,7 +161,10 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
     for run in sorted(runs):
         rewrite_run(run, search)
     for path in named:
-        if path.parent not in runs:
+        if path.relative_to(settings.store).parts[0] == "access":
+            # What was written for the person to read goes whole.
+            shutil.rmtree(path.parent, ignore_errors=True)
+        elif path.parent not in runs:
             rewrite(path, search)
 
 

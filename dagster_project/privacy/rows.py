@@ -31,6 +31,8 @@ def erase_rows(connection: duckdb.DuckDBPyConnection, found: Sequence[Trace], bl
     for trace in found:
         if trace.stays and trace.source:
             repeated += without_person(connection, trace, *trace.source)
+        elif trace.stays:
+            connection.execute(f"update {trace.table} set row_json = without.row_json from without where quarantine.rowid = without.row")
         else:
             connection.execute(f"delete from {trace.table} where {trace.where}")
     for table in COMPARED:

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -27,7 +28,7 @@ where table_type = 'BASE TABLE' and table_catalog = current_database() and table
 QUARANTINE = "sources.quarantine"
 # So many texts are looked for in one expression.
 AT_ONCE = 400
-QUARANTINED = "select rowid, source, table_name, row_json from sources.quarantine"
+QUARANTINED = "select rowid, source, table_name, column_name, row_json from sources.quarantine"
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ class Trace:
 
 
 def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, suppression: Suppression) -> list[Trace]:
-    """Every table's rows of a person. Writes temp tables `marked` (table_name, row, stays) and `identifiers` (kind, value), which they read."""
+    """Every table's rows of a person. Writes temp tables `marked` (table_name, row, stays), `without` (row, row_json: a quarantined
+    sale without its person) and `identifiers` (kind, value), which they read."""
     connection.execute("create or replace temp table marked (table_name varchar, row bigint, stays boolean)")
     known = sorted((one.kind, one.value) for one in person.identifiers)
     connection.register("incoming", pa.table({"kind": [kind for kind, _ in known], "value": [value for _, value in known]}))
@@ -63,6 +65,9 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
             if table == QUARANTINE:
                 mark_quarantine(connection, contracts, suppression)
             conditions = [(condition_of(schema, name, dict(zip(columns, kinds, strict=True)), person), False)]
+            if table == QUARANTINE:
+                kept = "rowid in (select row from without)"
+                conditions = [(f"({conditions[0][0]}) and not {kept}", False), (kept, True)]
         for where, stays in conditions:
             ((rows,),) = connection.execute(f'select count(*) from {schema}."{name}" where {where}').fetchall()
             if rows:
@@ -96,21 +101,31 @@ def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, 
 
 def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, System], suppression: Suppression) -> None:
     """Mark quarantined rows of those persons, readable or not."""
-    waiting: dict[tuple[str, str], list[tuple[int, object]]] = {}
-    for row, source, name, text in connection.execute(QUARANTINED).fetchall():
+    connection.execute("create or replace temp table without (row bigint, row_json varchar)")
+    waiting: dict[tuple[str, str], list[tuple[int, str | None, Any]]] = {}
+    for row, source, name, column, text in connection.execute(QUARANTINED).fetchall():
         if source in contracts and name in contracts[source].tables:
-            waiting.setdefault((source, name), []).append((row, json.loads(text)))
+            waiting.setdefault((source, name), []).append((row, column, json.loads(text)))
     for (source, name), rows in waiting.items():
-        system = contracts[source]
-        readable = [(row, said) for row, said in rows if isinstance(said, dict)]
-        stated = stated_rows(system.tables[name].columns, [said for _, said in readable])  # type: ignore[misc]
-        met = {readable[place][0] for place, one, _ in identified_rows(system, name, stated, suppression.country) if suppression.holds(one)}
-        for row, said in rows:
+        system, stays = contracts[source], set(contracts[source].tables[name].stays)
+        readable = [one for one in rows if isinstance(one[2], dict)]
+        stated = stated_rows(system.tables[name].columns, [said for _, _, said in readable])
+        named: dict[int, set[str]] = {}
+        for place, one, column in identified_rows(system, name, stated, suppression.country):
+            if suppression.holds(one):
+                named.setdefault(place, set()).add(column)
+        met = {readable[place][0] for place in named}
+        for row, _, said in rows:
             if not isinstance(said, dict):
                 within = identifiers_within(system, name, str(said), suppression.country)
                 met |= {row} if any(suppression.holds(one) for one in within) else set()
-        if met:
-            connection.executemany("insert into marked values (?, ?, false)", [[QUARANTINE, row] for row in sorted(met)])
+        # A sale waits on without its person, where neither what it broke nor what stays of it says who that is.
+        sales = [readable[place] for place, columns in named.items() if readable[place][1] in stays and not columns & stays]
+        for row, _, said in sales:
+            blank = {column: value if column in stays else None for column, value in said.items()}
+            connection.execute("insert into without values (?, ?)", [row, json.dumps(blank, ensure_ascii=False, separators=(",", ":"))])
+        for row in sorted(met):
+            connection.execute("insert into marked values (?, ?, false)", [QUARANTINE, row])
 
 
 def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -> set[Identifier]:

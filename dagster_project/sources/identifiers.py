@@ -95,7 +95,7 @@ def identifiers_within(system: System, name: str, text: str, country: str) -> It
 
 
 def kinds_of(table: Table) -> set[str]:
-    return {kind for column in table.columns.values() for kind in column.says_who.values()}
+    return {"email", *(kind for column in table.columns.values() for kind in column.says_who.values())}
 
 
 def stated_rows(columns: Iterable[str], rows: list[dict[str, Any]]) -> pa.Table:

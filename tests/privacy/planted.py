@@ -149,20 +149,26 @@ def append(path: Path, row: dict[str, str]) -> None:
         path.write_text((path.read_text() if path.exists() else "") + json.dumps(row) + "\n")
 
 
-def places_that_name(settings: Settings, number: int) -> set[str]:
-    """Where a person is: every table's rows and every file's bytes, unpacked, in the test's own way."""
-    texts = {value.lower() for kind, value in said(number).items() if kind != "any_id"}
-    found = set()
-    warehouse = Warehouse(settings.warehouse)
-    for schema, table in warehouse.rows("select schema_name, table_name from duckdb_tables()"):
-        content = str(warehouse.rows(f'from {schema}."{table}"')).lower()
-        if any(text in content for text in texts):
-            found.add(f"{schema}.{table}")
-    for path in settings.store.rglob("*"):
-        within = path.relative_to(settings.store).as_posix()
-        if path.is_file() and "deletions" not in within and any(text in everything_in(path) for text in texts):
-            found.add(within)
+def places_that_name(settings: Settings, *numbers: int) -> dict[int, set[str]]:
+    """Where each of these people is: every table's rows and every file's bytes, unpacked, in the test's own way. Who is nowhere is left out."""
+    found: dict[int, set[str]] = {}
+    texts = {number: {value.lower() for kind, value in said(number).items() if kind != "any_id"} for number in numbers}
+    for place, text in everything(settings):
+        for number, values in texts.items():
+            if any(value in text for value in values):
+                found.setdefault(number, set()).add(place)
     return found
+
+
+def everything(settings: Settings) -> Iterator[tuple[str, str]]:
+    warehouse = Warehouse(settings.warehouse)
+    with warehouse.session():
+        for schema, table in warehouse.rows("select schema_name, table_name from duckdb_tables() where not temporary"):
+            yield f"{schema}.{table}", str(warehouse.rows(f'from {schema}."{table}"')).lower()
+    for path in sorted(settings.store.rglob("*")):
+        within = path.relative_to(settings.store).as_posix()
+        if path.is_file() and "deletions" not in within:
+            yield within, everything_in(path)
 
 
 def everything_in(path: Path) -> str:
