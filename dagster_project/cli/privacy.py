@@ -21,6 +21,8 @@ def erase(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="do it; without it what would go is listed")] = False,
     lift: Annotated[bool, typer.Option("--lift", help="let these persons in again, as their sources speak of them from now on")] = False,
+    retention: Annotated[bool, typer.Option("--retention", help="whoever is over shop.yaml's retention")] = False,
+    as_of: Annotated[str | None, typer.Option(help="with --retention: a day (2026-03-05); default: the newest day built")] = None,
     taken: Annotated[str | None, typer.Option(help="a destination that has deleted whom its orders name: the orders go")] = None,
     shop: ShopOption = None,
 ) -> None:
@@ -42,24 +44,25 @@ def erase(
             proof = finish_open(settings, the_shop)
             if proof:
                 tell(proof)
+            if retention:
+                names = names_over(settings, the_shop, as_of)
+                if not names:
+                    return
             if not names:
                 if not proof:
                     raise Refused("No erasure is open: name an e-mail address, a customer id or a record (shopify:123).")
                 return
             if not settings.warehouse.exists():
                 raise Refused(f"{settings.shop}: nothing is built yet, so nobody is in it.", FAILED)
-            person, found = whom(settings, the_shop, names)
+            person, found = whom(settings, the_shop, names, known=retention)
             if not yes:
                 for trace in found:
                     console.print(
                         f"{trace.rows:>8}  {trace.table}{', without the person' if trace.stays else ''}", highlight=False, markup=False
                     )
-                records = ", ".join(sorted(person.of("record_id")))
-                console.print(
-                    f"These rows are of {records or ', '.join(names)}. Nothing was touched: --yes erases them.",
-                    highlight=False,
-                    soft_wrap=True,
-                )
+                records = sorted(person.of("record_id")) or names
+                listed = ", ".join(records[:20]) + (f" and {len(records) - 20} more" if len(records) > 20 else "")
+                say(f"These rows are of {escape(listed)}. Nothing was touched: --yes erases them.")
                 return
             proof = do_erase(settings, the_shop, ask(settings, the_shop, person))
     except ValueError as error:
@@ -110,6 +113,21 @@ def tell(proof: "Proof") -> None:
 
 def say(line: str) -> None:
     console.print(line, highlight=False, soft_wrap=True)
+
+
+def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[str]:
+    from dagster_project.identity.questions import newest_day
+    from dagster_project.privacy.retention import inactive
+    from dagster_project.runs import day_named
+    from dagster_project.warehouse import Warehouse
+
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    day = day_named(as_of, shop) if as_of else newest_day(warehouse, shop)
+    found = inactive(warehouse, shop, shop.moment(day).as_of)
+    say(f"{len(found)} customers are over the retention of {shop.retention.inactive_customers} months on {day}.")
+    for customer, at in found[:10]:
+        say(f"{customer}: last seen {at:%Y-%m-%d}")
+    return [customer for customer, _ in found]
 
 
 def take_orders(settings: "Settings", destination: str) -> None:

@@ -66,8 +66,8 @@ def request_path(settings: Settings) -> Path:
     return settings.store / "erasing.json"
 
 
-def whom(settings: Settings, shop: Shop, names: Sequence[str]) -> tuple[Person, list[Trace]]:
-    """Everybody whom these names mean, and where they are in the store.
+def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = False) -> tuple[Person, list[Trace]]:
+    """Everybody whom these names mean, and where they are in the store. Each is asked about alone first, unless all are `known`.
 
     Raises:
         ValueError: a name names nobody here.
@@ -78,7 +78,7 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str]) -> tuple[Person, 
         def traced(person: Person) -> list[Trace]:
             return traces(connection, shop, person, Suppression.against(shop, person.identifiers))
 
-        for name in names if len(names) > 1 else []:
+        for name in names if len(names) > 1 and not known else []:
             if not traced(find(warehouse, shop, [name])):
                 raise ValueError(UNKNOWN.format(name, shop.name))
         person = find(warehouse, shop, names)

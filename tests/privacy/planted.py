@@ -5,7 +5,7 @@ import gzip
 import json
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.sources.samples import content, good_rows
 
 PEOPLE = range(20)
 ERASED, KEPT = range(10), range(10, 20)
+EVERY = frozenset(all_systems())
 STAMP = "20260302T050000Z"
 
 
@@ -80,19 +81,21 @@ def breakable(table: Table) -> str | None:
     return next((name for name in names if table.columns[name].type in typed or table.columns[name].values), None)
 
 
-def tables() -> Iterator[tuple[str, str, Table]]:
+def tables(systems: Container[str] = EVERY) -> Iterator[tuple[str, str, Table]]:
     for system, contract in all_systems().items():
+        if system not in systems:
+            continue
         for name, table in contract.tables.items():
             if any(column.says_who for column in table.columns.values()):
                 yield system, name, table
 
 
-def plant(folder: Path) -> Settings:
-    """A shop of every system whose extracts hold the twenty, loaded into a store, with files beside that name them too."""
+def plant(folder: Path, systems: Container[str] = EVERY) -> Settings:
+    """A shop of these systems whose extracts hold the twenty, loaded into a store, with files beside that name them too."""
     shop = folder / "shops" / "planted"
     stated = yaml.safe_load((SHOPS / "small" / "shop.yaml").read_text())
-    stated |= {"name": "planted", "sources": {system: {"path": f"extracts/{system}"} for system, _, _ in tables()}}
-    for system, name, table in tables():
+    stated |= {"name": "planted", "sources": {system: {"path": f"extracts/{system}"} for system, _, _ in tables(systems)}}
+    for system, name, table in tables(systems):
         rows = good_rows(system, name, 40)
         people = [row_of(table, rows[number], number, broken=False) for number in PEOPLE]
         if breakable(table):
