@@ -6,6 +6,7 @@ The shop's own source files are not touched: they are listed, and whoever was er
 import gzip
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from dagster_project.files import make_whole, write_whole
 from dagster_project.privacy.searching import Search, as_text, packed, unpacked
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
+from dagster_project.warehouse import Warehouse
+from ml.store import FILES, fingerprint
 
 # Of the store, but no place of data: its lock, and what an erasure itself writes down until it is done.
 OWN = ("store.lock", "erasing.json")
@@ -50,6 +53,16 @@ def rewrite(path: Path, search: Search) -> None:
         write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search), indent=2, ensure_ascii=False).encode() + b"\n")
     elif path.suffix in (".html", ".eml", ".tmp"):
         path.unlink()
+
+
+def forget_names_learned(settings: Settings) -> None:
+    """Take away the identity model wherever it was saved: it knows how frequent each name is, a rare one too. The next night learns it anew."""
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    log = warehouse.rows("select artifact_sha256 from identity.model_log") if warehouse.exists("identity.model_log") else []
+    learned = {sha256 for (sha256,) in log}
+    for path in [*(settings.store / "mlartifacts").rglob("model.json"), *(settings.store / "mlflow").rglob("model.json")]:
+        if all((path.parent / name).is_file() for name in FILES) and fingerprint(path.parent) in learned:
+            shutil.rmtree(path.parent)
 
 
 def is_of_lines(path: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
 from dagster_project.plan import PLANS
-from dagster_project.privacy.artefacts import files_of, rewrite, rewrite_run
+from dagster_project.privacy.artefacts import files_of, forget_names_learned, rewrite, rewrite_run
 from dagster_project.privacy.landed import Landed, blank_landed
 from dagster_project.privacy.orders import write_orders
 from dagster_project.privacy.person import Person, apart, find
@@ -128,6 +128,7 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     named = [path for path in files_of(settings, shop) if search.file(path)]
     write_orders(settings.store / "exports", named, search, request.name)
     fault_point("ordered")
+    forget_names_learned(settings)
     landed = blank_landed(settings, shop, suppression)
     fault_point("blanked")
     erased = delete(warehouse, shop, request.person, suppression, landed)

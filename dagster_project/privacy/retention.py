@@ -18,13 +18,13 @@ SIGNS = {
 INACTIVE = """
 with
 signs as (
-    select customer_id, last_seen_at as at from profile.dim_customers where valid_to is null
+    select customer_id, last_seen_at as seen_at from profile.dim_customers where valid_to is null
     {signs}
 ),
-newest as (select customer_id, max(at) as at from signs where customer_id is not null group by customer_id)
-select newest.customer_id, newest.at from newest
+newest as (select customer_id, max(seen_at) as seen_at from signs where customer_id is not null group by customer_id)
+select newest.customer_id, newest.seen_at from newest
 inner join (select distinct customer_id from identity.customer_links where valid_to is null) as present using (customer_id)
-where newest.at < ?::timestamp - to_months(?) order by newest.at, newest.customer_id
+where newest.seen_at < ?::timestamp - to_months(?) order by newest.seen_at, newest.customer_id
 """
 
 

@@ -17,7 +17,7 @@ from dagster_project.warehouse import Warehouse
 
 # What comparing people keeps and the next night finds again; keys and hashes of names, which no needle tells.
 COMPARED = ("normalised", "blocking_keys", "linked_until")
-BOOKS = ("sources.model_inputs", "sources.model_builds", "identity.shared_identifiers")
+BOOKS = ("sources.model_inputs", "sources.model_builds", "identity.shared_identifiers", "identity.model_log")
 # One row per batch: what is in the tables now.
 COUNTED = "select _batch_id, count(*) from {table} group by _batch_id"
 QUARANTINED = "select batch_id, count(*) from sources.quarantine group by batch_id"

@@ -16,6 +16,7 @@ from dagster_project.shop import load_shop
 from dagster_project.sources.identifiers import Identifier
 from dagster_project.sources.suppression import entries_of, lift
 from dagster_project.warehouse import Warehouse
+from ml.store import save
 from tests.privacy.planted import ERASED, KEPT, PEOPLE, load_all, person, places_that_name, plant, said, tables
 
 IN = "select count(*) from sources.load_ledger where rows_in <> rows_loaded + rows_duplicate + rows_quarantined + rows_erased"
@@ -139,6 +140,22 @@ def test_a_place_that_cannot_be_mended_is_told_and_the_erasure_stays_open(few: S
     left.unlink()
     assert finish_open(settings, shop) is not None
     assert open_request(settings) is None
+
+
+def test_the_model_that_knows_names_goes_and_no_other(few: Settings, tmp_path: Path) -> None:
+    settings = copy_of(few, tmp_path)
+    shop = load_shop(settings.shop_folder)
+    learned, scores = settings.store / "mlartifacts" / "identity" / "day", settings.store / "mlartifacts" / "churn" / "day"
+    sha256 = save("how frequent each name is", learned)
+    save("how frequent each name is", settings.store / "mlflow" / "1" / "model")
+    save("numbers", scores)
+    with Warehouse(settings.warehouse).transaction() as connection:
+        connection.execute("create schema if not exists identity")
+        connection.execute("create table identity.model_log as select ? as artifact_sha256", [sha256])
+    assert erase(settings, shop, ask(settings, shop, person(4))).hits == []
+    assert [path.relative_to(settings.store).as_posix() for path in settings.store.rglob("model.json")] == [
+        "mlartifacts/churn/day/model.json"
+    ]
 
 
 def erase_in_child(settings: Settings, point: str) -> int:
