@@ -19,7 +19,9 @@ def test_a_table_with_personal_data_says_who_it_is_of(system: str, name: str) ->
 @pytest.mark.parametrize(("system", "name"), TABLES)
 def test_a_direct_identifier_is_one_by_which_people_are_found(system: str, name: str) -> None:
     columns = all_systems()[system].tables[name].columns
-    addresses = [one for one, column in columns.items() if column.pii == "direct" and ("email" in one or "phone" in one) and not column.says_who]
+    addresses = [
+        one for one, column in columns.items() if column.pii == "direct" and ("email" in one or "phone" in one) and not column.says_who
+    ]
     assert addresses == []
 
 
