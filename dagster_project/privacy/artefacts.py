@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,7 @@ def rewrite(path: Path, search: Search) -> None:
     """Write a file anew without the rows that name the person; pages and unfinished files go whole. What it cannot write stays, for the proof to
     tell."""
     if path.suffix == ".parquet":
-        rows = pq.read_table(path)
-        kept = [place for place, row in enumerate(rows.to_pylist()) if not search.names(as_text(row))]
-        make_whole(path, lambda new: pq.write_table(rows.take(pa.array(kept, pa.int64())), new))
+        make_whole(path, partial(parquet_without, path, search=search))
     elif is_of_lines(path):
         write_whole(path, lines_without(path, search))
     elif path.suffix == ".json":
@@ -63,6 +62,18 @@ def forget_names_learned(settings: Settings) -> None:
     for path in [*(settings.store / "mlartifacts").rglob("model.json"), *(settings.store / "mlflow").rglob("model.json")]:
         if all((path.parent / name).is_file() for name in FILES) and fingerprint(path.parent) in learned:
             shutil.rmtree(path.parent)
+
+
+def parquet_without(path: Path, new: Path, search: Search) -> None:
+    """A group of rows at a time: the mails of a large audience would fill the memory."""
+    with pq.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+        compression = file.metadata.row_group(0).column(0).compression if groups else "snappy"
+        with pq.ParquetWriter(new, file.schema_arrow, compression=compression) as writer:
+            for group in groups:
+                rows = file.read_row_group(group)
+                kept = [place for place, row in enumerate(rows.to_pylist()) if not search.names(as_text(row))]
+                writer.write_table(rows.take(pa.array(kept, pa.int64())))
 
 
 def is_of_lines(path: Path) -> bool:

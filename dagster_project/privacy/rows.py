@@ -12,6 +12,7 @@ import duckdb
 
 from dagster_project.files import make_whole
 from dagster_project.privacy.traces import Trace
+from dagster_project.settings import memory_megabytes
 from dagster_project.sources.contract import System
 from dagster_project.warehouse import Warehouse
 
@@ -96,7 +97,7 @@ def rebuild(warehouse: Warehouse) -> None:
         connection.execute("force checkpoint")
 
     def copy(path: Path) -> None:
-        with duckdb.connect() as connection:
+        with duckdb.connect(config={"memory_limit": f"{memory_megabytes()}MB", "threads": warehouse.threads}) as connection:
             connection.execute(f"attach '{warehouse.path}' as old (read_only)")
             connection.execute(f"attach '{path}' as new")
             connection.execute("copy from database old to new")

@@ -44,7 +44,7 @@ def texts_of(path: Path) -> Iterator[str]:
     """What a file says, unpacked: gzip, Parquet, SQLite, zip archives (numpy's too); anything else as it is, a block at a time."""
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=10_000):
+            for batch in file.iter_batches(batch_size=1_000):
                 yield "\n".join(as_text(row) for row in batch.to_pylist())
         return
     if path.suffix == ".db":

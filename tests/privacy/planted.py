@@ -90,17 +90,22 @@ def tables(systems: Container[str] = EVERY) -> Iterator[tuple[str, str, Table]]:
                 yield system, name, table
 
 
-def plant(folder: Path, systems: Container[str] = EVERY) -> Settings:
-    """A shop of these systems whose extracts hold the twenty, loaded into a store, with files beside that name them too."""
+def plant(folder: Path, systems: Container[str] = EVERY, pulled: bool = False) -> Settings:
+    """A shop of these systems whose extracts hold the twenty, loaded into a store, with files beside that name them too. `pulled`: Dearly asked
+    an API for them itself, and keeps the answers in the store."""
     shop = folder / "shops" / "planted"
     stated = yaml.safe_load((SHOPS / "small" / "shop.yaml").read_text())
-    stated |= {"name": "planted", "sources": {system: {"path": f"extracts/{system}"} for system, _, _ in tables(systems)}}
+    stated |= {
+        "name": "planted",
+        "sources": {system: {"kind": "http"} if pulled else {"path": f"extracts/{system}"} for system, _, _ in tables(systems)},
+    }
     for system, name, table in tables(systems):
         rows = good_rows(system, name, 40)
         people = [row_of(table, rows[number], number, broken=False) for number in PEOPLE]
         if breakable(table):
             people += [row_of(table, rows[20 + number], number, broken=True) for number in PEOPLE]
-        path = shop / "extracts" / system / name / f"{name}_{STAMP}.{table.format}"
+        extracts = folder / "home" / "planted" / "pulled" if pulled else shop / "extracts"
+        path = extracts / system / name / f"{name}_{STAMP}.{table.format}"
         path.parent.mkdir(parents=True, exist_ok=True)
         made = content(table, people)
         if table.format == "csv":

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from dagster_project.cli import app
 from dagster_project.faults import ERASURE_POINTS
 from dagster_project.privacy.erasing import ask, erase, finish_open, open_request
 from dagster_project.settings import Settings, load
@@ -17,7 +19,7 @@ from dagster_project.sources.identifiers import Identifier
 from dagster_project.sources.suppression import entries_of, lift
 from dagster_project.warehouse import Warehouse
 from ml.store import save
-from tests.privacy.planted import ERASED, KEPT, PEOPLE, load_all, person, places_that_name, plant, said, tables
+from tests.privacy.planted import ERASED, KEPT, PEOPLE, everything, load_all, person, places_that_name, plant, said, tables
 
 IN = "select count(*) from sources.load_ledger where rows_in <> rows_loaded + rows_duplicate + rows_quarantined + rows_erased"
 
@@ -95,20 +97,61 @@ def test_a_new_store_reads_the_same_files_without_them_to_the_same_rows(erased: 
     assert places_that_name(fresh, *ERASED) == {}
 
 
-def test_an_old_extract_that_comes_again_brings_nobody_back(erased: Settings, tmp_path: Path) -> None:
-    settings = copy_of(erased, tmp_path)
+def test_an_old_extract_that_comes_again_brings_nobody_back(few: Settings, tmp_path: Path) -> None:
+    settings = copy_of(few, tmp_path)
+    shop = load_shop(settings.shop_folder)
+    erase(settings, shop, ask(settings, shop, person(2, 7)))
     before = Warehouse(settings.warehouse).rows("select count(*), sum(rows_erased) from sources.load_ledger")
     for path in sorted(settings.shop_folder.glob("extracts/*/*/*")):
         # One more line, so that it is another extract; what it says of the erased it said before.
         again = path.with_name(path.name.replace("20260302T", "20260303T"))
-        content = path.read_bytes()
-        again.write_bytes(content + b"\n" if path.suffix in (".csv", ".jsonl") else content)
+        again.write_bytes(path.read_bytes() + (b"\n" if path.suffix in (".csv", ".jsonl") else b""))
     warehouse = load_all(settings)
     after = warehouse.rows("select count(*), sum(rows_erased) from sources.load_ledger")
     assert after[0][0] > before[0][0]
     assert after[0][1] > before[0][1]
     assert warehouse.rows(IN) == [(0,)]
-    assert places_that_name(settings, *ERASED) == {}
+    assert places_that_name(settings, 2, 7) == {}
+
+
+def test_pulled_files_lose_them_and_stay_the_batches_they_are(tmp_path: Path) -> None:
+    settings = plant(tmp_path, {"shopify"}, pulled=True)
+    shop = load_shop(settings.shop_folder)
+    assert any(place.startswith("pulled/") for place in places_that_name(settings, 6)[6])
+    before = Warehouse(settings.warehouse).rows("select source, table_name, rows_in, path from sources.load_ledger order by all")
+    assert erase(settings, shop, ask(settings, shop, person(6))).hits == []
+    assert places_that_name(settings, 6) == {}
+    # What was pulled is another file now, and no news.
+    warehouse = load_all(settings)
+    assert warehouse.rows("select source, table_name, rows_in, path from sources.load_ledger order by all") == before
+    assert warehouse.rows(IN) == [(0,)]
+    assert warehouse.rows(
+        "select count(*) from sources.shopify__orders where _batch_id not in (select batch_id from sources.load_ledger)"
+    ) == [(0,)]
+
+
+def test_the_command_lists_first_and_says_what_it_does_not_know(few: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = copy_of(few, tmp_path)
+    monkeypatch.setenv("DEARLY_HOME", str(settings.home))
+
+    def dearly(*words: str) -> str:
+        result = CliRunner().invoke(app, [*words, "--shop", str(settings.shop_folder)], terminal_width=400)
+        return result.output + str(result.exception or "")
+
+    email = said(1)["email"]
+    assert "Nothing was touched: --yes erases them." in dearly("erase", email)
+    assert 1 in places_that_name(settings, 1)
+    assert "'nobody@example.org' is nobody in the store of planted" in dearly("erase", "nobody@example.org", email)
+    assert "'Anna' is no e-mail address, customer id" in dearly("erase", "Anna")
+    assert "No erasure is open" in dearly("erase")
+    assert "generic has no order that waits" in dearly("erase", "--taken", "generic")
+    done = dearly("erase", email, "--yes")
+    assert "named in 0 of them" in done
+    assert "dearly erase --taken generic_jsonl" in done
+    assert "1 orders to generic_jsonl are done" in dearly("erase", "--taken", "generic_jsonl")
+    assert email not in "".join(text for _, text in everything(settings))
+    assert "comes in again" in dearly("erase", "--lift", email)
+    assert entries_of(load_shop(settings.shop_folder)) == []
 
 
 def test_who_is_let_in_again_comes_with_the_next_extract(erased: Settings, tmp_path: Path) -> None:

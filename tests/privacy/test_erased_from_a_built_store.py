@@ -6,17 +6,20 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from dagster_project.identity.link_lists import Decision, add_decision
+from dagster_project.privacy.access import write_access
 from dagster_project.privacy.erasing import ask, erase, open_request, whom
 from dagster_project.privacy.orders import pending_orders
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_decisions
+from dagster_project.privacy.retention import inactive
 from dagster_project.settings import Settings
-from dagster_project.shop import load_shop
+from dagster_project.shop import Retention, load_shop
 from dagster_project.warehouse import Warehouse
 from tests.privacy.planted import everything
 
@@ -80,6 +83,12 @@ def test_the_night_after_a_kill_ends_the_erasure_and_knows_only_the_others(
             settings, "select order_id from profile.fct_orders where list_contains(?, customer_id)", sorted(person.of("customer_id"))
         )
     ]
+    held = write_access(settings, shop, [email])
+    data = json.loads((held.folder / "data.json").read_text())["tables"]
+    assert {row["order_id"] for row in data["profile.fct_orders"]["rows"]} == set(orders)
+    assert {"sources.shopify__customers", "profile.customer_fields", "profile.fct_consents", "campaigns.campaign_decisions"} <= data.keys()
+    assert email in (held.folder / "index.html").read_text()
+    assert kept not in (held.folder / "data.json").read_text()
     before, sold = others(settings, person, orders), rows(settings, SOLD)
     assert killed(settings, email) == -signal.SIGKILL
     assert open_request(settings) is not None
@@ -101,6 +110,21 @@ def test_the_night_after_a_kill_ends_the_erasure_and_knows_only_the_others(
     told = {path.parent.parent.name: path.read_text() for path in pending_orders(settings.store / "exports")}
     assert told.keys() == {"generic", "generic_jsonl"}
     assert all(text.count(email) == 1 for text in told.values())
+
+
+def test_who_shows_no_sign_for_so_many_months_is_over_retention(backfilled: Settings, days, rows) -> None:
+    shop = load_shop(backfilled.shop_folder)
+    warehouse, as_of = Warehouse(backfilled.warehouse), shop.moment(days[-1]).as_of
+    with pytest.raises(ValueError, match="says nothing of retention"):
+        inactive(warehouse, shop, as_of)
+    found = inactive(warehouse, shop.model_copy(update={"retention": Retention(inactive_customers=6)}), as_of)
+    over = [customer for customer, _ in found]
+    newest = dict(rows(backfilled, "select customer_id, max(occurred_at) from profile.fct_orders where customer_id is not null group by 1"))
+    border = datetime(2025, 9, 10, 23)
+    assert 0 < len(over) < 100
+    assert max(at for _, at in found) < border
+    assert not any(customer in newest and newest[customer] >= border for customer in over)
+    assert inactive(warehouse, shop.model_copy(update={"retention": Retention(inactive_customers=120)}), as_of) == []
 
 
 def wrong_manifests(exports: Path) -> list[str]:
