@@ -64,7 +64,7 @@ def erase(
                 listed = ", ".join(records[:20]) + (f" and {len(records) - 20} more" if len(records) > 20 else "")
                 say(f"These rows are of {escape(listed)}. Nothing was touched: --yes erases them.")
                 return
-            proof = do_erase(settings, the_shop, ask(settings, the_shop, person))
+            proof = do_erase(settings, the_shop, ask(settings, the_shop, person, is_one=len(names) == 1))
     except ValueError as error:
         raise Refused(str(error)) from None
     tell(proof)

@@ -94,11 +94,13 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
     return person, found
 
 
-def ask(settings: Settings, shop: Shop, person: Person) -> Request:
-    """Write the request down: from here on it is open, and nobody of it comes in any more."""
+def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) -> Request:
+    """Write the request down: from here on it is open, and nobody of it comes in any more. `is_one`: all identifiers are one person's."""
     suppression = Suppression.against(shop, person.identifiers)
     warehouse = Warehouse(settings.warehouse, settings.threads)
-    people = tuple(tuple(sorted(map(suppression.digest, one))) for one in apart(warehouse, shop, person))
+    people = tuple(
+        tuple(sorted(map(suppression.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person))
+    )
     name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
     ((newest,),) = warehouse.rows(NEWEST)
     request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people)

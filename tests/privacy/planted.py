@@ -99,6 +99,7 @@ def plant(folder: Path, systems: Container[str] = EVERY, pulled: bool = False) -
         "name": "planted",
         "sources": {system: {"kind": "http"} if pulled else {"path": f"extracts/{system}"} for system, _, _ in tables(systems)},
     }
+    shop.mkdir(parents=True)
     for system, name, table in tables(systems):
         rows = good_rows(system, name, 40)
         people = [row_of(table, rows[number], number, broken=False) for number in PEOPLE]
