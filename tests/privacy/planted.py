@@ -97,7 +97,10 @@ def plant(folder: Path, systems: Container[str] = EVERY, pulled: bool = False) -
     stated = yaml.safe_load((SHOPS / "small" / "shop.yaml").read_text())
     stated |= {
         "name": "planted",
-        "sources": {system: {"kind": "http"} if pulled else {"path": f"extracts/{system}"} for system, _, _ in tables(systems)},
+        "sources": {
+            system: {"kind": "http", "url": "https://shop.example"} if pulled else {"path": f"extracts/{system}"}
+            for system, _, _ in tables(systems)
+        },
     }
     shop.mkdir(parents=True)
     for system, name, table in tables(systems):
