@@ -13,9 +13,10 @@ from dagster_project.shop import Shop
 from dagster_project.sources.blanking import write_blanked
 from dagster_project.sources.contract import System
 from dagster_project.sources.drift import UnreadableExtract
-from dagster_project.sources.extracts import find_extracts, read_chunks
+from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.loading import batch_name
 from dagster_project.sources.mapping import contracts_of
+from dagster_project.sources.reading import read_chunks
 from dagster_project.sources.suppression import Suppression, without_blanks
 
 

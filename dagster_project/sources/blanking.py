@@ -16,7 +16,9 @@ import pyarrow.parquet as pq
 
 from dagster_project.sources.contract import Table
 from dagster_project.sources.drift import Drifting
-from dagster_project.sources.extracts import MARKS, Reading, Remembering, delimiter_of, open_bytes, text_lines
+from dagster_project.sources.reading.chunks import Reading
+from dagster_project.sources.reading.csv_files import Remembering, delimiter_of
+from dagster_project.sources.reading.text_lines import MARKS, open_bytes, text_lines
 
 # 10.50 is to stay 10.50: numbers pass through Python as marked texts.
 AS_WRITTEN = "\0{}\0".format
@@ -83,7 +85,7 @@ def csv_lines(reading: Reading, rows: dict[int, bool]) -> Iterator[str]:
 
 
 def csv_records(reader: Iterator[list[str]], source: Remembering) -> Iterator[tuple[list[str], str]]:
-    """Cells and text of each record, the header first, numbered as `extracts.csv_chunks` does."""
+    """Cells and text of each record, the header first, numbered as `csv_files.csv_rows` does."""
     while True:
         source.taken.clear()
         try:

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from dagster_project.identity.contact_points import email_point, phone_point
 from dagster_project.sources.contract import System, Table
-from dagster_project.sources.extracts import Chunk, engine
+from dagster_project.sources.reading.chunks import Chunk
+from dagster_project.sources.reading.engine import engine
 
 # The parts of a line that could not be read.
 TOKEN = re.compile(r"""[^\s,;|"'{}\[\]\\]+""")

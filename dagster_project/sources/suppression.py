@@ -22,8 +22,9 @@ from dagster_project.settings import held
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import write_blanked
 from dagster_project.sources.contract import System
-from dagster_project.sources.extracts import Chunk, read_chunks
 from dagster_project.sources.identifiers import Identifier, identified_rows, unreadable_rows
+from dagster_project.sources.reading import read_chunks
+from dagster_project.sources.reading.chunks import Chunk
 
 
 @dataclass(frozen=True)
