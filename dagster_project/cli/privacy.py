@@ -145,6 +145,8 @@ def lift_all(shop: "Shop", names: list[str]) -> None:
     from dagster_project.privacy.person import named
     from dagster_project.sources.suppression import lift
 
+    if not names:
+        raise ValueError("--lift needs to know who may come in again: name an e-mail address or a record.")
     for name in names:
         if not lift(shop, named(name, shop)):
             raise ValueError(f"{name!r} is not among the erased of {shop.name}.")
