@@ -21,10 +21,13 @@ POINTS = (
     "published",
 )
 
+# The same of an erasure.
+ERASURE_POINTS = ("asked", "ordered", "blanked", "deleted", "rebuilt", "rewriting", "rewritten", "proven")
+
 
 def fault_point(name: str) -> None:
     """Kill this process here, as `kill -9` would, when DEARLY_KILL_AT names the point."""
-    if name not in POINTS:
-        raise ValueError(f"{name!r} is not among faults.POINTS")
+    if name not in POINTS + ERASURE_POINTS:
+        raise ValueError(f"{name!r} is not among faults.POINTS or ERASURE_POINTS")
     if kill_at() == name:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -51,6 +51,8 @@ Right before writing, delivery takes in the newest consent and removes whoever h
 ([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). A red guard holds the whole day back until `dearly run --accept <guard>`.
 A day before the newest built one is a **rebuild**: its files go to `rebuilds/`, no pointer moves.
 
+`exports/<destination>/deletions/` holds orders to delete people who were erased and whom the tool was given ([docs/privacy.md](privacy.md)).
+
 ## What readers read
 
 `published/<as_of>_<hash8>/` holds the newest day as Parquet (`customers`, `scores`, `recommendations`, `segments`, `decisions`, `suppressions`);

@@ -13,6 +13,7 @@ from datetime import date
 from time import monotonic
 from typing import Any
 
+from dagster_project.failures import RunFailed
 from dagster_project.handbook import segment_rules
 from dagster_project.identity.questions import newest_day
 from dagster_project.plan_reasons import Why, segment_reasons, send_reasons
@@ -24,6 +25,8 @@ from dagster_project.warehouse import Warehouse
 # What a run only reads, or replaces whole under a new name: linked, not copied. Everything else in the copy is a copy.
 LINKED = ("raw", "landing", "exports", "rebuilds", "published", "content", "mlartifacts", "mlflow")
 SAMPLES = 3
+# Below DEARLY_HOME.
+PLANS = ".plan"
 
 MEMBERS = "select segment as name, customer_id, '' as how from segments.customer_segments where as_of = (select max(as_of) from sources.built_days)"
 SENDS = """
@@ -99,8 +102,11 @@ def plan(settings: Settings, shop: Shop) -> Plan:
         ValueError: no day is built yet.
         RunFailed: the day cannot be built as things stand.
     """
+    from dagster_project.privacy.erasing import open_request
     from dagster_project.runs import run_days
 
+    if open_request(settings):
+        raise RunFailed("an erasure is open; `dearly erase` ends it first")
     began = monotonic()
     store = Warehouse(settings.warehouse, settings.threads)
     day = newest_day(store, shop)
@@ -127,7 +133,7 @@ def plan(settings: Settings, shop: Shop) -> Plan:
 @contextmanager
 def copy_of(settings: Settings) -> Iterator[Settings]:
     """A copy of the store beside it, gone afterwards; files that no run writes into are linked, which costs nothing."""
-    home = settings.home / ".plan"
+    home = settings.home / PLANS
     shutil.rmtree(home, ignore_errors=True)
     try:
         copied = replace(settings, home=home, environment="development")

@@ -14,6 +14,7 @@ from dagster_project.files import write_whole
 from dagster_project.lease import hold
 from dagster_project.measurement.report import write_health
 from dagster_project.moments import day_of
+from dagster_project.privacy.erasing import finish_open
 from dagster_project.progress import say
 from dagster_project.resources import Store
 from dagster_project.settings import Settings
@@ -78,6 +79,10 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
         resources: dict[str, Any] = {"store": Store.of(settings, accept, accepted_by)}
         warehouse = Warehouse(settings.warehouse, settings.threads)
         warehouse.create()
+        try:
+            finish_open(settings, load_shop(settings.shop_folder))
+        except ValueError as error:
+            raise RunFailed(str(error)) from None
         # Each closing of the file writes the changes into it: once for all days, not once a day.
         with instance_of(settings) as instance, warehouse.connect():
             assets = list(definitions.assets or [])

@@ -95,6 +95,12 @@ class Guards(Strict):
     audience_at_least: int = Field(50, description="audiences smaller than this on both days are not compared")
 
 
+class Retention(Strict):
+    """How long people are kept who show no sign of themselves; `dearly erase --retention` erases who is over it."""
+
+    inactive_customers: int | None = Field(None, ge=1, description="months since a customer's last order, visit, click or change")
+
+
 class Shop(Strict):
     """A shop as its shop.yaml states it."""
 
@@ -124,6 +130,7 @@ class Shop(Strict):
     quiet_hours: tuple[int, int] = (21, 8)
     send_hour: int = 10
     guards: Guards = Guards()
+    retention: Retention = Retention()
     destinations: list[str] = ["generic"]
     training_weekday: int = 0
     folder: Path = Path()

@@ -13,7 +13,7 @@ import sqlglot
 import yaml
 
 from dagster_project.checks import generated_files
-from dagster_project.faults import POINTS
+from dagster_project.faults import ERASURE_POINTS, POINTS
 from dagster_project.settings import REPOSITORY, Settings, load
 from dagster_project.shop import load_shop
 from dagster_project.sources.contract import all_systems
@@ -170,7 +170,8 @@ def test_no_address_is_in_dagsters_log_or_in_dbts(backfilled: Settings) -> None:
 
 def test_fault_points_are_all_used() -> None:
     code = "".join(path.read_text() for path in (REPOSITORY / "dagster_project").rglob("*.py") if path.name != "faults.py")
-    assert {name for name in POINTS if f'fault_point("{name}")' in code} == set(POINTS)
+    every = {*POINTS, *ERASURE_POINTS}
+    assert {name for name in every if f'fault_point("{name}")' in code} == every
 
 
 def test_features_come_after_identity_for_which_past_days_are_learned_from_follows_from_the_orders(tmp_path: Path) -> None:

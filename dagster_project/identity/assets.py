@@ -6,11 +6,12 @@ import dagster as dg
 
 from dagster_project.faults import fault_point
 from dagster_project.identity.contact_points import contact_points
-from dagster_project.identity.link_lists import read_decisions
+from dagster_project.identity.link_lists import path_of, read_decisions, without_erased
 from dagster_project.identity.linking import Linked, link_records
 from dagster_project.identity.pictures import probabilities_drawn, tables_of
 from dagster_project.progress import tell
 from dagster_project.resources import Store
+from dagster_project.sources.suppression import Suppression
 from ml.registry import Registry
 
 NEW_EMAILS = """
@@ -86,4 +87,8 @@ def link(store: Store) -> Linked:
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     home = store.settings.store
     registry = Registry(f"sqlite:///{home / 'mlflow.db'}", home / "mlflow", store.shop.name)
-    return link_records(store.warehouse, store.shop, read_decisions(store.settings.shop_folder), key, home / "mlartifacts", registry)
+    stated = read_decisions(store.settings.shop_folder)
+    decisions = without_erased(stated, Suppression.of(store.shop))
+    if len(decisions) < len(stated):
+        tell("identity", f"{len(stated) - len(decisions)} lines of {path_of(store.settings.shop_folder)} name an erased record: ignored")
+    return link_records(store.warehouse, store.shop, decisions, key, home / "mlartifacts", registry)

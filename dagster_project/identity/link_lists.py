@@ -12,6 +12,8 @@ from pathlib import Path
 
 from dagster_project.files import write_whole
 from dagster_project.identity.clustering import Constraints
+from dagster_project.sources.identifiers import Identifier
+from dagster_project.sources.suppression import Suppression
 
 VERDICTS = ("link", "unlink")
 
@@ -89,6 +91,11 @@ def add_decision(shop_folder: Path, decision: Decision) -> Path:
 def _line(decision: Decision) -> str:
     cells = [str(cell).replace('"', '""') for cell in astuple(decision)]
     return ",".join(f'"{cell}"' if {",", '"', "\n"} & set(cell) else cell for cell in cells) + "\n"
+
+
+def without_erased(decisions: Iterable[Decision], suppression: Suppression) -> list[Decision]:
+    """The decisions about records that are here; a line that names somebody who was erased is ignored."""
+    return [one for one in decisions if not any(suppression.holds(Identifier("record_id", record)) for record in one.pair)]
 
 
 def in_force(decisions: Iterable[Decision], moment: datetime, closes: Callable[[date], datetime]) -> dict[tuple[str, str], Decision]:

@@ -4,11 +4,12 @@ from datetime import date
 from pathlib import Path
 
 from dagster_project.identity.explain import Explanation, compared_directly, explain
-from dagster_project.identity.link_lists import Decision, add_decision, in_force, read_decisions
+from dagster_project.identity.link_lists import Decision, add_decision, in_force, read_decisions, without_erased
 from dagster_project.identity.statements import SHOP_CUT, STATEMENTS
 from dagster_project.moments import day_of
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 from ml.store import load
 
@@ -82,5 +83,5 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
     text = load(settings.store / "mlartifacts" / "identity" / trained[0][1], trained[0][0]) if trained else None
     direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
     close = shop.moment(newest_day(warehouse, shop)).known_by
-    decided = in_force(read_decisions(shop.folder), close, lambda day: shop.moment(day).known_by)
+    decided = in_force(without_erased(read_decisions(shop.folder), Suppression.of(shop)), close, lambda day: shop.moment(day).known_by)
     return explain(warehouse.read(EDGES), dict(warehouse.rows(PRESENT)), first, second, direct, list(decided.values()), SHOP_CUT)

@@ -24,6 +24,16 @@ INDIRECT = re.compile(
     r"\b(customer|user|client|member|contact|city|town|zip|postal|postcode|country|state|region|gender|sex|birth\w*|dob|age|ip|lat\w*|lon\w*)\b"
 )
 THINGS = re.compile(r"\b(product|item|article|brand|category|campaign|file|event|sku)\b")
+# What a part says of who a row is of, and the kinds of tables whose rows stay when that person is erased.
+IDENTIFYING = {
+    "customer_id": "record_id",
+    "login_id": "login_id",
+    "visitor_id": "browser_id",
+    "national_id": "national_id",
+    "email": "email",
+    "phone": "phone",
+}
+SALES = ("lines", "purchases", "orders", "returns")
 CURSOR = re.compile(r"(updated|modified|changed|last ?(modified|updated|changed)|synced).*")
 
 
@@ -88,7 +98,12 @@ def draft_table(
         # Whoever it numbers, under whatever name.
         if "customer_id" in read and column["from"] == read["customer_id"].header:
             column.setdefault("pii", "indirect")
+        for part, kind in IDENTIFYING.items():
+            if part in read and column["from"] == read[part].header:
+                column["identifies"] = kind
     contract = contract_of(connection, path, sample, columns, reading)
+    if reading and reading.kind in SALES:
+        contract["sale"] = True
     named = {column.get("from", key): key for key, column in columns.items()}
     parts = {part: named[one.header] for part, one in read.items()}
     name = unique_name(reading.kind if reading else values.name_of(sample.name), taken)
@@ -132,7 +147,10 @@ def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[s
         elif stated == 0:
             column["description"] = "empty in the sample"
         is_person = DIRECT.search(words) and not THINGS.search(words)
-        pii = "direct" if is_person or values.is_email(connection, sample, header) else "indirect" if INDIRECT.search(words) else None
+        is_email = values.is_email(connection, sample, header)
+        if is_email:
+            column["identifies"] = "email"
+        pii = "direct" if is_person or is_email else "indirect" if INDIRECT.search(words) else None
         columns[unique_name(values.name_of(header), columns)] = column | ({"pii": pii} if pii else {})
     return columns
 

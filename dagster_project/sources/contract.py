@@ -16,6 +16,10 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+# What a value can say of who a row is of: the columns of identity.customer_records. `any_id` is a record with its source, or a customer id.
+Kind = Literal["record_id", "login_id", "loyalty_id", "browser_id", "national_id", "email", "phone", "any_id"]
+
+
 class Column(Strict):
     """One column of a raw table."""
 
@@ -43,7 +47,18 @@ class Column(Strict):
     )
     or_extracted: bool = Field(False, description="the moment of the extract, where a row does not state it")
     pii: Literal["direct", "indirect", "sensitive", "none"] = "none"
+    identifies: Kind | dict[str, Kind] | None = Field(
+        None, description="what a value says of who the row is of; for a json column by path ($.email: email). `holds` says it too"
+    )
     description: str = ""
+
+    @property
+    def says_who(self) -> dict[str | None, Kind]:
+        """Path within the value (None: the whole value) → what it says of who the row is of."""
+        if isinstance(self.identifies, dict):
+            return {path: kind for path, kind in self.identifies.items()}
+        kind = self.identifies or self.holds
+        return {None: kind} if kind else {}
 
 
 class Truth(Strict):
@@ -141,6 +156,7 @@ class Table(Strict):
     reconcile: list[str] = Field([], description="decimal columns whose sum the source states beside the rows (<extract>.manifest.json)")
     manifest: bool = Field(False, description="no extract has come whole without the source's own count beside it")
     consent: bool = Field(False, description="holds consent or suppression: read once more right before delivery")
+    sale: bool = Field(False, description="says what was sold: of an erased person's row all stays that is no personal data")
     daily: bool = Field(False, description="an extract is expected every day: a missing one holds delivery")
     pull: Pull | None = Field(None, description="how a shop that has no extracts of it asks for its new rows")
 
@@ -148,6 +164,13 @@ class Table(Strict):
     def headers(self) -> dict[str, str]:
         """Column name → its name in the extract, the first where it has had several."""
         return {name: names[0] for name, names in self.names.items()}
+
+    @cached_property
+    def stays(self) -> tuple[str, ...]:
+        """The columns that stay of an erased person's row; none, and the row goes, where it is no sale or the person is part of what it needs."""
+        personal = {name for name, column in self.columns.items() if column.pii != "none" or column.says_who}
+        needed = {*self.key, *(name for name, column in self.columns.items() if column.required)}
+        return tuple(name for name in self.columns if name not in personal) if self.sale and not needed & personal else ()
 
     @cached_property
     def names(self) -> dict[str, list[str]]:

@@ -23,6 +23,7 @@ from dagster_project.sources.extracts import Extract, stated_counts
 from dagster_project.sources.reading import read_chunks
 from dagster_project.sources.reading.chunks import CHUNK_ROWS, Chunk
 from dagster_project.sources.rules import Rule, rules_of
+from dagster_project.sources.suppression import without_blanks
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ ANY_ITEM = r"regexp_replace(spot, '\[\d+\]', '[]', 'g')"
 
 @dataclass(frozen=True)
 class Judged:
-    """One extract whose rows are judged and wait in the temporary tables under its `place`."""
+    """One extract whose rows are judged and wait in the temporary tables under its `place`; `erased` of them are blank."""
 
     extract: Extract
     content: str
@@ -47,6 +48,7 @@ class Judged:
     drifting: Drifting
     counts: dict[str, Any] | None
     judging: "Judging"
+    erased: int = 0
 
     @property
     def is_marked(self) -> bool:
@@ -156,11 +158,11 @@ class Judged:
 
 
 class Judging:
-    """Judges extracts of one table together."""
+    """Judges extracts of one table together. With `erases` rows that say nothing are those of erased persons."""
 
-    def __init__(self, warehouse: Warehouse, shop: Shop, system: System, name: str) -> None:
+    def __init__(self, warehouse: Warehouse, shop: Shop, system: System, name: str, erases: bool = False) -> None:
         self.warehouse = warehouse
-        self.system, self.name = system, name
+        self.system, self.name, self.erases = system, name, erases
         self.table: Table = system.tables[name]
         self.rules = rules_of(self.table, [shop.currency, *shop.fx_rates], shop.country)
         self.rows = 0
@@ -193,13 +195,16 @@ class Judging:
         Raises:
             UnreadableExtract: it cannot be read, or is stopped by its contract; nothing of it stays.
         """
-        place, rows = len(self.taken), 0
+        place, rows, erased = len(self.taken), 0, 0
         counts = stated_counts(extract.path)
         filled: Counter[str] = Counter()
         try:
             for chunk in read_chunks(landed, self.table, drifting):
-                chunk = replace(chunk, rows=self.dated(chunk.rows, extract))
                 rows += len(chunk)
+                if self.erases:
+                    chunk, blank = without_blanks(chunk)
+                    erased += blank
+                chunk = replace(chunk, rows=self.dated(chunk.rows, extract))
                 filled.update({name: chunk.rows.num_rows - chunk.rows[name].null_count for name in self.table.columns})
                 self.add(place, chunk)
         except ValueError as error:
@@ -213,7 +218,7 @@ class Judging:
             raise
         self.rows += rows
         self.filled.update(filled)
-        self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self))
+        self.taken.append(Judged(extract, content, landed, place, rows, drifting, counts, self, erased))
 
     def dated(self, rows: pa.Table, extract: Extract) -> pa.Table:
         """The rows with the extract's moment where they may leave theirs out (`or_extracted`)."""

@@ -5,7 +5,6 @@ extracts of a table, oldest first ──→ chunks ──→ judged (suites) ─
 """
 
 import hashlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, replace
@@ -28,6 +27,7 @@ from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.reading.chunks import CHUNK_ROWS
 from dagster_project.sources.reading.text_lines import open_bytes
+from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 
 # While one table's rows are judged, in Python, another's are inserted, in DuckDB; each holds a chunk of rows, so where memory is short they take turns.
@@ -103,6 +103,7 @@ class TableLoader:
         self.known: dict[str, datetime] = dict(warehouse.rows(sql, [system.system, name]))
         self.table: Table = system.tables[name]
         self.raw = f"sources.{system.system}__{name}"
+        self.suppression = Suppression.of(shop)
 
     def load(self, extracts: Sequence[Extract]) -> list[Batch]:
         """Land and load those whose content is not loaded yet, under whatever name it came; note those that are refused."""
@@ -147,7 +148,7 @@ class TableLoader:
             judged[extract.path.name] = extract.extracted_at
             if judging is None:
                 self.complete_raw()
-                judging = Judging(self.warehouse, self.shop, self.system, self.name)
+                judging = Judging(self.warehouse, self.shop, self.system, self.name, erases=bool(self.suppression))
             tell("sources", extract.path.name)
             try:
                 judging.take(extract, content, self.land(extract, content), self.drifting(extract, judging))
@@ -192,8 +193,7 @@ class TableLoader:
 
     def batch_id(self, extract: Extract, content: str, stamped: bool = False) -> str:
         """The batch's identity: the content, and the table it is meant for. Two empty extracts are two batches: each says its day had nothing."""
-        parts = [extract.system, extract.table, content] + ([stamp(extract.extracted_at)] if stamped else [])
-        return hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+        return batch_name(extract.system, extract.table, content, stamp(extract.extracted_at) if stamped else None)
 
     def is_said(self, extract: Extract, content: str, known: dict[str, datetime]) -> bool:
         """Whether an extract is loaded, or says what the table's extract before it said. What an older one said, and one between did not, is news."""
@@ -212,12 +212,16 @@ class TableLoader:
         return any(column.or_extracted for column in self.table.columns.values())
 
     def land(self, extract: Extract, content: str) -> Path:
-        """Keep the file as it came, below a folder that says when it was pulled."""
+        """Keep the file as it came, below a folder that says when it was pulled; who was erased is not in it.
+
+        Raises:
+            UnreadableExtract: somebody was erased, and nobody can tell whether they are in it.
+        """
         folder = self.store / "landing" / extract.system / extract.table / f"extracted_at={stamp(extract.extracted_at)}"
         suffix = "".join(extract.path.suffixes[-2:]) if extract.path.suffix == ".gz" else extract.path.suffix
         landed = folder / f"{content[:16]}{suffix}"
         if not landed.exists():
-            make_whole(landed, lambda path: shutil.copyfile(extract.path, path))
+            make_whole(landed, lambda path: self.suppression.copy(extract.path, path, self.system, self.name))
         fault_point("landed")
         return landed
 
@@ -279,7 +283,7 @@ class TableLoader:
                 loaded,
                 duplicate,
                 quarantined,
-                0,
+                judged.erased,
                 known_at,
             )
             if batch.rows_in != batch.rows_loaded + batch.rows_duplicate + batch.rows_quarantined + batch.rows_erased:
@@ -385,3 +389,8 @@ class TableLoader:
                     "insert into sources.refused_extracts values (?, ?, ?, ?, ?)",
                     [extract.system, extract.table, extract.extracted_at, extract.path.name, reason],
                 )
+
+
+def batch_name(system: str, table: str, content: str, stamped: str | None) -> str:
+    """A batch's id: the content (its SHA-256) and the table it is meant for, and the moment of extraction where that tells batches apart."""
+    return hashlib.sha256("|".join([system, table, content] + ([stamped] if stamped else [])).encode()).hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Privacy: what the store holds of a person, to be shown to them, and to be erased from everywhere."""

@@ -1,0 +1,131 @@
+"""Files of the store that name a person: what a tool or a reader takes is written anew without them, a page is taken away.
+
+The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/suppression.py`).
+"""
+
+import gzip
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dagster_project.delivery.destinations import DESTINATIONS
+from dagster_project.delivery.formats import FORMATS
+from dagster_project.delivery.readme import readme_of
+from dagster_project.faults import fault_point
+from dagster_project.files import make_whole, write_whole
+from dagster_project.privacy.searching import Search, as_text, packed, unpacked
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop
+from dagster_project.warehouse import Warehouse
+from ml.store import FILES, fingerprint
+
+# Of the store, but no place of data: its lock, and what an erasure itself writes down until it is done.
+OWN = ("store.lock", "erasing.json")
+DELETIONS = "deletions"
+
+
+def files_of(settings: Settings, shop: Shop) -> Iterator[Path]:
+    """Every file of the store but the warehouse, what the erasure itself needs, and the shop's own source files."""
+    sources = [shop.extracts(name, settings.store) for name, source in shop.sources.items() if source.kind == "files"]
+    for path in sorted(settings.store.rglob("*")):
+        within = path.relative_to(settings.store).parts
+        is_own = within[0] in OWN or within[0].startswith("warehouse.duckdb") or (within[0] == "exports" and DELETIONS in within)
+        if path.is_file() and not is_own and not any(path.is_relative_to(folder) for folder in sources):
+            yield path
+
+
+def rewrite(path: Path, search: Search) -> None:
+    """Write a file anew without the rows that name the person; pages and unfinished files go whole. What it cannot write stays, for the proof to
+    tell."""
+    if path.suffix == ".parquet":
+        make_whole(path, partial(parquet_without, path, search=search))
+    elif is_of_lines(path):
+        write_whole(path, lines_without(path, search))
+    elif path.suffix == ".json":
+        write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search), indent=2, ensure_ascii=False).encode() + b"\n")
+    elif path.suffix in (".html", ".eml", ".tmp"):
+        path.unlink()
+
+
+def forget_names_learned(settings: Settings) -> None:
+    """Take away the identity model wherever it was saved: it knows how frequent each name is, a rare one too. The next night learns it anew."""
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    log = warehouse.rows("select artifact_sha256 from identity.model_log") if warehouse.exists("identity.model_log") else []
+    learned = {sha256 for (sha256,) in log}
+    for path in [*(settings.store / "mlartifacts").rglob("model.json"), *(settings.store / "mlflow").rglob("model.json")]:
+        if all((path.parent / name).is_file() for name in FILES) and fingerprint(path.parent) in learned:
+            shutil.rmtree(path.parent)
+
+
+def parquet_without(path: Path, new: Path, search: Search) -> None:
+    """A group of rows at a time: the mails of a large audience would fill the memory."""
+    with pq.ParquetFile(path) as file:
+        groups = range(file.num_row_groups)
+        compression = file.metadata.row_group(0).column(0).compression if groups else "snappy"
+        with pq.ParquetWriter(new, file.schema_arrow, compression=compression) as writer:
+            for group in groups:
+                rows = file.read_row_group(group)
+                kept = [place for place, row in enumerate(rows.to_pylist()) if not search.names(as_text(row))]
+                writer.write_table(rows.take(pa.array(kept, pa.int64())))
+
+
+def is_of_lines(path: Path) -> bool:
+    return path.name.removesuffix(".gz").endswith((".csv", ".jsonl", ".txt", ".out", ".err", ".log"))
+
+
+def lines_without(path: Path, search: Search) -> bytes:
+    lines = unpacked(path).splitlines(keepends=True)
+    return packed(path, "".join(line for line in lines if not search.names(line)))
+
+
+def pruned(value: Any, search: Search) -> Any:
+    """JSON without the items that name the person."""
+    if isinstance(value, list):
+        return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
+    if isinstance(value, dict):
+        return {
+            key: pruned(item, search)
+            for key, item in value.items()
+            if not search.names(key) and not (isinstance(item, str) and search.names(item))
+        }
+    return value
+
+
+def rewrite_run(run: Path, search: Search) -> None:
+    """One run of an export without the person. It keeps its name, by which others build on it; the manifest tells the files as they are now and is
+    written first: whoever is killed between finds the person in the files again, and writes the same."""
+    manifest = pruned(json.loads((run / "manifest.json").read_text()), search)
+    contents: dict[Path, bytes] = {}
+    for file in manifest["files"]:
+        path = run / file["name"]
+        if path.suffix == ".parquet":
+            rewrite(path, search)
+            content, rows = path.read_bytes(), pq.read_metadata(path).num_rows
+        else:
+            content = contents[path] = lines_without(path, search)
+            rows = file["rows"] - (unpacked(path).count("\n") - unpack(path, content).count("\n"))
+        file |= {"rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    destination = DESTINATIONS[manifest["destination"]]
+    full = [path for path in contents if "__full__" in path.name]
+    form = FORMATS[destination.format]
+    sample = [row for path in full[:1] for row in form.read(unpack(path, contents[path]).encode())[:3]]
+    columns = {
+        column["name"]: pa.array([str(row.get(column["name"]) or "") for row in sample], pa.string()) for column in manifest["schema"]
+    }
+    readme = readme_of(manifest, pa.table(columns), destination.how_to_import, destination.takes_removals)
+    write_whole(run / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
+    write_whole(run / "README.html", readme.encode())
+    for path, content in contents.items():
+        fault_point("rewriting")
+        write_whole(path, content)
+
+
+def unpack(path: Path, content: bytes) -> str:
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")

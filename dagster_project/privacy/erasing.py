@@ -1,0 +1,186 @@
+"""Erasure: asked for in writing, done everywhere, proven, and only then done.
+
+    <store>/erasing.json (whom, until proven) → the shop's list of the erased → orders to tools → landed files → tables → a new file → artefacts → proof
+
+Each step may be repeated: killed anywhere, the next `dearly erase` or `dearly run` begins again with what was asked, and ends the same.
+"""
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dagster_project.faults import fault_point
+from dagster_project.files import write_whole
+from dagster_project.plan import PLANS
+from dagster_project.privacy.artefacts import files_of, forget_names_learned, rewrite, rewrite_run
+from dagster_project.privacy.landed import Landed, blank_landed
+from dagster_project.privacy.orders import write_orders
+from dagster_project.privacy.person import Person, apart, find
+from dagster_project.privacy.proof import Proof, prove
+from dagster_project.privacy.rows import erase_rows, rebuild, rename_batches
+from dagster_project.privacy.searching import Search
+from dagster_project.privacy.traces import Trace, quarantined_identifiers, traces
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop
+from dagster_project.sources.identifiers import Identifier
+from dagster_project.sources.suppression import Entry, Suppression, keep_entry
+from dagster_project.warehouse import Warehouse
+
+NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
+
+UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
+
+
+@dataclass(frozen=True)
+class Request:
+    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them."""
+
+    name: str
+    asked_at: str
+    person: Person
+    people: tuple[tuple[str, ...], ...]
+
+
+def open_request(settings: Settings) -> Request | None:
+    """The erasure that somebody asked for and that is not proven yet."""
+    path = request_path(settings)
+    if not path.exists():
+        return None
+    said = json.loads(path.read_text())
+    identifiers, shared = (frozenset(Identifier(*one) for one in said[key]) for key in ("identifiers", "shared"))
+    return Request(
+        said["name"],
+        said["asked_at"],
+        Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])),
+        _tuples(said["people"]),
+    )
+
+
+def _tuples(people: list[list[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(digests) for digests in people)
+
+
+def request_path(settings: Settings) -> Path:
+    return settings.store / "erasing.json"
+
+
+def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = False) -> tuple[Person, list[Trace]]:
+    """Everybody whom these names mean, and where they are in the store. Each is asked about alone first, unless all are `known`.
+
+    Raises:
+        ValueError: a name names nobody here.
+    """
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    with warehouse.session(), warehouse.connect() as connection:
+
+        def traced(person: Person) -> list[Trace]:
+            return traces(connection, shop, person, Suppression.against(shop, person.identifiers))
+
+        for name in names if len(names) > 1 and not known else []:
+            if not traced(find(warehouse, shop, [name])):
+                raise ValueError(UNKNOWN.format(name, shop.name))
+        person = find(warehouse, shop, names)
+        found = traced(person)
+        if not found:
+            raise ValueError(UNKNOWN.format(names[0], shop.name))
+        if any(trace.table.endswith('"quarantine"') for trace in found):
+            # A person whose every row was refused is known by those rows alone.
+            records = quarantined_identifiers(connection, shop) - person.identifiers
+            if records:
+                person = find(warehouse, shop, [*names, *sorted(one.value for one in records)])
+                found = traced(person)
+    return person, found
+
+
+def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) -> Request:
+    """Write the request down: from here on it is open, and nobody of it comes in any more. `is_one`: all identifiers are one person's."""
+    suppression = Suppression.against(shop, person.identifiers)
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    people = tuple(
+        tuple(sorted(map(suppression.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person))
+    )
+    name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
+    ((newest,),) = warehouse.rows(NEWEST)
+    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people)
+    said = {
+        "name": name,
+        "asked_at": request.asked_at,
+        "people": people,
+        "identifiers": sorted([one.kind, one.value] for one in person.identifiers),
+        "shared": sorted([one.kind, one.value] for one in person.shared),
+        "spellings": sorted(person.spellings),
+        "contents": sorted(person.contents),
+    }
+    write_whole(request_path(settings), json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n")
+    return request
+
+
+def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
+    """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
+    warehouse = Warehouse(settings.warehouse, settings.threads)
+    suppression = Suppression.against(shop, request.person.identifiers)
+    entry = Entry(request.name, request.asked_at, False, request.people)
+    keep_entry(shop, entry)
+    fault_point("asked")
+    # The copy that a killed `dearly plan` left.
+    shutil.rmtree(settings.home / PLANS / settings.shop, ignore_errors=True)
+    search = Search(request.person)
+    named = [path for path in files_of(settings, shop) if search.file(path)]
+    write_orders(settings.store / "exports", named, search, request.name)
+    fault_point("ordered")
+    forget_names_learned(settings)
+    landed = blank_landed(settings, shop, suppression)
+    fault_point("blanked")
+    erased = delete(warehouse, shop, request.person, suppression, landed)
+    fault_point("deleted")
+    rebuild(warehouse)
+    fault_point("rebuilt")
+    landed.replace_pulled()
+    rewrite_artefacts(settings, shop, search)
+    fault_point("rewritten")
+    proof = prove(settings, shop, request.person, suppression, erased)
+    if not proof.hits:
+        proof = replace(proof, entry=keep_entry(shop, replace(entry, is_proven=True)))
+        fault_point("proven")
+        request_path(settings).unlink()
+    return proof
+
+
+def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed) -> dict[str, int]:
+    """Take the person's rows out of every table, all or none; table → rows."""
+    with warehouse.session(), warehouse.transaction() as connection:
+        found = traces(connection, shop, person, suppression)
+        erase_rows(connection, found, landed.blanks)
+        rename_batches(connection, landed.renamed)
+    return {trace.table: trace.rows for trace in found}
+
+
+def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
+    """Write what tools and readers take anew, without the person."""
+    named = [path for path in files_of(settings, shop) if search.file(path)]
+    runs = {path.parent for path in named if (path.parent / "manifest.json").exists()}
+    for run in sorted(runs):
+        rewrite_run(run, search)
+    for path in named:
+        if path.relative_to(settings.store).parts[0] == "access":
+            # What was written for the person to read goes whole.
+            shutil.rmtree(path.parent, ignore_errors=True)
+        elif path.parent not in runs:
+            rewrite(path, search)
+
+
+def finish_open(settings: Settings, shop: Shop) -> Proof | None:
+    """Complete an erasure that was killed; None where none is open.
+
+    Raises:
+        ValueError: it is not proven still.
+    """
+    request = open_request(settings)
+    if request is None:
+        return None
+    proof = erase(settings, shop, request)
+    if proof.hits:
+        raise ValueError(f"The erasure {request.name} is open: {'; '.join(proof.hits[:5])}. Mend that, then run `dearly erase` again.")
+    return proof

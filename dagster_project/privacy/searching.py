@@ -1,0 +1,81 @@
+"""Files that name a person: looked into whatever they are packed in."""
+
+import gzip
+import io
+import json
+import re
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from dagster_project.privacy.person import Person
+from dagster_project.privacy.traces import patterns
+
+# What is read of a large file at once, and how much of it is read twice, so that nothing is cut in two.
+BLOCK, OVERLAP = 1 << 26, 1 << 10
+
+
+class Search:
+    """Whether a text names a person: by an identifier, or by the id of a mail that is theirs alone."""
+
+    def __init__(self, person: Person) -> None:
+        self.needles = sorted(person.needles | person.contents)
+
+    @cached_property
+    def _patterns(self) -> list[re.Pattern[str]]:
+        return [re.compile(pattern) for pattern in patterns(self.needles)]
+
+    def names(self, text: str) -> bool:
+        """Whether a text does. Plain containment first: it costs next to nothing."""
+        lowered = text.lower()
+        return any(needle in lowered for needle in self.needles) and any(pattern.search(lowered) for pattern in self._patterns)
+
+    def file(self, path: Path) -> bool:
+        """Whether a file does, or its own name."""
+        return self.names(path.name) or any(self.names(text) for text in texts_of(path))
+
+
+def texts_of(path: Path) -> Iterator[str]:
+    """What a file says, unpacked: gzip, Parquet, SQLite, zip archives (numpy's too); anything else as it is, a block at a time."""
+    if path.suffix == ".parquet":
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1_000):
+                yield "\n".join(as_text(row) for row in batch.to_pylist())
+        return
+    if path.suffix == ".db":
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            yield from connection.iterdump()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            yield from (archive.read(name).decode("utf-8", "replace") for name in archive.namelist())
+        return
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        tail = b""
+        while block := file.read(BLOCK):
+            yield (tail + block).decode("utf-8", "replace")
+            tail = block[-OVERLAP:]
+
+
+def as_text(row: dict[str, object]) -> str:
+    return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def unpacked(path: Path) -> str:
+    """The text of a small file of lines."""
+    content = path.read_bytes()
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+
+
+def packed(path: Path, text: str) -> bytes:
+    """The bytes of a text as its file packs it."""
+    if path.suffix != ".gz":
+        return text.encode()
+    raw = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
+        file.write(text.encode())
+    return raw.getvalue()

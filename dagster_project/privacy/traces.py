@@ -1,0 +1,171 @@
+"""Where a person is in the store: every table is looked at, so one that is new tomorrow is found without a list.
+
+A raw table by what its contract says identifies a person; quarantine by the same, row by row; any other table by its columns that have an
+identifier's name, and by every text in it.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from dagster_project.privacy.person import NUMBERS, Person
+from dagster_project.shop import Shop
+from dagster_project.sources.contract import System
+from dagster_project.sources.identifiers import Identifier, identified_rows, identifier, identifiers_within, places_of, stated_rows
+from dagster_project.sources.mapping import contracts_of
+from dagster_project.sources.suppression import Suppression
+
+TABLES = """
+select table_schema, table_name, list(column_name order by ordinal_position), list(data_type order by ordinal_position)
+from information_schema.tables inner join information_schema.columns using (table_catalog, table_schema, table_name)
+where table_type = 'BASE TABLE' and table_catalog = current_database() and table_schema not like 'pg_%' group by all order by all
+"""
+QUARANTINE = "sources.quarantine"
+# So many texts are looked for in one expression.
+AT_ONCE = 400
+QUARANTINED = "select rowid, source, table_name, column_name, row_json from sources.quarantine"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A table's rows that are the person's: a condition on its rows, how many, and the raw table's contract. Rows with `stays` are a sale of
+    theirs, which stays without them."""
+
+    table: str
+    where: str
+    rows: int
+    source: tuple[System, str] | None = None
+    stays: bool = False
+
+
+def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, suppression: Suppression) -> list[Trace]:
+    """Every table's rows of a person. Writes temp tables `marked` (table_name, row, stays), `without` (row, row_json: a quarantined
+    sale without its person) and `identifiers` (kind, value), which they read."""
+    connection.execute("create or replace temp table marked (table_name varchar, row bigint, stays boolean)")
+    known = sorted((one.kind, one.value) for one in person.identifiers)
+    connection.register("incoming", pa.table({"kind": [kind for kind, _ in known], "value": [value for _, value in known]}))
+    connection.execute("create or replace temp table identifiers as select * from incoming")
+    connection.unregister("incoming")
+    contracts = contracts_of(shop)
+    raw = {f"sources.{system.system}__{name}": (system, name) for system in contracts.values() for name in system.tables}
+    found: list[Trace] = []
+    for schema, name, columns, kinds in connection.execute(TABLES).fetchall():
+        table = f"{schema}.{name}"
+        if table in raw:
+            mark_raw(connection, table, *raw[table], suppression)
+            conditions = [
+                (f"rowid in (select row from marked where table_name = '{table}' and stays = {stays})", stays) for stays in (False, True)
+            ]
+        else:
+            if table == QUARANTINE:
+                mark_quarantine(connection, contracts, suppression)
+            conditions = [(condition_of(schema, name, dict(zip(columns, kinds, strict=True)), person), False)]
+            if table == QUARANTINE:
+                kept = "rowid in (select row from without)"
+                conditions = [(f"({conditions[0][0]}) and not {kept}", False), (kept, True)]
+        for where, stays in conditions:
+            ((rows,),) = connection.execute(f'select count(*) from {schema}."{name}" where {where}').fetchall()
+            if rows:
+                found.append(Trace(f'{schema}."{name}"', where, rows, raw.get(table), stays))
+    return found
+
+
+def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, name: str, suppression: Suppression) -> None:
+    """Mark a raw table's rows of those persons: each value that could be an identifier is asked about once."""
+    contract = system.tables[name]
+    held = {column for column, *_ in connection.execute(f"describe {table}").fetchall()}
+    for place in places_of(contract):
+        if place.column not in held:
+            continue
+        values = f"select distinct unnest({place.values}) as value from {table}"
+        stated = [value for (value,) in connection.execute(f"select value from ({values}) where value <> ''").fetchall()]
+        met = [v for v in stated if (one := identifier(place.kind, v, system.system, suppression.country)) and suppression.holds(one)]
+        if met:
+            stays = bool(contract.stays) and place.column not in contract.stays
+            connection.execute(
+                f"insert into marked select ?, rowid, ? from {table} where list_has_any({place.values}, ?::varchar[])", [table, stays, met]
+            )
+    # What would stay must not name them.
+    connection.execute(
+        """
+        create or replace temp table marked as
+        select table_name, row, bool_and(stays) as stays from marked group by table_name, row
+        """
+    )
+
+
+def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, System], suppression: Suppression) -> None:
+    """Mark quarantined rows of those persons, readable or not."""
+    connection.execute("create or replace temp table without (row bigint, row_json varchar)")
+    waiting: dict[tuple[str, str], list[tuple[int, str | None, Any]]] = {}
+    for row, source, name, column, text in connection.execute(QUARANTINED).fetchall():
+        if source in contracts and name in contracts[source].tables:
+            waiting.setdefault((source, name), []).append((row, column, json.loads(text)))
+    for (source, name), rows in waiting.items():
+        system, stays = contracts[source], set(contracts[source].tables[name].stays)
+        readable = [one for one in rows if isinstance(one[2], dict)]
+        stated = stated_rows(system.tables[name].columns, [said for _, _, said in readable])
+        named: dict[int, set[str]] = {}
+        for place, one, column in identified_rows(system, name, stated, suppression.country):
+            if suppression.holds(one):
+                named.setdefault(place, set()).add(column)
+        met = {readable[place][0] for place in named}
+        for row, _, said in rows:
+            if not isinstance(said, dict):
+                within = identifiers_within(system, name, str(said), suppression.country)
+                met |= {row} if any(suppression.holds(one) for one in within) else set()
+        # A sale waits on without its person, where neither what it broke nor what stays of it says who that is.
+        sales = [readable[place] for place, columns in named.items() if readable[place][1] in stays and not columns & stays]
+        for row, _, said in sales:
+            blank = {column: value if column in stays else None for column, value in said.items()}
+            connection.execute("insert into without values (?, ?)", [row, json.dumps(blank, ensure_ascii=False, separators=(",", ":"))])
+        for row in sorted(met):
+            connection.execute("insert into marked values (?, ?, false)", [QUARANTINE, row])
+
+
+def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -> set[Identifier]:
+    """The records that marked rows of quarantine are of (temp table `marked`)."""
+    sql = "select source, table_name, row_json from sources.quarantine where rowid in (select row from marked where table_name = ?)"
+    contracts, found = contracts_of(shop), set()
+    for source, name, text in connection.execute(sql, [QUARANTINE]).fetchall():
+        said = json.loads(text)
+        if isinstance(said, dict):
+            rows = stated_rows(contracts[source].tables[name].columns, [said])
+            found |= {one for _, one, _ in identified_rows(contracts[source], name, rows, shop.country) if one.kind == "record_id"}
+    return found
+
+
+def condition_of(schema: str, table: str, columns: dict[str, str], person: Person) -> str:
+    """SQL that is true for the rows of a table that name a person."""
+    conditions = ["false"]
+    texts = [name for name, kind in columns.items() if "VARCHAR" in kind or "JSON" in kind]
+    if texts:
+        said = ", ".join(f'"{name}"::varchar' for name in texts)
+        row = f"lower(concat_ws(chr(31), {said}))"
+        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(person.needles))]
+    for kind in NUMBERS:
+        if kind in columns:
+            conditions.append(f"\"{kind}\" in (select value from identifiers where kind = '{kind}')")
+    if "source_customer_id" in columns:
+        # A staging model that does not say its source is of the system that it is named after.
+        system = '"source"' if "source" in columns else quoted(re.sub(r"^stg_(.+?)__.*", r"\1", table))
+        conditions.append(f"concat({system}, ':', source_customer_id) in (select value from identifiers where kind = 'record_id')")
+    if f"{schema}.{table}" == QUARANTINE:
+        conditions.append(f"rowid in (select row from marked where table_name = '{QUARANTINE}')")
+    return " or ".join(conditions)
+
+
+def patterns(needles: Sequence[str]) -> Iterator[str]:
+    """Regular expressions (RE2 and Python's) that find any of these texts as a whole, so that joann@x.de is not ann@x.de."""
+    for start in range(0, len(needles), AT_ONCE):
+        listed = "|".join(re.escape(needle) for needle in needles[start : start + AT_ONCE])
+        yield rf"(?:^|[^a-z0-9._%+-])(?:{listed})(?:$|[^a-z0-9_-])"
+
+
+def quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,153 @@
+"""Who was erased and stays out: keyed digests of their identifiers in the shop's folder, the key apart from them.
+
+    shops/<shop>/privacy/erased/<request>.json    asked_at, is_proven, people (the digests of each)
+
+A digest is HMAC-SHA-256 under a key derived from the shop's pseudonym key, so that nobody who has the file alone can try addresses or numbers on
+it. An extract is landed without the rows that such an identifier is in: they are blank there, and count as erased.
+"""
+
+import hashlib
+import hmac
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import pyarrow.compute as pc
+
+from dagster_project.files import write_whole
+from dagster_project.settings import held
+from dagster_project.shop import Shop
+from dagster_project.sources.blanking import write_blanked
+from dagster_project.sources.contract import System
+from dagster_project.sources.identifiers import Identifier, identified_rows, unreadable_rows
+from dagster_project.sources.reading import read_chunks
+from dagster_project.sources.reading.chunks import Chunk
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is kept of an erasure: when it was asked for (the store's clock, text), whether it was proven, and the digests of each person."""
+
+    request: str
+    asked_at: str
+    is_proven: bool
+    people: tuple[tuple[str, ...], ...]
+
+
+def folder_of(shop: Shop) -> Path:
+    return shop.folder / "privacy" / "erased"
+
+
+def entries_of(shop: Shop) -> list[Entry]:
+    """The erasures of a shop that are not lifted."""
+    said = [json.loads(path.read_text()) for path in sorted(folder_of(shop).glob("*.json"))]
+    return [Entry(one["request"], one["asked_at"], one["is_proven"], tuple(tuple(digests) for digests in one["people"])) for one in said]
+
+
+def keep_entry(shop: Shop, entry: Entry) -> Path:
+    path = folder_of(shop) / f"{entry.request}.json"
+    write_whole(path, json.dumps(asdict(entry), indent=1).encode() + b"\n")
+    return path
+
+
+def lift(shop: Shop, one: Identifier) -> int:
+    """Let a person in again, as their sources speak of them from now on; return how many erasures named them."""
+    digest, found = Suppression.against(shop, [one]).digest(one), 0
+    for entry in entries_of(shop):
+        others = tuple(digests for digests in entry.people if digest not in digests)
+        if len(others) == len(entry.people):
+            continue
+        found += 1
+        if others:
+            keep_entry(shop, replace(entry, people=others))
+        else:
+            (folder_of(shop) / f"{entry.request}.json").unlink()
+    return found
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """Those who stay out of a shop, by digests; `country` reads numbers without a prefix."""
+
+    key: str
+    digests: frozenset[str]
+    country: str
+
+    @staticmethod
+    def of(shop: Shop) -> "Suppression":
+        """Everybody erased so far.
+
+        Raises:
+            ValueError: somebody was, and the key that knows them is not at hand.
+        """
+        digests = frozenset(digest for entry in entries_of(shop) for digests in entry.people for digest in digests)
+        return Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")) if digests else "", digests, shop.country)
+
+    @staticmethod
+    def against(shop: Shop, identifiers: Iterable[Identifier]) -> "Suppression":
+        """These persons alone."""
+        blank = Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")), frozenset(), shop.country)
+        return Suppression(blank.key, frozenset(blank.digest(one) for one in identifiers), shop.country)
+
+    def __bool__(self) -> bool:
+        return bool(self.digests)
+
+    @cached_property
+    def _key(self) -> bytes:
+        # Of its own, so that a digest here is never a pseudonym elsewhere.
+        return hmac.new(self.key.encode(), b"dearly erasure", hashlib.sha256).digest()
+
+    def digest(self, one: Identifier) -> str:
+        return hmac.new(self._key, f"{one.kind}|{one.value}".encode(), hashlib.sha256).hexdigest()[:32]
+
+    def holds(self, one: Identifier) -> bool:
+        return self.digest(one) in self.digests
+
+    def rows_of(self, system: System, name: str, chunk: Chunk) -> dict[int, bool]:
+        """The numbers of the rows of a table that are of one of these persons, and whether something of the row may stay (`Table.stays`)."""
+        stated = [*identified_rows(system, name, chunk.rows, self.country), *unreadable_rows(system, name, chunk, self.country)]
+        met = {one for one in {one for _, one, _ in stated} if self.holds(one)}
+        stays = set(system.tables[name].stays)
+        rows: dict[int, bool] = {}
+        for number, one, column in stated:
+            if one in met:
+                # What would stay must not name them.
+                rows[number] = rows.get(number, True) and bool(stays) and column != "" and column not in stays
+        return rows
+
+    def rows_in(self, path: Path, system: System, name: str) -> dict[int, bool]:
+        """The same of a file.
+
+        Raises:
+            UnreadableExtract: it cannot be read.
+        """
+        rows: dict[int, bool] = {}
+        for chunk in read_chunks(path, system.tables[name]):
+            rows |= self.rows_of(system, name, chunk)
+        return rows
+
+    def copy(self, source: Path, target: Path, system: System, name: str) -> None:
+        """Copy an extract without these persons: byte for byte where they are not in it.
+
+        Raises:
+            UnreadableExtract: it cannot be read, so nobody knows.
+        """
+        rows = self.rows_in(source, system, name) if self else {}
+        if rows:
+            write_blanked(source, target, system.tables[name], rows)
+        else:
+            shutil.copyfile(source, target)
+
+
+def without_blanks(chunk: Chunk) -> tuple[Chunk, int]:
+    """A chunk without the rows that say nothing at all, as blanked ones do, and how many those are."""
+    said = None
+    for name in chunk.rows.column_names:
+        if name != "_row_number":
+            here = pc.is_valid(chunk.rows[name])
+            said = here if said is None else pc.or_(said, here)
+    rows = chunk.rows if said is None else chunk.rows.filter(said)
+    return Chunk(rows, chunk.unreadable), chunk.rows.num_rows - rows.num_rows
