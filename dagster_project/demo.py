@@ -15,8 +15,8 @@ from dagster_project.progress import say
 from dagster_project.settings import DBT_PROJECT, REPOSITORY, TEMPLATES, Settings
 from dagster_project.shop import Shop
 
-# How many days the demo builds: enough for journeys to have steps and segments to have entries and exits.
-DAYS = 3
+# How many days the demo builds: enough for segments to have entries and exits, and for the win-back's second mail, three days after its first.
+DAYS = 4
 # What takes seconds to load: everything that a run needs, Dagster and dbt among it, and Great Expectations.
 SLOW_TO_LOAD = ("dagster_project.runs", "dagster_project.sources.suites")
 
