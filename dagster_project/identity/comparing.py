@@ -206,10 +206,11 @@ weights as (
 repeated as (select pair from weights group by pair having count(*) > 1),
 single as (select * from weights anti join repeated using (pair)),
 risen as (
-    select * from (select weights.* from weights semi join repeated using (pair))
+    -- Of two that weigh the same the whole row decides, so that an explanation is the same whatever came in which order.
+    select * from (select weights.* from weights semi join repeated using (pair)) as weighing
     qualify match_weight > coalesce(max(match_weight) over (
         partition by one, other
-        order by known_at, match_weight desc, record_a, record_b rows between unbounded preceding and 1 preceding
+        order by known_at, match_weight desc, record_a, record_b, weighing rows between unbounded preceding and 1 preceding
     ), -1000)
 ),
 replaced as (

@@ -133,12 +133,14 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
     closes = closes_of(shop, newest)
     before = kept(warehouse)
     model = model_at_hand(warehouse, artifacts) if before else None
+    # What other code or another key kept says nothing here, nor does its model: the store is linked as a new one would be.
+    if before and model and before.fingerprint != kept_by(model, key):
+        before = model = None
     statements = None
     if model is None:
         statements = warehouse.read(STATEMENTS)
         model = model_of(warehouse, shop, statements, closes, artifacts, registry)
-    fingerprint = fingerprint_of([model.text or "exact rules alone", hashlib.sha256(key.encode()).hexdigest()])
-    if before and before.fingerprint != fingerprint:
+    if before and before.fingerprint != kept_by(model, key):
         before = None
     tell("identity", "comparing")
 
@@ -149,8 +151,6 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
         if before:
             statements = said_since(connection, before.until)
         else:
-            if statements is None:
-                statements = connection.execute(STATEMENTS).to_arrow_table()
             for table in (*KEPT, "stood", "stays", "merge_log"):
                 connection.execute(f"drop table if exists identity.{table}")
         # Birth dates are dates, so no record says which part of one comes first.
@@ -183,10 +183,15 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
         connection.execute("drop table if exists identity.linked_until")
         if newest is not None:
             records, digest = connection.execute(DIGEST, [newest]).fetchall()[0]
-            row = Until(fingerprint, newest, records, digest, closes[-1], decided_by(decisions, closes[-1], closing))
+            row = Until(kept_by(model, key), newest, records, digest, closes[-1], decided_by(decisions, closes[-1], closing))
             connection.register("incoming", pa.Table.from_pylist([asdict(row)]))
             connection.execute("create table identity.linked_until as select * from incoming")
     return linked
+
+
+def kept_by(model: Model, key: str) -> str:
+    """The fingerprint of what makes the kept tables."""
+    return fingerprint_of([model.text or "exact rules alone", hashlib.sha256(key.encode()).hexdigest()])
 
 
 def said_since(connection: duckdb.DuckDBPyConnection, moment: datetime) -> pa.Table:

@@ -121,10 +121,10 @@ class Sides:
     def __init__(self, con: duckdb.DuckDBPyConnection, records: pa.Table, columns: list[str], terms: dict[str, Weights]) -> None:
         self.con, self.records, self.terms = con, records.combine_chunks(), terms
         texts = [column for column in columns if pa.types.is_string(records.schema.field(column).type)]
-        chunks = [self.records[column].chunk(0) if self.records.num_rows else pa.array([], pa.string()) for column in texts]
-        coded = pa.chunked_array(chunks, pa.string()).dictionary_encode()
-        self.codes = {column: chunk.indices for column, chunk in zip(texts, coded.chunks, strict=True)}
-        self.values = len(coded.chunk(0).dictionary) if texts else 0
+        rows, nothing = self.records.num_rows, pa.array([], pa.string())
+        every = pa.concat_arrays([nothing, *(self.records[column].chunk(0) if rows else nothing for column in texts)]).dictionary_encode()
+        self.codes = {column: every.indices.slice(place * rows, rows) for place, column in enumerate(texts)}
+        self.values = len(every.dictionary)
 
     def ask(self, sql: str, columns: list[str], left: Numbers, right: Numbers, coded: bool = False) -> NDArray[np.int8]:
         """The answer of `sql` on each pair of rows, read from the numbers of the texts when `coded`."""

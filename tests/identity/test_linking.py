@@ -96,8 +96,9 @@ def test_night_by_night_or_all_at_once_the_links_are_the_same(tmp_path: Path, mo
     believed = [begun(linked(nightly, night).customer_links, night) for night in nights]
     whole = linked(at_once, nights[-1])
     assert whole.model_log["status"].to_pylist() == ["trained"]
-    for table in ("customer_links", "merge_log", "clerical_review", "shared_identifiers", "model_log"):
-        assert nightly.read(f"select * from identity.{table}").equals(at_once.read(f"select * from identity.{table}")), table
+    for table in ("customer_links", "merge_log", "clerical_review", "shared_identifiers", "model_log", "edges"):
+        sql = f"select * from identity.{table} order by all"
+        assert nightly.read(sql).equals(at_once.read(sql)), table
     for night, then in zip(nights, believed, strict=True):
         assert begun(whole.customer_links, night) == then, "later records changed what was believed"
     assert "model" in whole.customer_links["rule"].to_pylist()
@@ -108,6 +109,42 @@ def test_night_by_night_or_all_at_once_the_links_are_the_same(tmp_path: Path, mo
             "update identity.customer_records set city = 'Elsewhere' where record_id = (select min(record_id) from identity.customer_records)"
         )
     assert linking.kept(nightly) is None
+
+
+def test_a_night_of_nobody_new_or_of_somebody_like_nobody_changes_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    warehouse, night = store(tmp_path / "store"), datetime(2026, 3, 12, 5)
+    before = linked(warehouse, night).customer_links
+    assert linked(warehouse, night).customer_links.equals(before)
+    with warehouse.transaction() as connection:
+        connection.execute(
+            "insert into identity.every_record by name select * replace ('crm:lonely' as record_id, timestamp '2026-03-12 12:00' as known_at, 'Xu' as "
+            "first_name, 'Qqqq' as last_name, 'q@zz.test' as email, '9 Nowhere' as street, 'Qzx' as city, '99999' as postal_code, null as birth_date) "
+            "from identity.every_record limit 1"
+        )
+    after = linked(warehouse, night + timedelta(days=1)).customer_links
+    is_new = pc.equal(after["source_customer_id"], "lonely")
+    assert after.filter(pc.invert(is_new)).equals(before)
+    assert after.filter(is_new)["rule"].to_pylist() == ["first record"]
+
+
+def test_what_other_code_kept_is_found_anew_with_a_model_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    warehouse, night = store(tmp_path / "store"), datetime(2026, 3, 12, 5)
+    whole = linked(warehouse, night)
+    trained: list[int] = []
+
+    def model_of(*arguments: Any) -> Any:
+        trained.append(arguments[2].num_rows)
+        return whole.model
+
+    monkeypatch.setattr(linking, "model_of", model_of)
+    assert linked(warehouse, night).customer_links.equals(whole.customer_links)
+    assert not trained, "the same code takes the model that is there"
+    with warehouse.transaction() as connection:
+        connection.execute("update identity.linked_until set fingerprint = 'of other code'")
+    assert linked(warehouse, night).customer_links.equals(whole.customer_links)
+    assert trained and trained[0] > 100
 
 
 def test_a_night_finds_people_only_around_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

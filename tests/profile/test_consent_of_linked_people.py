@@ -75,9 +75,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", folder / "target", "--log-path", folder]
     models = ["int_record_addresses", "customer_permissions", "current_permissions"]
     try:
-        result = dbtRunner(manifest=manifest).invoke(
-            ["run", "--quiet", "--select", *models, *map(str, folders)]
-        )
+        result = dbtRunner(manifest=manifest).invoke(["run", "--quiet", "--select", *models, *map(str, folders)])
         assert result.success, result.exception or result.result
     finally:
         DuckDBConnectionManager.close_all_connections()

@@ -59,6 +59,29 @@ def test_the_machines_zone_changes_no_byte_of_what_is_loaded(tmp_path: Path) -> 
     assert ledger[0][:2] == ["2026-03-30 05:00:00", "2026-03-30 05:00:00"]
 
 
+# A column that is written in a format of its own, read in a process of its own.
+AS_WRITTEN = """
+import json, pyarrow as pa
+from dagster_project.sources.contract import Column, Table
+from dagster_project.sources.reading.formats import as_written
+
+table = Table.model_validate({"format": "csv", "key": ["at"], "columns": {"at": {"type": "timestamp", "format": "%d/%m/%Y %H:%M:%S %z"}}})
+rows = pa.table({"at": ["01/03/2026 14:00:00 +0100"], "_row_number": [1]})
+print(json.dumps(as_written(rows, table)["at"].to_pylist()))
+"""
+
+
+def test_a_time_with_an_offset_in_a_format_of_its_own_is_the_same_in_every_zone() -> None:
+    said = set()
+    for zone in ZONES:
+        done = subprocess.run(
+            [sys.executable, "-c", AS_WRITTEN], env={**os.environ, "TZ": zone}, capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        said.add(done.stdout.strip())
+    assert said == {'["2026-03-01 13:00:00+00"]'}
+
+
 @pytest.mark.parametrize(
     ("day", "ends"),
     [

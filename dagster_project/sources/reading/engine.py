@@ -11,6 +11,7 @@ def engine() -> duckdb.DuckDBPyConnection:
     """A thread's database of its own, in memory, for questions about texts; opening one costs more than most chunks."""
     if not hasattr(ENGINES, "engine"):
         ENGINES.engine = duckdb.connect(config={"threads": 1})
-        ENGINES.engine.execute("set TimeZone = 'UTC'")
+        # For its cursors too, which take over no setting of a session.
+        ENGINES.engine.execute("set global TimeZone = 'UTC'")
     connection: duckdb.DuckDBPyConnection = ENGINES.engine
     return connection

@@ -28,7 +28,6 @@ def parquet_chunks(reading: Reading) -> Iterator[Chunk]:
             for batch in file.iter_batches(batch_size=CHUNK_ROWS):
                 numbers = pa.array(range(at + 1, at + 1 + len(batch)), pa.int64())
                 with engine().cursor() as connection:
-                    connection.execute("set TimeZone = 'UTC'")
                     connection.register("content", pa.Table.from_batches([batch]).append_column("_row_number", numbers))
                     rows = connection.execute(f"select {fields}, _row_number from content order by _row_number").to_arrow_table()
                 at += len(batch)
