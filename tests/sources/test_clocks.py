@@ -65,7 +65,7 @@ import json, pyarrow as pa
 from dagster_project.sources.contract import Column, Table
 from dagster_project.sources.reading.formats import as_written
 
-table = Table.model_validate({"format": "csv", "key": ["at"], "columns": {"at": {"type": "timestamp", "format": "%d/%m/%Y %H:%M:%S %z"}}})
+table = Table.model_validate({"format": "csv", "description": "x", "key": ["at"], "columns": {"at": {"type": "timestamp", "format": "%d/%m/%Y %H:%M:%S %z"}}})
 rows = pa.table({"at": ["01/03/2026 14:00:00 +0100"], "_row_number": [1]})
 print(json.dumps(as_written(rows, table)["at"].to_pylist()))
 """
