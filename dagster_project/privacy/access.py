@@ -5,6 +5,7 @@ access/<request>/index.html   the same to be read: who they are and which source
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -29,44 +30,30 @@ from dagster_project.warehouse import Warehouse
 
 # Where rows only repeat others in another shape: they are in data.json, not on the page.
 REPEATING = ("staging.", "identity.normalised", "identity.st", "__changes", ".int_", "features.")
-# What each stage's tables are for, in words a person understands.
+# What each stage's tables are for, in words a person understands, in the order in which one would ask.
 PURPOSES = {
-    "sources": "as each source system sent it",
-    "identity": "to know which records are one person",
-    "profile": "your profile, orders, consents and events, put together",
-    "features": "numbers made of them, for scores and segments",
+    "profile": "your profile, orders, consents and events, put together from all systems",
     "scores": "what we think likely, and the reasons; only with your consent to profiling",
     "segments": "groups that you are in, and since when",
     "campaigns": "which mails were decided for you, and why or why not",
     "measurement": "which mails you got, to see what they do",
+    "features": "numbers made of them, for scores and segments",
+    "identity": "to know which records are one person",
+    "sources": "as each source system sent it",
 }
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>What {{ shop }} holds about you</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #22302b; background: #f6f4ee; margin: 0; }
-main { max-width: 1040px; margin: 0 auto; padding: 32px 20px; }
-h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 20px; margin: 32px 0 4px; } h3 { font-size: 16px; margin: 18px 0 6px; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; background: #fff; font-size: 13px; }
-th, td { text-align: left; padding: 5px 9px; border-bottom: 1px solid #e4e0d4; vertical-align: top; max-width: 420px; overflow-wrap: anywhere; }
-.muted { color: #5d6b65; }
-</style></head><body><main>
-<h1>What {{ shop }} holds about you</h1>
-<p class="muted">As of {{ as_of }} (UTC). Known by: {{ known_by | join(", ") }}. Every row, also those not shown here, is in <code>data.json</code>.</p>
-{% for stage, purpose, tables in stages %}<h2>{{ stage | capitalize }}</h2><p class="muted">{{ purpose }}</p>
-{% for name, columns, rows, more in tables %}<h3>{{ name }}</h3>
-<div class="scroll"><table><tr>{% for column in columns %}<th>{{ column }}</th>{% endfor %}</tr>
-{% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}</table></div>
-{% if more %}<p class="muted">and {{ more }} rows more</p>{% endif %}{% endfor %}{% endfor %}
-<h2>Files</h2><p class="muted">made for tools that write to you, or for reports</p>
-<ul>{% for file in files %}<li>{{ file }}</li>{% else %}<li>none</li>{% endfor %}</ul>
-<h2>Source files</h2><p class="muted">as the shop's systems wrote them</p>
-<ul>{% for file, numbers in sources %}<li>{{ file }}, rows {{ numbers }}</li>{% else %}<li>none</li>{% endfor %}</ul>
-</main></body></html>
-"""
+PAGE = Path(__file__).with_name("access.html.j2")
+# Of longer tables the newest rows are on the page.
 SHOWN = 25
 VIEWS = """
 select distinct table_schema || '.' || table_name from information_schema.tables inner join information_schema.columns
 using (table_catalog, table_schema, table_name) where table_type = 'VIEW' and column_name = 'customer_id' order by 1
+"""
+# Whom a browser was used by is told by a view, of them alone: others may have used it too.
+BROWSERS = """
+select * from identity.browser_users
+where list_contains($browser_id, browser_id)
+    and coalesce(list_contains($login_id, login_id), true) and coalesce(list_contains($record_id, record_id), true)
+order by all
 """
 NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
@@ -110,51 +97,76 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     }
     folder = access / suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
     write_whole(folder / "data.json", json.dumps(held, ensure_ascii=False, indent=1).encode() + b"\n")
-    page = Environment(autoescape=True).from_string(PAGE)
-    html = page.render(shop=shop.name, as_of=held["as_of"], known_by=known_by, stages=by_stage(tables), files=named, sources=sources)
+    done = Held(folder, len(tables), sum(map(len, tables.values())), len(named))
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE.read_text())
+    by_kind = {kind.replace("_", " "): sorted(person.of(kind)) for kind in sorted({one.kind for one in person.identifiers})}
+    html = page.render(
+        shop=shop.name, as_of=shown(newest), held=done, known_by=by_kind, stages=by_stage(tables), files=named, sources=sources
+    )
     write_whole(folder / "index.html", html.encode())
-    return Held(folder, len(tables), sum(map(len, tables.values())), len(named))
+    return done
 
 
 def rows_of(settings: Settings, shop: Shop, person: Person, suppression: Suppression) -> dict[str, list[dict[str, Any]]]:
     """Every row of theirs, by table."""
     warehouse = Warehouse(settings.warehouse, settings.threads)
     found: dict[str, list[dict[str, Any]]] = {}
-    customers = sorted(person.of("customer_id"))
     with warehouse.session(), warehouse.connect() as connection:
         for trace in traces(connection, shop, person, suppression):
             rows = connection.execute(f"select * from {trace.table} where {trace.where} order by all").to_arrow_table().to_pylist()
             name = trace.table.replace('"', "")
+            if name.startswith("identity.int_browser"):
+                continue
             found.setdefault(name, []).extend({key: plain(value) for key, value in row.items()} for row in rows)
         # Which source said what of a customer is a view.
-        for (view,) in connection.execute(VIEWS).fetchall():
-            rows = (
-                connection.execute(f"select * from {view} where list_contains(?, customer_id) order by all", [customers])
-                .to_arrow_table()
-                .to_pylist()
-            )
+        asked = [
+            (view, f"select * from {view} where list_contains($customer_id, customer_id) order by all")
+            for (view,) in connection.execute(VIEWS).fetchall()
+        ]
+        for view, sql in [*asked, ("identity.browser_users", BROWSERS)]:
+            named = {kind: sorted(person.of(kind)) for kind in ("customer_id", "browser_id", "login_id", "record_id") if f"${kind}" in sql}
+            rows = connection.execute(sql, named).to_arrow_table().to_pylist()
             if rows:
                 found[view] = [{key: plain(value) for key, value in row.items()} for row in rows]
     return found
 
 
-def by_stage(tables: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, list[tuple[str, list[str], list[list[Any]], int]]]]:
-    """The tables to be read, in the order of the stages; columns that say nothing are left out."""
+@dataclass(frozen=True)
+class Shown:
+    """A table on the page: its newest rows, and how many more there are. Columns that say nothing are left out."""
+
+    name: str
+    columns: list[str]
+    rows: list[list[str]]
+    more: int
+
+
+def by_stage(tables: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, list[Shown]]]:
+    """The tables to be read: stage, what it is for, and its tables."""
     stages = []
     for stage, purpose in PURPOSES.items():
-        shown = []
+        listed = []
         for name, rows in tables.items():
             if name.startswith(f"{stage}.") and not any(part in name for part in REPEATING):
-                columns = [
-                    column for column in rows[0] if not column.startswith("_") and any(row[column] not in (None, "") for row in rows)
-                ]
-                newest = rows[-SHOWN:]
-                shown.append(
-                    (name.split(".")[1], columns, [[row[column] for column in columns] for row in newest], len(rows) - len(newest))
-                )
-        if shown:
-            stages.append((stage, purpose, shown))
+                columns = [name for name in rows[0] if not name.startswith("_") and any(row[name] not in (None, "") for row in rows)]
+                newest = [[shown(row[column]) for column in columns] for row in rows[-SHOWN:]]
+                title = re.sub("^(dim|fct)_", "", name.split(".")[1]).replace("__", ": ").replace("_", " ")
+                listed.append(Shown(title, [column.replace("_", " ") for column in columns], newest, len(rows) - len(newest)))
+        if listed:
+            stages.append((stage, purpose, sorted(listed, key=lambda table: table.name)))
     return stages
+
+
+def shown(value: Any) -> str:
+    """A value as it is read on a page."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | dict):
+        return json.dumps(plain(value), ensure_ascii=False)
+    text = str(plain(value))
+    return text[:16].replace("T", " ") if re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", text) else text
 
 
 def plain(value: Any) -> Any:
