@@ -26,8 +26,8 @@ from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
 from ml.store import FILES, fingerprint
 
-# Of the store, but no place of data: its lock, and what an erasure itself writes down until it is done.
-OWN = ("store.lock", "erasing.json")
+# Of the store, but looked into otherwise: the tables, its lock, and what an erasure itself writes down until it is done.
+OWN = ("store.lock", "erasing.json", "warehouse.duckdb", "warehouse.duckdb.wal")
 DELETIONS = "deletions"
 
 
@@ -36,7 +36,7 @@ def files_of(settings: Settings, shop: Shop) -> Iterator[Path]:
     sources = [shop.extracts(name, settings.store) for name, source in shop.sources.items() if source.kind == "files"]
     for path in sorted(settings.store.rglob("*")):
         within = path.relative_to(settings.store).parts
-        is_own = within[0] in OWN or within[0].startswith("warehouse.duckdb") or (within[0] == "exports" and DELETIONS in within)
+        is_own = within[0] in OWN or (within[0] == "exports" and DELETIONS in within)
         if path.is_file() and not is_own and not any(path.is_relative_to(folder) for folder in sources):
             yield path
 

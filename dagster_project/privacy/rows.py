@@ -4,6 +4,7 @@ A sale stays without the person (docs/decisions/0019-erased-persons-leave-their-
 the books of what it was made from are closed, so every table is built whole once.
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from dagster_project.files import make_whole
-from dagster_project.privacy.traces import Trace
+from dagster_project.privacy.traces import Trace, quoted
 from dagster_project.settings import memory_megabytes
 from dagster_project.sources.contract import System
 from dagster_project.warehouse import Warehouse
@@ -91,15 +92,22 @@ def rename_batches(connection: duckdb.DuckDBPyConnection, names: Mapping[str, st
 
 
 def rebuild(warehouse: Warehouse) -> None:
-    """The store's file, copied row by row into a new one that takes its place at once."""
+    """The store's file, copied row by row into a new one that takes its place at once; what DuckDB left on the disk beside it goes."""
+    spilled = Path(f"{warehouse.path}.tmp")
     # Written into the file first: a log beside it would be taken for the new file's.
     with warehouse.connect() as connection:
         connection.execute("force checkpoint")
 
+    # Of a run that was killed: who is here holds the store alone.
+    shutil.rmtree(spilled, ignore_errors=True)
+
     def copy(path: Path) -> None:
-        with duckdb.connect(config={"memory_limit": f"{memory_megabytes()}MB", "threads": warehouse.threads}) as connection:
-            connection.execute(f"attach '{warehouse.path}' as old (read_only)")
-            connection.execute(f"attach '{path}' as new")
+        # A copy that was killed leaves a log, too.
+        Path(f"{path}.wal").unlink(missing_ok=True)
+        limits = {"memory_limit": f"{memory_megabytes()}MB", "threads": warehouse.threads, "temp_directory": str(spilled)}
+        with duckdb.connect(config=limits) as connection:
+            connection.execute(f"attach {quoted(str(warehouse.path))} as old (read_only)")
+            connection.execute(f"attach {quoted(str(path))} as new")
             connection.execute("copy from database old to new")
             connection.execute("detach new")
 
