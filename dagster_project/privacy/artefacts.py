@@ -29,6 +29,8 @@ from ml.store import FILES, fingerprint
 # Of the store, but looked into otherwise: the tables, its lock, and what an erasure itself writes down until it is done.
 OWN = ("store.lock", "erasing.json", "warehouse.duckdb", "warehouse.duckdb.wal")
 DELETIONS = "deletions"
+# Folders of what was written for somebody to look at: a command writes it again.
+PAGES = ("explained", "previews", "report")
 
 
 def files_of(settings: Settings, shop: Shop) -> Iterator[Path]:
@@ -52,6 +54,13 @@ def rewrite(path: Path, search: Search) -> None:
         write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search), indent=2, ensure_ascii=False).encode() + b"\n")
     elif path.suffix in (".html", ".eml", ".tmp"):
         path.unlink()
+
+
+def take_away(path: Path) -> None:
+    """A file that goes whole, with its folder where that is empty then: the folder may be called after the person."""
+    path.unlink(missing_ok=True)
+    if path.parent.exists() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 def forget_names_learned(settings: Settings) -> None:

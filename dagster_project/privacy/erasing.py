@@ -14,7 +14,7 @@ from pathlib import Path
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
 from dagster_project.plan import PLANS
-from dagster_project.privacy.artefacts import files_of, forget_names_learned, rewrite, rewrite_run
+from dagster_project.privacy.artefacts import PAGES, files_of, forget_names_learned, rewrite, rewrite_run, take_away
 from dagster_project.privacy.landed import Landed, blank_landed
 from dagster_project.privacy.orders import write_orders
 from dagster_project.privacy.person import Person, apart, find
@@ -126,7 +126,7 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     fault_point("asked")
     # The copy that a killed `dearly plan` left.
     shutil.rmtree(settings.home / PLANS / settings.shop, ignore_errors=True)
-    search = Search(request.person)
+    search = Search(request.person, settings.store)
     named = [path for path in files_of(settings, shop) if search.file(path)]
     write_orders(settings.store / "exports", named, search, request.name)
     fault_point("ordered")
@@ -167,6 +167,8 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
         if path.relative_to(settings.store).parts[0] == "access":
             # What was written for the person to read goes whole.
             shutil.rmtree(path.parent, ignore_errors=True)
+        elif path.relative_to(settings.store).parts[0] in PAGES or search.called(path):
+            take_away(path)
         elif path.parent not in runs:
             rewrite(path, search)
 

@@ -21,9 +21,10 @@ BLOCK, OVERLAP = 1 << 26, 1 << 10
 
 
 class Search:
-    """Whether a text names a person: by an identifier, or by the id of a mail that is theirs alone."""
+    """Whether a text names a person: by an identifier, or by the id of a mail that is theirs alone. Files are called what they are below `store`."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, store: Path = Path("/")) -> None:
+        self.store = store
         self.needles = sorted(person.needles | person.contents)
 
     @cached_property
@@ -36,8 +37,14 @@ class Search:
         return any(needle in lowered for needle in self.needles) and any(pattern.search(lowered) for pattern in self._patterns)
 
     def file(self, path: Path) -> bool:
-        """Whether a file does, or its own name."""
-        return self.names(path.name) or any(self.names(text) for text in texts_of(path))
+        """Whether a file does, or what it is called."""
+        return self.called(path) or any(self.names(text) for text in texts_of(path))
+
+    def called(self, path: Path) -> bool:
+        """Whether the names of a file and its folders do, whose parts are apart by __ and endings."""
+        within = path.relative_to(self.store)
+        spelled = (within, within.with_suffix(""), within.with_suffix("").with_suffix(""))
+        return self.names("\n".join(one.as_posix().replace("__", "/") for one in spelled))
 
 
 def texts_of(path: Path) -> Iterator[str]:

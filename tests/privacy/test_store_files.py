@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.privacy.artefacts import files_of, rewrite
+from dagster_project.privacy.artefacts import files_of
+from dagster_project.privacy.erasing import rewrite_artefacts
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.rows import rebuild
 from dagster_project.privacy.searching import Search
@@ -43,3 +44,17 @@ def test_what_a_killed_run_spilled_is_looked_into_and_goes_with_the_old_file(set
     assert warehouse.rows("from kept") == [(1,)]
     assert not spilled.parent.exists()
     assert not log.exists()
+
+
+def test_what_was_written_to_be_looked_at_goes_whatever_it_is(settings: Settings) -> None:
+    drawn = put(settings, "explained/shopify_1_hubspot_2.svg", b"<svg>ann@x.org</svg>")
+    mail = put(settings, f"previews/winback__first__{CUSTOMER}/mail.txt", b"Hello Ann")
+    called = put(settings, "notes/ann@x.org.bin", b"")
+    other = put(settings, "report/index.html", b"<p>joann@x.org</p>")
+    search = Search(ANN, settings.store)
+    rewrite_artefacts(settings, load_shop(settings.shop_folder), search)
+    assert not drawn.exists()
+    assert not mail.parent.exists()
+    assert not called.parent.exists()
+    assert other.exists()
+    assert not any(search.file(path) for path in files_of(settings, load_shop(settings.shop_folder)))
