@@ -3,9 +3,11 @@
 The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/suppression.py`).
 """
 
+import csv
 import gzip
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -23,6 +25,8 @@ from dagster_project.files import make_whole, write_whole
 from dagster_project.privacy.searching import Search, as_text, packed, unpacked
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.blanking import csv_records
+from dagster_project.sources.reading.csv_files import DELIMITERS, Remembering
 from dagster_project.warehouse import Warehouse
 from ml.store import FILES, fingerprint
 
@@ -90,8 +94,19 @@ def is_of_lines(path: Path) -> bool:
 
 
 def lines_without(path: Path, search: Search) -> bytes:
-    lines = unpacked(path).splitlines(keepends=True)
-    return packed(path, "".join(line for line in lines if not search.names(line)))
+    return packed(path, "".join(record for record in records_of(path, unpacked(path)) if not search.names(record)))
+
+
+def records_of(path: Path, text: str) -> Iterator[str]:
+    """The lines of a text; of CSV its records, whose cells may have lines too. Python knows more line ends (U+2028) than files have."""
+    lines = (line for line in re.findall(r"[^\n]*\n|[^\n]+", text))
+    if ".csv" not in path.suffixes:
+        yield from lines
+        return
+    head = text.partition("\n")[0]
+    source = Remembering(lines)
+    reader = csv.reader(source, delimiter=max(DELIMITERS, key=head.count))
+    yield from (record for _, record in csv_records(reader, source))
 
 
 def pruned(value: Any, search: Search) -> Any:
@@ -110,8 +125,12 @@ def pruned(value: Any, search: Search) -> Any:
 def rewrite_run(run: Path, search: Search) -> None:
     """One run of an export without the person. It keeps its name, by which others build on it; the manifest tells the files as they are now and is
     written first: whoever is killed between finds the person in the files again, and writes the same."""
-    manifest = pruned(json.loads((run / "manifest.json").read_text()), search)
+    stated = json.loads((run / "manifest.json").read_text())
+    manifest = pruned(stated, search)
+    destination = DESTINATIONS[manifest["destination"]]
+    form = FORMATS[destination.format]
     contents: dict[Path, bytes] = {}
+    gone = 0
     for file in manifest["files"]:
         path = run / file["name"]
         if path.suffix == ".parquet":
@@ -119,11 +138,11 @@ def rewrite_run(run: Path, search: Search) -> None:
             content, rows = path.read_bytes(), pq.read_metadata(path).num_rows
         else:
             content = contents[path] = lines_without(path, search)
-            rows = file["rows"] - (unpacked(path).count("\n") - unpack(path, content).count("\n"))
+            rows = len(form.read(unpack(path, content).encode()))
+        gone += file["rows"] - rows if file["kind"] == "full" else 0
         file |= {"rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    destination = DESTINATIONS[manifest["destination"]]
+    recount(manifest, stated, gone)
     full = [path for path in contents if "__full__" in path.name]
-    form = FORMATS[destination.format]
     sample = [row for path in full[:1] for row in form.read(unpack(path, contents[path]).encode())[:3]]
     columns = {
         column["name"]: pa.array([str(row.get(column["name"]) or "") for row in sample], pa.string()) for column in manifest["schema"]
@@ -134,6 +153,17 @@ def rewrite_run(run: Path, search: Search) -> None:
     for path, content in contents.items():
         fault_point("rewriting")
         write_whole(path, content)
+
+
+def recount(manifest: dict[str, Any], stated: dict[str, Any], gone: int) -> None:
+    """Take from the totals who left the files (`gone`) and the lists since the manifest was written."""
+    totals = manifest["totals"]
+    refused = [one for one in stated["refused"] if one not in manifest["refused"]]
+    for one in refused:
+        totals[f"refused by {manifest['destination']}: {one['reason']}"] -= 1
+    for total, left in (("in", len(refused)), ("sent to", len(refused) + len(stated["held_back"]) - len(manifest["held_back"]))):
+        if total in totals:
+            totals[total] -= gone + left
 
 
 def unpack(path: Path, content: bytes) -> str:

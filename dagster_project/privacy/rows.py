@@ -104,7 +104,11 @@ def rebuild(warehouse: Warehouse) -> None:
     def copy(path: Path) -> None:
         # A copy that was killed leaves a log, too.
         Path(f"{path}.wal").unlink(missing_ok=True)
-        limits = {"memory_limit": f"{memory_megabytes()}MB", "threads": warehouse.threads, "temp_directory": str(spilled)}
+        limits: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": f"{memory_megabytes()}MB",
+            "threads": warehouse.threads,
+            "temp_directory": str(spilled),
+        }
         with duckdb.connect(config=limits) as connection:
             connection.execute(f"attach {quoted(str(warehouse.path))} as old (read_only)")
             connection.execute(f"attach {quoted(str(path))} as new")

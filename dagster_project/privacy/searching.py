@@ -73,16 +73,16 @@ def as_text(row: dict[str, object]) -> str:
 
 
 def unpacked(path: Path) -> str:
-    """The text of a small file of lines."""
+    """The text of a small file of lines; bytes that are no UTF-8 come through."""
     content = path.read_bytes()
-    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8", "surrogateescape")
 
 
 def packed(path: Path, text: str) -> bytes:
     """The bytes of a text as its file packs it."""
     if path.suffix != ".gz":
-        return text.encode()
+        return text.encode("utf-8", "surrogateescape")
     raw = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "surrogateescape"))
     return raw.getvalue()

@@ -1,11 +1,12 @@
 """The store's files apart from its tables: what DuckDB leaves beside its own, folders' names, lines of texts."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from dagster_project.privacy.artefacts import files_of
+from dagster_project.privacy.artefacts import files_of, rewrite, rewrite_run
 from dagster_project.privacy.erasing import rewrite_artefacts
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.rows import rebuild
@@ -58,3 +59,48 @@ def test_what_was_written_to_be_looked_at_goes_whatever_it_is(settings: Settings
     assert not called.parent.exists()
     assert other.exists()
     assert not any(search.file(path) for path in files_of(settings, load_shop(settings.shop_folder)))
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("rows.jsonl", '{"a":"Ann \u2028 Smith","e":"ann@x.org"}\n{"a":"Bob\x85"}\n', '{"a":"Bob\x85"}\n'),
+        ("rows.csv", 'e,note\nann@x.org,"Ann\nSmith"\nbob@x.org,"a\nb"\n', 'e,note\nbob@x.org,"a\nb"\n'),
+        ("rows.csv", 'note;e\r\n"Ann\r\nSmith";ann@x.org\r\nB "x";bob@x.org\r\n', 'note;e\r\nB "x";bob@x.org\r\n'),
+        ("run.log", "Anna\rann@x.org\nBob", "Bob"),
+        ("latin.log", "ann@x.org\nRen\udce9\n", "Ren\udce9\n"),
+    ],
+)
+def test_a_record_goes_whole_and_the_others_stay_byte_for_byte(settings: Settings, name: str, before: str, after: str) -> None:
+    path = put(settings, f"later/{name}", before.encode("utf-8", "surrogateescape"))
+    rewrite(path, Search(ANN, settings.store))
+    assert path.read_bytes() == after.encode("utf-8", "surrogateescape")
+
+
+def test_a_run_that_is_written_anew_twice_counts_once(settings: Settings) -> None:
+    refused = [{"customer_id": CUSTOMER, "reason": "too long"}, {"customer_id": "c1", "reason": "too long"}]
+    manifest = {
+        "destination": "generic_jsonl",
+        "feed": "winback",
+        "kind": "campaign",
+        "description": "",
+        "as_of": "",
+        "consent_as_of": None,
+        "delta_of": None,
+        "schema": [{"name": "email", "type": "string"}],
+        "files": [{"name": "rows__full__p0001.jsonl", "kind": "full", "rows": 3}],
+        "totals": {"sent to": 6, "skip: paused": 4, "refused by generic_jsonl: too long": 2},
+        "held_back": [{"customer_id": CUSTOMER, "reason": "no consent at delivery"}],
+        "refused": refused,
+        "left": [],
+    }
+    path = put(settings, "exports/run/manifest.json", json.dumps(manifest).encode())
+    rows = b'{"email":"ann@x.org"}\n{"email":"bob@x.org","note":"\xe2\x80\xa8"}\n{"email":"cem@x.org"}\n'
+    for _ in range(2):
+        # Killed before it was written, the file is the old one, and the manifest the new one.
+        file = put(settings, "exports/run/rows__full__p0001.jsonl", rows)
+        rewrite_run(path.parent, Search(ANN, settings.store))
+        stated = json.loads(path.read_text())
+        assert stated["files"][0]["rows"] == file.read_bytes().count(b"\n") == 2
+        assert stated["totals"] == {"sent to": 3, "skip: paused": 4, "refused by generic_jsonl: too long": 1}
+        assert stated["refused"] == refused[1:]
