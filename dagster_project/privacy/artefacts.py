@@ -22,7 +22,7 @@ from dagster_project.delivery.formats import FORMATS
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole, write_whole
-from dagster_project.privacy.searching import Search, as_text, packed, unpacked
+from dagster_project.privacy.searching import Search, as_text, packed, pruned, unpacked
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import csv_records
@@ -107,19 +107,6 @@ def records_of(path: Path, text: str) -> Iterator[str]:
     source = Remembering(lines)
     reader = csv.reader(source, delimiter=max(DELIMITERS, key=head.count))
     yield from (record for _, record in csv_records(reader, source))
-
-
-def pruned(value: Any, search: Search) -> Any:
-    """JSON without the items that name the person."""
-    if isinstance(value, list):
-        return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
-    if isinstance(value, dict):
-        return {
-            key: pruned(item, search)
-            for key, item in value.items()
-            if not search.names(key) and not (isinstance(item, str) and search.names(item))
-        }
-    return value
 
 
 def rewrite_run(run: Path, search: Search) -> None:

@@ -131,9 +131,9 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     write_orders(settings.store / "exports", named, search, request.name)
     fault_point("ordered")
     forget_names_learned(settings)
-    landed = blank_landed(settings, shop, suppression)
+    landed = blank_landed(settings, shop, suppression, search)
     fault_point("blanked")
-    erased = delete(warehouse, shop, request.person, suppression, landed)
+    erased = delete(warehouse, shop, request.person, suppression, landed, search)
     fault_point("deleted")
     rebuild(warehouse)
     fault_point("rebuilt")
@@ -148,18 +148,20 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     return proof
 
 
-def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed) -> dict[str, int]:
+def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed, search: Search) -> dict[str, int]:
     """Take the person's rows out of every table, all or none; table → rows."""
     with warehouse.session(), warehouse.transaction() as connection:
         found = traces(connection, shop, person, suppression)
-        erase_rows(connection, found, landed.blanks)
+        erase_rows(connection, found, landed.blanks, search)
         rename_batches(connection, landed.renamed)
     return {trace.table: trace.rows for trace in found}
 
 
 def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
-    """Write what tools and readers take anew, without the person."""
-    named = [path for path in files_of(settings, shop) if search.file(path)]
+    """Write what tools and readers take anew, without the person. What came in is not theirs: its rows have numbers (`landed.py`)."""
+    came_in = [settings.store / name for name in ("landing", "pulled")]
+    made = [path for path in files_of(settings, shop) if not any(map(path.is_relative_to, came_in))]
+    named = [path for path in made if search.file(path)]
     runs = {path.parent for path in named if (path.parent / "manifest.json").exists()}
     for run in sorted(runs):
         rewrite_run(run, search)

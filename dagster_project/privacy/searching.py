@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.traces import patterns
+from dagster_project.sources.blanking import read_json, write_json
 
 # What is read of a large file at once, and how much of it is read twice, so that nothing is cut in two.
 BLOCK, OVERLAP = 1 << 26, 1 << 10
@@ -35,6 +37,20 @@ class Search:
         """Whether a text does. Plain containment first: it costs next to nothing."""
         lowered = text.lower()
         return any(needle in lowered for needle in self.needles) and any(pattern.search(lowered) for pattern in self._patterns)
+
+    def without(self, value: Any) -> Any:
+        """A value without what names the person: items of JSON go, a text goes whole."""
+        if isinstance(value, list | dict):
+            return pruned(value, self)
+        if not isinstance(value, str) or not self.names(value):
+            return value
+        try:
+            said = read_json(value)
+        except ValueError:
+            return None
+        # As a raw table has it.
+        less = write_json(pruned(said, self), (",", ":")) if isinstance(said, list | dict) else value
+        return None if self.names(less) else less
 
     def file(self, path: Path) -> bool:
         """Whether a file does, or what it is called."""
@@ -70,6 +86,19 @@ def texts_of(path: Path) -> Iterator[str]:
 
 def as_text(row: dict[str, object]) -> str:
     return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def pruned(value: Any, search: Search) -> Any:
+    """JSON without the items that name the person."""
+    if isinstance(value, list):
+        return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
+    if isinstance(value, dict):
+        return {
+            key: pruned(item, search)
+            for key, item in value.items()
+            if not search.names(key) and not (isinstance(item, str) and search.names(item))
+        }
+    return value
 
 
 def unpacked(path: Path) -> str:

@@ -40,13 +40,16 @@ QUARANTINED = "select rowid, source, table_name, column_name, row_json from sour
 @dataclass(frozen=True)
 class Trace:
     """A table's rows that are the person's: a condition on its rows, how many, and the raw table's contract. Rows with `stays` are a sale of
-    theirs, which stays without them."""
+    theirs, which stays without them; so does another's row that only names them (not `is_theirs`). `names`: SQL, true for a row of a raw table
+    with a text that names them."""
 
     table: str
     where: str
     rows: int
     source: tuple[System, str] | None = None
     stays: bool = False
+    is_theirs: bool = True
+    names: str = ""
 
 
 def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, suppression: Suppression) -> list[Trace]:
@@ -60,24 +63,26 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
     contracts = contracts_of(shop)
     raw = {f"sources.{system.system}__{name}": (system, name) for system in contracts.values() for name in system.tables}
     found: list[Trace] = []
-    for schema, name, columns, kinds in connection.execute(TABLES).fetchall():
+    for schema, name, columns, types in connection.execute(TABLES).fetchall():
+        kinds, names = dict(zip(columns, types, strict=True)), ""
         table = f"{schema}.{name}"
         if table in raw:
             mark_raw(connection, table, *raw[table], suppression)
-            conditions = [
-                (f"rowid in (select row from marked where table_name = '{table}' and stays = {stays})", stays) for stays in (False, True)
-            ]
+            names = " or ".join(texts_condition(kinds, person))
+            of_table = f"select row from marked where table_name = '{table}'"
+            conditions = [(f"rowid in ({of_table} and stays = {stays})", stays, True) for stays in (False, True)]
+            conditions.append((f"({names}) and rowid not in ({of_table})", True, False))
         else:
             if table == QUARANTINE:
                 mark_quarantine(connection, contracts, suppression)
-            conditions = [(condition_of(schema, name, dict(zip(columns, kinds, strict=True)), person), False)]
+            conditions = [(condition_of(schema, name, kinds, person), False, True)]
             if table == QUARANTINE:
                 kept = "rowid in (select row from without)"
-                conditions = [(f"({conditions[0][0]}) and not {kept}", False), (kept, True)]
-        for where, stays in conditions:
+                conditions = [(f"({conditions[0][0]}) and not {kept}", False, True), (kept, True, True)]
+        for where, stays, is_theirs in conditions:
             ((rows,),) = connection.execute(f'select count(*) from {schema}."{name}" where {where}').fetchall()
             if rows:
-                found.append(Trace(f'{schema}."{name}"', where, rows, raw.get(table), stays))
+                found.append(Trace(f'{schema}."{name}"', where, rows, raw.get(table), stays, is_theirs, names))
     return found
 
 
@@ -148,12 +153,7 @@ def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -
 
 def condition_of(schema: str, table: str, columns: dict[str, str], person: Person) -> str:
     """SQL that is true for the rows of a table that name a person."""
-    conditions = ["false"]
-    texts = [name for name, kind in columns.items() if "VARCHAR" in kind or "JSON" in kind]
-    if texts:
-        said = ", ".join(f'"{name}"::varchar' for name in texts)
-        row = f"lower(concat_ws(chr(31), {said}))"
-        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(person.needles))]
+    conditions = texts_condition(columns, person)
     for kind in NUMBERS:
         if kind in columns:
             conditions.append(f"\"{kind}\" in (select value from identifiers where kind = '{kind}')")
@@ -164,6 +164,17 @@ def condition_of(schema: str, table: str, columns: dict[str, str], person: Perso
     if f"{schema}.{table}" == QUARANTINE:
         conditions.append(f"rowid in (select row from marked where table_name = '{QUARANTINE}')")
     return " or ".join(conditions)
+
+
+def texts_condition(columns: dict[str, str], person: Person) -> list[str]:
+    """SQL conditions, any of which is true for a row with a text that names a person, by an identifier or by a mail that is theirs alone."""
+    conditions = ["false"]
+    texts = [name for name, kind in columns.items() if "VARCHAR" in kind or "JSON" in kind]
+    if texts:
+        said = ", ".join(f'"{name}"::varchar' for name in texts)
+        row = f"lower(concat_ws(chr(31), {said}))"
+        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(person.needles | person.contents))]
+    return conditions
 
 
 def patterns(needles: Sequence[str]) -> Iterator[str]:
