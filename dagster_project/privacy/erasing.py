@@ -7,6 +7,7 @@ Each step may be repeated: killed anywhere, the next `dearly erase` or `dearly r
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -154,7 +155,10 @@ def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppre
         found = traces(connection, shop, person, suppression)
         erase_rows(connection, found, landed.blanks, search)
         rename_batches(connection, landed.renamed)
-    return {trace.table: trace.rows for trace in found}
+    erased: Counter[str] = Counter()
+    for trace in found:
+        erased[trace.table] += trace.rows
+    return dict(erased)
 
 
 def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from dagster_project.privacy.erasing import ask, erase
+from dagster_project.privacy.traces import traces
 from dagster_project.shop import load_shop
+from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 from tests.privacy.planted import load_all, person, places_that_name, plant
 from tests.privacy.test_erased_everywhere import IN
@@ -34,6 +36,10 @@ def test_anothers_order_loses_what_names_her_and_nothing_else(tmp_path: Path, pu
     second.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     load_all(settings)
     assert "sources.shopify__orders" in places_that_name(settings, 3)[3]
+
+    with Warehouse(settings.warehouse).connect() as connection:
+        found = traces(connection, shop, person(3), Suppression.against(shop, person(3).identifiers))
+    assert [(trace.table, trace.rows) for trace in found if not trace.is_theirs] == [('sources."shopify__orders"', 1)]
 
     assert erase(settings, shop, ask(settings, shop, person(3))).hits == []
 
