@@ -6,7 +6,7 @@ identifier's name, and by every text in it.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,10 @@ AT_ONCE = 400
 BEGIN = (
     rf"(?:^|[^a-z0-9._%+'{chr(0xC0)}-{chr(0xD6)}{chr(0xD8)}-{chr(0xF6)}{chr(0xF8)}-{chr(0x1FFF)}-]"
     r"|\\[bfnrt]|\\u[0-9a-f]{4}|%(?:20|22|26|27|2c|2f|3[a-f]))'*"
+)
+# Columns that number things, as opposed to people.
+OF_THINGS = re.compile(
+    r"(?:^|_)(?:order|item|line|product|variant|cart|checkout|session|return|article|invoice|receipt|store|batch)_(?:id|no|number)$"
 )
 QUARANTINED = "select rowid, source, table_name, column_name, row_json from sources.quarantine"
 
@@ -68,7 +72,7 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
         table = f"{schema}.{name}"
         if table in raw:
             mark_raw(connection, table, *raw[table], suppression)
-            names = " or ".join(texts_condition(kinds, person))
+            names = " or ".join(texts_condition(kinds, person.needles | person.contents))
             of_table = f"select row from marked where table_name = '{table}'"
             conditions = [(f"rowid in ({of_table} and stays = {stays})", stays, True) for stays in (False, True)]
             conditions.append((f"({names}) and rowid not in ({of_table})", True, False))
@@ -153,7 +157,11 @@ def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -
 
 def condition_of(schema: str, table: str, columns: dict[str, str], person: Person) -> str:
     """SQL that is true for the rows of a table that name a person."""
-    conditions = texts_condition(columns, person)
+    needles = person.needles | person.contents
+    numbers = frozenset(needle for needle in needles if needle.isdigit())
+    conditions = texts_condition(columns, needles - numbers)
+    # Another thing's id may be the same number.
+    conditions += texts_condition({name: kind for name, kind in columns.items() if not OF_THINGS.search(name)}, numbers)
     for kind in NUMBERS:
         if kind in columns:
             conditions.append(f"\"{kind}\" in (select value from identifiers where kind = '{kind}')")
@@ -166,14 +174,14 @@ def condition_of(schema: str, table: str, columns: dict[str, str], person: Perso
     return " or ".join(conditions)
 
 
-def texts_condition(columns: dict[str, str], person: Person) -> list[str]:
-    """SQL conditions, any of which is true for a row with a text that names a person, by an identifier or by a mail that is theirs alone."""
+def texts_condition(columns: dict[str, str], needles: Collection[str]) -> list[str]:
+    """SQL conditions, any of which is true for a row with a text that has one of these in it."""
     conditions = ["false"]
     texts = [name for name, kind in columns.items() if "VARCHAR" in kind or "JSON" in kind]
     if texts:
         said = ", ".join(f'"{name}"::varchar' for name in texts)
         row = f"lower(concat_ws(chr(31), {said}))"
-        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(person.needles | person.contents))]
+        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(needles))]
     return conditions
 
 

@@ -5,7 +5,9 @@ import re
 import duckdb
 import pytest
 
-from dagster_project.privacy.traces import patterns, quoted
+from dagster_project.privacy.person import Person
+from dagster_project.privacy.traces import condition_of, patterns, quoted
+from dagster_project.sources.identifiers import Identifier
 
 NEEDLES = ["brien@x.org", "maria@yahoo.com", "sales:a-1", "c0123456789abcdef0123", "+49309018201"]
 THEIRS = [
@@ -49,3 +51,17 @@ def test_a_text_names_a_person_whole(text: str, is_theirs: bool) -> None:
     assert bool(re.search(pattern, text)) is is_theirs
     (found,) = duckdb.sql(f"select regexp_matches({quoted(text)}, {quoted(pattern)})").fetchall()
     assert found == (is_theirs,)
+
+
+def test_a_number_is_not_searched_for_where_things_are_numbered() -> None:
+    ann = Person(frozenset({Identifier("login_id", "1000000042")}))
+    columns = dict.fromkeys(("order_id", "order_item_id", "user_id", "note"), "VARCHAR")
+    condition = condition_of("profile", "fct_orders", columns, ann)
+    said = [("1000000042", "", "", ""), ("", "1000000042", "", ""), ("", "", "1000000042", ""), ("", "", "", "login 1000000042.")]
+    rows = ", ".join(str(row) for row in said)
+    assert duckdb.sql(f"select {condition} from (values {rows}) as t(order_id, order_item_id, user_id, note)").fetchall() == [
+        (False,),
+        (False,),
+        (True,),
+        (True,),
+    ]
