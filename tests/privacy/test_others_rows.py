@@ -52,3 +52,13 @@ def test_anothers_order_loses_what_names_her_and_nothing_else(tmp_path: Path, pu
     before = warehouse.rows("select * from sources.shopify__orders order by all")
     load_all(settings)
     assert warehouse.rows("select * from sources.shopify__orders order by all") == before
+
+
+def test_a_pulled_file_that_cannot_be_read_stays_for_the_proof_to_tell(tmp_path: Path) -> None:
+    settings = plant(tmp_path, {"shopify"}, pulled=True)
+    shop = load_shop(settings.shop_folder)
+    cut = shop.extracts("shopify", settings.store) / "orders" / "orders_20260304T050000Z.jsonl"
+    cut.write_bytes(b'{"id": 1}\n{"email": "canary.03@exam')
+    assert erase(settings, shop, ask(settings, shop, person(2))).hits == []
+    cut.write_bytes(b'{"id": 1}\n{"email": "canary.03@example.org", "cut')
+    assert erase(settings, shop, ask(settings, shop, person(3))).hits == [cut.relative_to(settings.store).as_posix()]
