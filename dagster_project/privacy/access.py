@@ -77,7 +77,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     person, _ = whom(settings, shop, names)
     suppression = Suppression.against(shop, person.identifiers)
     tables = rows_of(settings, shop, person, suppression)
-    search = Search(person)
+    search = Search(person, settings.store)
     access = settings.store / "access"
     files = [path for path in files_of(settings, shop) if not path.is_relative_to(access) and search.file(path)]
     named = [path.relative_to(settings.store).as_posix() for path in files]
@@ -115,7 +115,7 @@ def rows_of(settings: Settings, shop: Shop, person: Person, suppression: Suppres
         for trace in traces(connection, shop, person, suppression):
             rows = connection.execute(f"select * from {trace.table} where {trace.where} order by all").to_arrow_table().to_pylist()
             name = trace.table.replace('"', "")
-            if name.startswith("identity.int_browser"):
+            if not trace.is_theirs or name.startswith("identity.int_browser"):
                 continue
             found.setdefault(name, []).extend({key: plain(value) for key, value in row.items()} for row in rows)
         # Which source said what of a customer is a view.

@@ -3,9 +3,11 @@
 The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/suppression.py`).
 """
 
+import csv
 import gzip
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from functools import partial
@@ -20,15 +22,19 @@ from dagster_project.delivery.formats import FORMATS
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole, write_whole
-from dagster_project.privacy.searching import Search, as_text, packed, unpacked
+from dagster_project.privacy.searching import Search, as_text, packed, pruned, unpacked
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.blanking import csv_records
+from dagster_project.sources.reading.csv_files import DELIMITERS, Remembering
 from dagster_project.warehouse import Warehouse
 from ml.store import FILES, fingerprint
 
-# Of the store, but no place of data: its lock, and what an erasure itself writes down until it is done.
-OWN = ("store.lock", "erasing.json")
+# Of the store, but looked into otherwise: the tables, its lock, and what an erasure itself writes down until it is done.
+OWN = ("store.lock", "erasing.json", "warehouse.duckdb", "warehouse.duckdb.wal")
 DELETIONS = "deletions"
+# Folders of what was written for somebody to look at: a command writes it again.
+PAGES = ("explained", "previews", "report")
 
 
 def files_of(settings: Settings, shop: Shop) -> Iterator[Path]:
@@ -36,7 +42,7 @@ def files_of(settings: Settings, shop: Shop) -> Iterator[Path]:
     sources = [shop.extracts(name, settings.store) for name, source in shop.sources.items() if source.kind == "files"]
     for path in sorted(settings.store.rglob("*")):
         within = path.relative_to(settings.store).parts
-        is_own = within[0] in OWN or within[0].startswith("warehouse.duckdb") or (within[0] == "exports" and DELETIONS in within)
+        is_own = within[0] in OWN or (within[0] == "exports" and DELETIONS in within)
         if path.is_file() and not is_own and not any(path.is_relative_to(folder) for folder in sources):
             yield path
 
@@ -52,6 +58,13 @@ def rewrite(path: Path, search: Search) -> None:
         write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search), indent=2, ensure_ascii=False).encode() + b"\n")
     elif path.suffix in (".html", ".eml", ".tmp"):
         path.unlink()
+
+
+def take_away(path: Path) -> None:
+    """A file that goes whole, with its folder where that is empty then: the folder may be called after the person."""
+    path.unlink(missing_ok=True)
+    if path.parent.exists() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 def forget_names_learned(settings: Settings) -> None:
@@ -81,28 +94,30 @@ def is_of_lines(path: Path) -> bool:
 
 
 def lines_without(path: Path, search: Search) -> bytes:
-    lines = unpacked(path).splitlines(keepends=True)
-    return packed(path, "".join(line for line in lines if not search.names(line)))
+    return packed(path, "".join(record for record in records_of(path, unpacked(path)) if not search.names(record)))
 
 
-def pruned(value: Any, search: Search) -> Any:
-    """JSON without the items that name the person."""
-    if isinstance(value, list):
-        return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
-    if isinstance(value, dict):
-        return {
-            key: pruned(item, search)
-            for key, item in value.items()
-            if not search.names(key) and not (isinstance(item, str) and search.names(item))
-        }
-    return value
+def records_of(path: Path, text: str) -> Iterator[str]:
+    """The lines of a text; of CSV its records, whose cells may have lines too. Python knows more line ends (U+2028) than files have."""
+    lines = (line for line in re.findall(r"[^\n]*\n|[^\n]+", text))
+    if ".csv" not in path.suffixes:
+        yield from lines
+        return
+    head = text.partition("\n")[0]
+    source = Remembering(lines)
+    reader = csv.reader(source, delimiter=max(DELIMITERS, key=head.count))
+    yield from (record for _, record in csv_records(reader, source))
 
 
 def rewrite_run(run: Path, search: Search) -> None:
     """One run of an export without the person. It keeps its name, by which others build on it; the manifest tells the files as they are now and is
     written first: whoever is killed between finds the person in the files again, and writes the same."""
-    manifest = pruned(json.loads((run / "manifest.json").read_text()), search)
+    stated = json.loads((run / "manifest.json").read_text())
+    manifest = pruned(stated, search)
+    destination = DESTINATIONS[manifest["destination"]]
+    form = FORMATS[destination.format]
     contents: dict[Path, bytes] = {}
+    gone = 0
     for file in manifest["files"]:
         path = run / file["name"]
         if path.suffix == ".parquet":
@@ -110,11 +125,11 @@ def rewrite_run(run: Path, search: Search) -> None:
             content, rows = path.read_bytes(), pq.read_metadata(path).num_rows
         else:
             content = contents[path] = lines_without(path, search)
-            rows = file["rows"] - (unpacked(path).count("\n") - unpack(path, content).count("\n"))
+            rows = len(form.read(unpack(path, content).encode()))
+        gone += file["rows"] - rows if file["kind"] == "full" else 0
         file |= {"rows": rows, "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    destination = DESTINATIONS[manifest["destination"]]
+    recount(manifest, stated, gone)
     full = [path for path in contents if "__full__" in path.name]
-    form = FORMATS[destination.format]
     sample = [row for path in full[:1] for row in form.read(unpack(path, contents[path]).encode())[:3]]
     columns = {
         column["name"]: pa.array([str(row.get(column["name"]) or "") for row in sample], pa.string()) for column in manifest["schema"]
@@ -125,6 +140,17 @@ def rewrite_run(run: Path, search: Search) -> None:
     for path, content in contents.items():
         fault_point("rewriting")
         write_whole(path, content)
+
+
+def recount(manifest: dict[str, Any], stated: dict[str, Any], gone: int) -> None:
+    """Take from the totals who left the files (`gone`) and the lists since the manifest was written."""
+    totals = manifest["totals"]
+    refused = [one for one in stated["refused"] if one not in manifest["refused"]]
+    for one in refused:
+        totals[f"refused by {manifest['destination']}: {one['reason']}"] -= 1
+    for total, left in (("in", len(refused)), ("sent to", len(refused) + len(stated["held_back"]) - len(manifest["held_back"]))):
+        if total in totals:
+            totals[total] -= gone + left
 
 
 def unpack(path: Path, content: bytes) -> str:

@@ -7,6 +7,7 @@ Each step may be repeated: killed anywhere, the next `dearly erase` or `dearly r
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
 from dagster_project.plan import PLANS
-from dagster_project.privacy.artefacts import files_of, forget_names_learned, rewrite, rewrite_run
+from dagster_project.privacy.artefacts import PAGES, files_of, forget_names_learned, rewrite, rewrite_run, take_away
 from dagster_project.privacy.landed import Landed, blank_landed
 from dagster_project.privacy.orders import write_orders
 from dagster_project.privacy.person import Person, apart, find
@@ -126,14 +127,14 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     fault_point("asked")
     # The copy that a killed `dearly plan` left.
     shutil.rmtree(settings.home / PLANS / settings.shop, ignore_errors=True)
-    search = Search(request.person)
+    search = Search(request.person, settings.store)
     named = [path for path in files_of(settings, shop) if search.file(path)]
     write_orders(settings.store / "exports", named, search, request.name)
     fault_point("ordered")
     forget_names_learned(settings)
-    landed = blank_landed(settings, shop, suppression)
+    landed = blank_landed(settings, shop, suppression, search)
     fault_point("blanked")
-    erased = delete(warehouse, shop, request.person, suppression, landed)
+    erased = delete(warehouse, shop, request.person, suppression, landed, search)
     fault_point("deleted")
     rebuild(warehouse)
     fault_point("rebuilt")
@@ -148,18 +149,23 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     return proof
 
 
-def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed) -> dict[str, int]:
+def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed, search: Search) -> dict[str, int]:
     """Take the person's rows out of every table, all or none; table → rows."""
     with warehouse.session(), warehouse.transaction() as connection:
         found = traces(connection, shop, person, suppression)
-        erase_rows(connection, found, landed.blanks)
+        erase_rows(connection, found, landed.blanks, search)
         rename_batches(connection, landed.renamed)
-    return {trace.table: trace.rows for trace in found}
+    erased: Counter[str] = Counter()
+    for trace in found:
+        erased[trace.table] += trace.rows
+    return dict(erased)
 
 
 def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
-    """Write what tools and readers take anew, without the person."""
-    named = [path for path in files_of(settings, shop) if search.file(path)]
+    """Write what tools and readers take anew, without the person. What came in is not theirs: its rows have numbers (`landed.py`)."""
+    came_in = [settings.store / name for name in ("landing", "pulled")]
+    made = [path for path in files_of(settings, shop) if not any(map(path.is_relative_to, came_in))]
+    named = [path for path in made if search.file(path)]
     runs = {path.parent for path in named if (path.parent / "manifest.json").exists()}
     for run in sorted(runs):
         rewrite_run(run, search)
@@ -167,6 +173,8 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
         if path.relative_to(settings.store).parts[0] == "access":
             # What was written for the person to read goes whole.
             shutil.rmtree(path.parent, ignore_errors=True)
+        elif path.relative_to(settings.store).parts[0] in PAGES or search.called(path):
+            take_away(path)
         elif path.parent not in runs:
             rewrite(path, search)
 

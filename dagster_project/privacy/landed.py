@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dagster_project.files import make_whole, sha256_of, sync_folder
 from dagster_project.moments import stamp
+from dagster_project.privacy.searching import Search
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import write_blanked
@@ -35,14 +36,14 @@ class Landed:
             sync_folder(path.parent)
 
 
-def blank_landed(settings: Settings, shop: Shop, suppression: Suppression) -> Landed:
+def blank_landed(settings: Settings, shop: Shop, suppression: Suppression, search: Search) -> Landed:
     """Blank those persons' rows in every landed file, and make pulled files without them; count what is blank, whoever it was."""
     done = Landed()
     for path, system, name in landed_files(settings, shop):
         try:
             rows = suppression.rows_in(path, system, name)
-            if rows:
-                make_whole(path, partial(write_blanked, path, table=system.tables[name], rows=rows))
+            if rows or search.file(path):
+                make_whole(path, partial(write_blanked, path, table=system.tables[name], rows=rows, without=search.without))
             done.blanks[path.relative_to(settings.store).as_posix()] = sum(
                 without_blanks(chunk)[1] for chunk in read_chunks(path, system.tables[name])
             )
@@ -51,7 +52,7 @@ def blank_landed(settings: Settings, shop: Shop, suppression: Suppression) -> La
             path.unlink()
     for name, source in shop.sources.items():
         if source.kind != "files":
-            blank_pulled(shop, settings.store, contracts_of(shop)[name], suppression, done)
+            blank_pulled(shop, settings.store, contracts_of(shop)[name], suppression, search, done)
     return done
 
 
@@ -63,12 +64,16 @@ def landed_files(settings: Settings, shop: Shop) -> Iterator[tuple[Path, System,
             yield path, contracts[system], table
 
 
-def blank_pulled(shop: Shop, store: Path, system: System, suppression: Suppression, done: Landed) -> None:
+def blank_pulled(shop: Shop, store: Path, system: System, suppression: Suppression, search: Search, done: Landed) -> None:
     for extract in find_extracts(shop.extracts(system.system, store), system):
-        rows = suppression.rows_in(extract.path, system, extract.table)
-        if rows:
+        try:
+            rows = suppression.rows_in(extract.path, system, extract.table)
+        except UnreadableExtract:
+            # It was never loaded: the proof tells where it names them.
+            continue
+        if rows or search.file(extract.path):
             new = extract.path.with_name(f".{extract.path.name}.new")
-            write_blanked(extract.path, new, system.tables[extract.table], rows)
+            write_blanked(extract.path, new, system.tables[extract.table], rows, search.without)
             with new.open("rb") as file:
                 os.fsync(file.fileno())
             old_content, content = sha256_of(extract.path), sha256_of(new)

@@ -43,8 +43,8 @@ def prove(settings: Settings, shop: Shop, person: Person, suppression: Suppressi
     with warehouse.session(), warehouse.connect() as connection:
         tables = len(connection.execute(TABLES).fetchall())
         hits = [f"{trace.table}: {trace.rows} rows" for trace in traces(connection, shop, person, suppression)]
-    search = Search(person)
-    files = [*files_of(settings, shop), *sorted(settings.store.glob("warehouse.duckdb*"))]
+    search = Search(person, settings.store)
+    files = [*files_of(settings, shop), settings.warehouse, Path(f"{settings.warehouse}.wal")]
     hits += [str(path.relative_to(settings.store)) for path in files if path.is_file() and search.file(path)]
     return Proof(
         tables,

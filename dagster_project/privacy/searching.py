@@ -10,20 +10,23 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.traces import patterns
+from dagster_project.sources.blanking import read_json, write_json
 
 # What is read of a large file at once, and how much of it is read twice, so that nothing is cut in two.
 BLOCK, OVERLAP = 1 << 26, 1 << 10
 
 
 class Search:
-    """Whether a text names a person: by an identifier, or by the id of a mail that is theirs alone."""
+    """Whether a text names a person: by an identifier, or by the id of a mail that is theirs alone. Files are called what they are below `store`."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, store: Path = Path("/")) -> None:
+        self.store = store
         self.needles = sorted(person.needles | person.contents)
 
     @cached_property
@@ -35,9 +38,29 @@ class Search:
         lowered = text.lower()
         return any(needle in lowered for needle in self.needles) and any(pattern.search(lowered) for pattern in self._patterns)
 
+    def without(self, value: Any) -> Any:
+        """A value without what names the person: items of JSON go, a text goes whole."""
+        if isinstance(value, list | dict):
+            return pruned(value, self)
+        if not isinstance(value, str) or not self.names(value):
+            return value
+        try:
+            said = read_json(value)
+        except ValueError:
+            return None
+        # As a raw table has it.
+        less = write_json(pruned(said, self), (",", ":")) if isinstance(said, list | dict) else value
+        return None if self.names(less) else less
+
     def file(self, path: Path) -> bool:
-        """Whether a file does, or its own name."""
-        return self.names(path.name) or any(self.names(text) for text in texts_of(path))
+        """Whether a file does, or what it is called."""
+        return self.called(path) or any(self.names(text) for text in texts_of(path))
+
+    def called(self, path: Path) -> bool:
+        """Whether the names of a file and its folders do, whose parts are apart by __ and endings."""
+        within = path.relative_to(self.store)
+        spelled = (within, within.with_suffix(""), within.with_suffix("").with_suffix(""))
+        return self.names("\n".join(one.as_posix().replace("__", "/") for one in spelled))
 
 
 def texts_of(path: Path) -> Iterator[str]:
@@ -65,17 +88,30 @@ def as_text(row: dict[str, object]) -> str:
     return json.dumps(row, ensure_ascii=False, default=str)
 
 
+def pruned(value: Any, search: Search) -> Any:
+    """JSON without the items that name the person."""
+    if isinstance(value, list):
+        return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
+    if isinstance(value, dict):
+        return {
+            key: pruned(item, search)
+            for key, item in value.items()
+            if not search.names(key) and not (isinstance(item, str) and search.names(item))
+        }
+    return value
+
+
 def unpacked(path: Path) -> str:
-    """The text of a small file of lines."""
+    """The text of a small file of lines; bytes that are no UTF-8 come through."""
     content = path.read_bytes()
-    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8")
+    return (gzip.decompress(content) if path.suffix == ".gz" else content).decode("utf-8", "surrogateescape")
 
 
 def packed(path: Path, text: str) -> bytes:
     """The bytes of a text as its file packs it."""
     if path.suffix != ".gz":
-        return text.encode()
+        return text.encode("utf-8", "surrogateescape")
     raw = io.BytesIO()
     with gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as file:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "surrogateescape"))
     return raw.getvalue()

@@ -6,7 +6,7 @@ identifier's name, and by every text in it.
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,19 +28,32 @@ where table_type = 'BASE TABLE' and table_catalog = current_database() and table
 QUARANTINE = "sources.quarantine"
 # So many texts are looked for in one expression.
 AT_ONCE = 400
+# What may be before a text that names somebody: no part of an address (letters of any alphabet that is written with spaces), but quotes, and an
+# escape of JSON (\n) or of an URL (%3D). RE2 and Python spell such characters differently, so they are in it themselves.
+BEGIN = (
+    rf"(?:^|[^a-z0-9._%+'{chr(0xC0)}-{chr(0xD6)}{chr(0xD8)}-{chr(0xF6)}{chr(0xF8)}-{chr(0x1FFF)}-]"
+    r"|\\[bfnrt]|\\u[0-9a-f]{4}|%(?:20|22|26|27|2c|2f|3[a-f]))'*"
+)
+# Columns that number things, as opposed to people.
+OF_THINGS = re.compile(
+    r"(?:^|_)(?:order|item|line|product|variant|cart|checkout|session|return|article|invoice|receipt|store|batch)_(?:id|no|number)$"
+)
 QUARANTINED = "select rowid, source, table_name, column_name, row_json from sources.quarantine"
 
 
 @dataclass(frozen=True)
 class Trace:
     """A table's rows that are the person's: a condition on its rows, how many, and the raw table's contract. Rows with `stays` are a sale of
-    theirs, which stays without them."""
+    theirs, which stays without them; so does another's row that only names them (not `is_theirs`). `names`: SQL, true for a row of a raw table
+    with a text that names them."""
 
     table: str
     where: str
     rows: int
     source: tuple[System, str] | None = None
     stays: bool = False
+    is_theirs: bool = True
+    names: str = ""
 
 
 def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, suppression: Suppression) -> list[Trace]:
@@ -54,24 +67,26 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
     contracts = contracts_of(shop)
     raw = {f"sources.{system.system}__{name}": (system, name) for system in contracts.values() for name in system.tables}
     found: list[Trace] = []
-    for schema, name, columns, kinds in connection.execute(TABLES).fetchall():
+    for schema, name, columns, types in connection.execute(TABLES).fetchall():
+        kinds, names = dict(zip(columns, types, strict=True)), ""
         table = f"{schema}.{name}"
         if table in raw:
             mark_raw(connection, table, *raw[table], suppression)
-            conditions = [
-                (f"rowid in (select row from marked where table_name = '{table}' and stays = {stays})", stays) for stays in (False, True)
-            ]
+            names = " or ".join(texts_condition(kinds, person.needles | person.contents))
+            of_table = f"select row from marked where table_name = '{table}'"
+            conditions = [(f"rowid in ({of_table} and stays = {stays})", stays, True) for stays in (False, True)]
+            conditions.append((f"({names}) and rowid not in ({of_table})", True, False))
         else:
             if table == QUARANTINE:
                 mark_quarantine(connection, contracts, suppression)
-            conditions = [(condition_of(schema, name, dict(zip(columns, kinds, strict=True)), person), False)]
+            conditions = [(condition_of(schema, name, kinds, person), False, True)]
             if table == QUARANTINE:
                 kept = "rowid in (select row from without)"
-                conditions = [(f"({conditions[0][0]}) and not {kept}", False), (kept, True)]
-        for where, stays in conditions:
+                conditions = [(f"({conditions[0][0]}) and not {kept}", False, True), (kept, True, True)]
+        for where, stays, is_theirs in conditions:
             ((rows,),) = connection.execute(f'select count(*) from {schema}."{name}" where {where}').fetchall()
             if rows:
-                found.append(Trace(f'{schema}."{name}"', where, rows, raw.get(table), stays))
+                found.append(Trace(f'{schema}."{name}"', where, rows, raw.get(table), stays, is_theirs, names))
     return found
 
 
@@ -142,12 +157,11 @@ def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -
 
 def condition_of(schema: str, table: str, columns: dict[str, str], person: Person) -> str:
     """SQL that is true for the rows of a table that name a person."""
-    conditions = ["false"]
-    texts = [name for name, kind in columns.items() if "VARCHAR" in kind or "JSON" in kind]
-    if texts:
-        said = ", ".join(f'"{name}"::varchar' for name in texts)
-        row = f"lower(concat_ws(chr(31), {said}))"
-        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(person.needles))]
+    needles = person.needles | person.contents
+    numbers = frozenset(needle for needle in needles if needle.isdigit())
+    conditions = texts_condition(columns, needles - numbers)
+    # Another thing's id may be the same number.
+    conditions += texts_condition({name: kind for name, kind in columns.items() if not OF_THINGS.search(name)}, numbers)
     for kind in NUMBERS:
         if kind in columns:
             conditions.append(f"\"{kind}\" in (select value from identifiers where kind = '{kind}')")
@@ -160,11 +174,32 @@ def condition_of(schema: str, table: str, columns: dict[str, str], person: Perso
     return " or ".join(conditions)
 
 
+def texts_condition(columns: dict[str, str], needles: Collection[str]) -> list[str]:
+    """SQL conditions, any of which is true for a row with a text that has one of these in it."""
+    conditions = ["false"]
+    texts = [name for name, kind in columns.items() if "VARCHAR" in kind or "JSON" in kind]
+    if texts:
+        said = ", ".join(f'"{name}"::varchar' for name in texts)
+        row = f"lower(concat_ws(chr(31), {said}))"
+        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(needles))]
+    return conditions
+
+
 def patterns(needles: Sequence[str]) -> Iterator[str]:
-    """Regular expressions (RE2 and Python's) that find any of these texts as a whole, so that joann@x.de is not ann@x.de."""
+    """Regular expressions (RE2 and Python's) that find any of these texts as a whole: joann@x.de, o'ann@x.de and ann@x.de.br are not ann@x.de."""
     for start in range(0, len(needles), AT_ONCE):
-        listed = "|".join(re.escape(needle) for needle in needles[start : start + AT_ONCE])
-        yield rf"(?:^|[^a-z0-9._%+-])(?:{listed})(?:$|[^a-z0-9_-])"
+        by_joint: dict[str, list[str]] = {}
+        for needle in needles[start : start + AT_ONCE]:
+            joint = "." if "@" in needle or "%40" in needle else "./" if ":" in needle else ""
+            by_joint.setdefault(joint, []).append(re.escape(needle))
+        listed = "|".join(f"(?:{'|'.join(those)}){end_with(joint)}" for joint, those in by_joint.items())
+        yield rf"{BEGIN}(?:{listed})"
+
+
+def end_with(joint: str) -> str:
+    """What a text may be followed by; after one of the characters in `joint` it may go on, and is another one then."""
+    goes_on = rf"|[{joint}](?:$|[^a-z0-9])" if joint else ""
+    return rf"(?:$|[^a-z0-9_{joint}-]{goes_on})"
 
 
 def quoted(text: str) -> str:

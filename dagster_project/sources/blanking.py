@@ -8,8 +8,9 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,15 +25,24 @@ from dagster_project.sources.reading.text_lines import MARKS, open_bytes, text_l
 AS_WRITTEN = "\0{}\0".format
 
 
-def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool]) -> None:
-    """Write `source` to `target` with the rows of these numbers blank; of those with True what may stay does."""
+# A value of a row without whom it names: the same, less, or None.
+Without = Callable[[Any], Any]
+
+
+def as_it_is(value: Any) -> Any:
+    return value
+
+
+def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool], without: Without = as_it_is) -> None:
+    """Write `source` to `target` with the rows of these numbers blank; of those with True what may stay does. Every value that is left is what
+    `without` makes of it; a row that then lacks what its table requires is blank."""
     ending = source.name.removesuffix(".gz").rsplit(".", 1)[-1]
     form = ending if ending in ("jsonl", "parquet") else table.format if ending not in ("csv", "tsv") else "csv"
     if form == "parquet":
-        blank_parquet(source, target, table, rows)
+        blank_parquet(source, target, table, rows, without)
         return
     reading = Reading(source, table, Drifting(source, table))
-    lines = jsonl_lines(reading, rows) if form == "jsonl" else csv_lines(reading, rows)
+    lines = jsonl_lines(reading, rows, without) if form == "jsonl" else csv_lines(reading, rows, without)
     with open_bytes(source) as file:
         head = file.read(4)
     mark = next((name for mark, name in MARKS.items() if head.startswith(mark)), None)
@@ -47,24 +57,46 @@ def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool
             packed.close()
 
 
-def jsonl_lines(reading: Reading, rows: dict[int, bool]) -> Iterator[str]:
-    keep = kept_headers(reading.table)
+def jsonl_lines(reading: Reading, rows: dict[int, bool], without: Without) -> Iterator[str]:
     for number, line in enumerate(text_lines(reading, newline="\n"), start=1):
-        yield line if number not in rows else remaining(line, keep if rows[number] else set()) + "\n"
+        if number in rows or without(line) != line:
+            yield remaining(line, reading.table, rows.get(number), without) + "\n"
+        else:
+            yield line
 
 
-def remaining(line: str, keep: set[str]) -> str:
+def remaining(line: str, table: Table, stays: bool | None, without: Without) -> str:
     try:
-        row = json.loads(line, parse_float=AS_WRITTEN, parse_int=AS_WRITTEN)
+        row = read_json(line)
     except ValueError:
         return "{}"
     # The names stay: a column that no other row has would be missed.
-    blank = {name: value if name in keep else None for name, value in row.items()} if isinstance(row, dict) else {}
-    return re.sub(r'"\\u0000([^"\\]*)\\u0000"', r"\1", json.dumps(blank, ensure_ascii=False))
+    blank = left(row, table, stays, without) if isinstance(row, dict) else {}
+    return write_json(blank)
 
 
-def csv_lines(reading: Reading, rows: dict[int, bool]) -> Iterator[str]:
-    keep = kept_headers(reading.table)
+def read_json(text: str) -> Any:
+    return json.loads(text, parse_float=AS_WRITTEN, parse_int=AS_WRITTEN)
+
+
+def write_json(value: Any, separators: tuple[str, str] | None = None) -> str:
+    return re.sub(r'"\\u0000([^"\\]*)\\u0000"', r"\1", json.dumps(value, ensure_ascii=False, separators=separators))
+
+
+def left(row: dict[str, Any], table: Table, stays: bool | None, without: Without) -> dict[str, Any]:
+    """What is left of a row: of one of theirs what may stay, if anything does; of another (None) all but what `without` takes."""
+    keep = row.keys() if stays is None else kept_headers(table) if stays else set()
+    said = {name: without(value) if name in keep else None for name, value in row.items()}
+    needed = {header for name in needed_columns(table) for header in table.names[name]}
+    lost = {name for name in needed & row.keys() & keep if said[name] in (None, "") and row[name] not in (None, "")}
+    return dict.fromkeys(row) if lost else said
+
+
+def needed_columns(table: Table) -> set[str]:
+    return {*table.key, *(name for name, column in table.columns.items() if column.required)}
+
+
+def csv_lines(reading: Reading, rows: dict[int, bool], without: Without) -> Iterator[str]:
     source = Remembering(text_lines(reading, newline=""))
     head = next(source, "")
     source.give_back(head)
@@ -73,14 +105,15 @@ def csv_lines(reading: Reading, rows: dict[int, bool]) -> Iterator[str]:
     header: list[str] = []
     for number, (row, text) in enumerate(csv_records(reader, source)):
         header = header or [name.strip() for name in row]
-        if number not in rows:
+        if number == 0 or (number not in rows and without(text) == text):
             yield text
             continue
-        cells = dict(zip(header, row, strict=False)) if rows[number] else {}
+        cells = left(dict(zip(header, row, strict=False)), reading.table, rows.get(number), without)
+        if number not in rows and len(row) != len(header):
+            # It cannot be read: nobody knows which of it is what.
+            cells = {}
         line = io.StringIO()
-        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow(
-            [cells.get(name, "") if name in keep else "" for name in header]
-        )
+        csv.writer(line, delimiter=delimiter, lineterminator="\n").writerow([cells.get(name, "") for name in header])
         yield line.getvalue()
 
 
@@ -101,7 +134,7 @@ def kept_headers(table: Table) -> set[str]:
     return {header for name in table.stays for header in table.names[name]}
 
 
-def blank_parquet(source: Path, target: Path, table: Table, rows: dict[int, bool]) -> None:
+def blank_parquet(source: Path, target: Path, table: Table, rows: dict[int, bool], without: Without) -> None:
     keep = kept_headers(table)
     said = pq.read_table(source)
     places = range(said.num_rows)
@@ -109,4 +142,7 @@ def blank_parquet(source: Path, target: Path, table: Table, rows: dict[int, bool
     blank = pa.array([None if rows.get(place + 1) is False else place for place in places], pa.int64())
     columns = [said[name].take(blank if name in keep else emptied) for name in said.column_names]
     schema = pa.schema([field.with_nullable(True) for field in said.schema], metadata=said.schema.metadata)
-    pq.write_table(pa.table(columns, schema=schema), target)
+    said = pa.table(columns, schema=schema)
+    if without is not as_it_is:
+        said = pa.Table.from_pylist([left(row, table, None, without) for row in said.to_pylist()], schema)
+    pq.write_table(said, target)
