@@ -88,7 +88,7 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
             raise ValueError(UNKNOWN.format(names[0], shop.name))
         if any(trace.table.endswith('"quarantine"') for trace in found):
             # A person whose every row was refused is known by those rows alone.
-            records = quarantined_identifiers(connection, shop) - person.identifiers
+            records = quarantined_identifiers(connection, shop, person) - person.identifiers
             if records:
                 person = find(warehouse, shop, [*names, *sorted(one.value for one in records)])
                 found = traced(person)

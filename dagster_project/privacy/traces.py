@@ -143,15 +143,17 @@ def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, 
             connection.execute("insert into marked values (?, ?, false)", [QUARANTINE, row])
 
 
-def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -> set[Identifier]:
-    """The records that marked rows of quarantine are of (temp table `marked`)."""
+def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person) -> set[Identifier]:
+    """The records that marked rows of quarantine are of (temp table `marked`): a row that only mentions the person in a text is another's."""
     sql = "select source, table_name, row_json from sources.quarantine where rowid in (select row from marked where table_name = ?)"
     contracts, found = contracts_of(shop), set()
     for source, name, text in connection.execute(sql, [QUARANTINE]).fetchall():
         said = json.loads(text)
         if isinstance(said, dict):
             rows = stated_rows(contracts[source].tables[name].columns, [said])
-            found |= {one for _, one, _ in identified_rows(contracts[source], name, rows, shop.country) if one.kind == "record_id"}
+            says_who = {one for _, one, _ in identified_rows(contracts[source], name, rows, shop.country, mentions=False)}
+            if says_who & person.identifiers:
+                found |= {one for one in says_who if one.kind == "record_id"}
     return found
 
 

@@ -27,13 +27,14 @@ class Identifier:
 
 
 def identifier(kind: str, stated: Any, system: str, country: str) -> Identifier | None:
-    """What a value of a system says, spelled as everybody spells it; None where it says nothing, or no number at all."""
+    """What a value of a system says, spelled as everybody spells it; None where it says nothing, or no address or number at all."""
     text = str(stated).strip()
     if not text:
         return None
     if kind == "email":
+        # By its form alone: `Anna` or `unknown` would be everybody's name, and a checker refuses addresses of domains kept for use at home.
         address = email_point(text)[0]
-        return Identifier("email", address) if address else None
+        return Identifier("email", address) if address and all(address.rpartition("@")[::2]) else None
     if kind == "phone":
         number = phone_point(text, country)[0]
         return Identifier("phone", number) if number else None
@@ -46,11 +47,13 @@ def identifier(kind: str, stated: Any, system: str, country: str) -> Identifier 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the rows of a table state an identifier of a kind: a column, and SQL that gives a list of what one value states."""
+    """Where the rows of a table state an identifier of a kind: a column, and SQL that gives a list of what one value states. A mention is an
+    address anywhere in a text, where no contract says that the row is of whom it names."""
 
     column: str
     kind: str
     values: str
+    is_mention: bool = False
 
 
 def places_of(table: Table) -> list[Place]:
@@ -61,19 +64,21 @@ def places_of(table: Table) -> list[Place]:
             within = f'case when json_valid("{column}") then json_extract_string("{column}", \'{path}\') end'
             places.append(Place(column, kind, f'["{column}"]' if path is None else f"[{within}]"))
         if declared.type in ("text", "json") and declared.says_who.get(None) != "email":
-            places.append(
-                Place(
-                    column, "email", f"""case when contains("{column}", '@') then regexp_extract_all("{column}", '{ADDRESS}') else [] end"""
-                )
-            )
+            within = f"""case when contains("{column}", '@') then regexp_extract_all("{column}", '{ADDRESS}') else [] end"""
+            places.append(Place(column, "email", within, is_mention=True))
     return places
 
 
-def identified_rows(system: System, name: str, rows: pa.Table, country: str) -> Iterator[tuple[int, Identifier, str]]:
-    """Row number, identifier and the column that states it, for each that rows of a table state (declared columns as text, `_row_number`)."""
+def identified_rows(
+    system: System, name: str, rows: pa.Table, country: str, mentions: bool = True
+) -> Iterator[tuple[int, Identifier, str]]:
+    """Row number, identifier and the column that states it, for each that rows of a table state (declared columns as text, `_row_number`).
+    Without `mentions` only where the contract says that they do."""
     connection = engine()
     connection.register("stating", rows)
     for place in places_of(system.tables[name]):
+        if place.is_mention and not mentions:
+            continue
         sql = f"select value, list(_row_number) from (select unnest({place.values}) as value, _row_number from stating) where value <> '' group by value"
         for stated, numbers in connection.execute(sql).fetchall():
             if one := identifier(place.kind, stated, system.system, country):
