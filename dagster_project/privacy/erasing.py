@@ -36,12 +36,13 @@ UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
 
 @dataclass(frozen=True)
 class Request:
-    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them."""
+    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them, and their key's."""
 
     name: str
     asked_at: str
     person: Person
     people: tuple[tuple[str, ...], ...]
+    key_check: str
 
 
 def open_request(settings: Settings) -> Request | None:
@@ -56,6 +57,7 @@ def open_request(settings: Settings) -> Request | None:
         said["asked_at"],
         Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])),
         _tuples(said["people"]),
+        said["key_check"],
     )
 
 
@@ -96,7 +98,12 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
 
 
 def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) -> Request:
-    """Write the request down: from here on it is open, and nobody of it comes in any more. `is_one`: all identifiers are one person's."""
+    """Write the request down: from here on it is open, and nobody of it comes in any more. `is_one`: all identifiers are one person's.
+
+    Raises:
+        ValueError: somebody was erased under another pseudonym key; one key has to know them all.
+    """
+    Suppression.of(shop)
     suppression = Suppression.against(shop, person.identifiers)
     warehouse = Warehouse(settings.warehouse, settings.threads)
     people = tuple(
@@ -104,11 +111,12 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     )
     name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
     ((newest,),) = warehouse.rows(NEWEST)
-    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people)
+    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, suppression.key_check)
     said = {
         "name": name,
         "asked_at": request.asked_at,
         "people": people,
+        "key_check": request.key_check,
         "identifiers": sorted([one.kind, one.value] for one in person.identifiers),
         "shared": sorted([one.kind, one.value] for one in person.shared),
         "spellings": sorted(person.spellings),
@@ -122,7 +130,7 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
     warehouse = Warehouse(settings.warehouse, settings.threads)
     suppression = Suppression.against(shop, request.person.identifiers)
-    entry = Entry(request.name, request.asked_at, False, request.people)
+    entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
     fault_point("asked")
     # The copy that a killed `dearly plan` left.

@@ -1,6 +1,6 @@
 """Who was erased and stays out: keyed digests of their identifiers in the shop's folder, the key apart from them.
 
-    shops/<shop>/privacy/erased/<request>.json    asked_at, is_proven, people (the digests of each)
+    shops/<shop>/privacy/erased/<request>.json    asked_at, is_proven, people (the digests of each), key_check
 
 A digest is HMAC-SHA-256 under a key derived from the shop's pseudonym key, so that nobody who has the file alone can try addresses or numbers on
 it. An extract is landed without the rows that such an identifier is in: they are blank there, and count as erased.
@@ -29,12 +29,14 @@ from dagster_project.sources.reading.chunks import Chunk
 
 @dataclass(frozen=True)
 class Entry:
-    """What is kept of an erasure: when it was asked for (the store's clock, text), whether it was proven, and the digests of each person."""
+    """What is kept of an erasure: when it was asked for (the store's clock, text), whether it was proven, the digests of each person, and one
+    of a constant, by which the key that made them is told from another."""
 
     request: str
     asked_at: str
     is_proven: bool
     people: tuple[tuple[str, ...], ...]
+    key_check: str
 
 
 def folder_of(shop: Shop) -> Path:
@@ -44,7 +46,10 @@ def folder_of(shop: Shop) -> Path:
 def entries_of(shop: Shop) -> list[Entry]:
     """The erasures of a shop that are not lifted."""
     said = [json.loads(path.read_text()) for path in sorted(folder_of(shop).glob("*.json"))]
-    return [Entry(one["request"], one["asked_at"], one["is_proven"], tuple(tuple(digests) for digests in one["people"])) for one in said]
+    return [
+        Entry(one["request"], one["asked_at"], one["is_proven"], tuple(tuple(digests) for digests in one["people"]), one["key_check"])
+        for one in said
+    ]
 
 
 def keep_entry(shop: Shop, entry: Entry) -> Path:
@@ -54,8 +59,12 @@ def keep_entry(shop: Shop, entry: Entry) -> Path:
 
 
 def lift(shop: Shop, one: Identifier) -> int:
-    """Let a person in again, as their sources speak of them from now on; return how many erasures named them."""
-    digest, found = Suppression.against(shop, [one]).digest(one), 0
+    """Let a person in again, as their sources speak of them from now on; return how many erasures named them.
+
+    Raises:
+        ValueError: the key that knows them is not at hand.
+    """
+    digest, found = Suppression.of(shop).digest(one), 0
     for entry in entries_of(shop):
         others = tuple(digests for digests in entry.people if digest not in digests)
         if len(others) == len(entry.people):
@@ -83,8 +92,16 @@ class Suppression:
         Raises:
             ValueError: somebody was, and the key that knows them is not at hand.
         """
-        digests = frozenset(digest for entry in entries_of(shop) for digests in entry.people for digest in digests)
-        return Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")) if digests else "", digests, shop.country)
+        entries = entries_of(shop)
+        digests = frozenset(digest for entry in entries for digests in entry.people for digest in digests)
+        everybody = Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")) if digests else "", digests, shop.country)
+        for entry in entries:
+            if entry.key_check != everybody.key_check:
+                raise ValueError(
+                    f"{folder_of(shop) / entry.request}.json was kept under another pseudonym key than {shop.name} has now, so nobody of it would "
+                    "be known: set DEARLY_PSEUDONYM_KEY to the key of that time."
+                )
+        return everybody
 
     @staticmethod
     def against(shop: Shop, identifiers: Iterable[Identifier]) -> "Suppression":
@@ -99,6 +116,10 @@ class Suppression:
     def _key(self) -> bytes:
         # Of its own, so that a digest here is never a pseudonym elsewhere.
         return hmac.new(self.key.encode(), b"dearly erasure", hashlib.sha256).digest()
+
+    @property
+    def key_check(self) -> str:
+        return self.digest(Identifier("key", "check"))
 
     def digest(self, one: Identifier) -> str:
         return hmac.new(self._key, f"{one.kind}|{one.value}".encode(), hashlib.sha256).hexdigest()[:32]
