@@ -40,6 +40,14 @@ select record_id from present where customer_id in (select customer_id from cust
 union
 select record_id from named
 """
+# The present customers who state an address.
+STATED_BY = """
+select distinct links.customer_id from identity.customer_records as records
+inner join identity.contact_points as points on points.kind = 'email' and records.email = points.stated
+inner join identity.customer_links as links
+    on links.valid_to is null and links.source || ':' || links.source_customer_id = records.record_id
+where points.canonical = ? order by 1
+"""
 # A browser, a card or a row of a log that is nobody's by itself, and says what the records say.
 HANGING_ON = """
 select distinct record_id from identity.customer_records
@@ -89,12 +97,14 @@ def find(warehouse: Warehouse, shop: Shop, names: Sequence[str]) -> Person:
     """Everybody whom these names mean, with all that identifies them.
 
     Raises:
-        ValueError: a name is no e-mail address, customer id or record; or the store knows none of them.
+        ValueError: a name is no e-mail address, customer id or record; or several customers state the address.
     """
     asked = frozenset(named(name, shop) for name in names)
     if not warehouse.exists("identity.customer_records"):
         return Person(asked)
     with warehouse.connect() as connection:
+        for one in sorted(asked):
+            refuse_shared(connection, one)
         records = records_of(connection, asked)
         person = described(connection, shop, asked, records)
         hanging = hanging_on(connection, person)
@@ -117,6 +127,17 @@ def named(name: str, shop: Shop) -> Identifier:
     if found is None:
         raise ValueError(f"{name!r} is no e-mail address, customer id (c04f…) or record ({next(iter(shop.sources))}:123) of {shop.name}.")
     return found
+
+
+def refuse_shared(connection: duckdb.DuckDBPyConnection, one: Identifier) -> None:
+    """Nobody can tell from an address that several customers state (`info@…`) which of them is meant.
+
+    Raises:
+        ValueError: it is such a one.
+    """
+    stating = [customer for (customer,) in connection.execute(STATED_BY, [one.value]).fetchall()] if one.kind == "email" else []
+    if len(stating) > 1:
+        raise ValueError(f"{one.value} is stated by {len(stating)} customers: {', '.join(stating)}. Name those who are meant by their ids.")
 
 
 def records_of(connection: duckdb.DuckDBPyConnection, asked: Iterable[Identifier]) -> set[str]:
