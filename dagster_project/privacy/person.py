@@ -11,14 +11,12 @@ from functools import cached_property
 import duckdb
 
 from dagster_project.shop import Shop
-from dagster_project.sources.identifiers import Identifier, identifier
+from dagster_project.sources.identifiers import DISTINCT_FROM, Identifier, identifier
 from dagster_project.warehouse import Warehouse
 
 CUSTOMER = re.compile(r"c[0-9a-f]{20}")
 # Columns of identity.customer_records that are compared as they are.
 NUMBERS = ("login_id", "loyalty_id", "browser_id", "national_id")
-# A shorter number says too little to be searched for in texts: it is looked for in the columns that are of its kind alone.
-DISTINCT_FROM = 10
 
 # $records, $emails (canonical) and $customers → the records of all customers that are meant.
 RECORDS = """

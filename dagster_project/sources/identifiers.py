@@ -12,6 +12,8 @@ from dagster_project.sources.contract import System, Table
 from dagster_project.sources.reading.chunks import Chunk
 from dagster_project.sources.reading.engine import engine
 
+# A shorter number says too little to be looked for in texts: it is looked for in the columns that are of its kind alone.
+DISTINCT_FROM = 10
 # The parts of a line that could not be read.
 TOKEN = re.compile(r"""[^\s,;|"'{}\[\]\\]+""")
 # An e-mail address within a text, for DuckDB and Python alike (within quotes of SQL).
@@ -93,9 +95,10 @@ def unreadable_rows(system: System, name: str, chunk: Chunk, country: str) -> It
 
 
 def identifiers_within(system: System, name: str, text: str, country: str) -> Iterator[Identifier]:
-    """Whatever a text could state of who it is about, read as a row of the table."""
+    """Whatever a text could state of who it is about, read as a row of the table: a short number is as soon an amount, and says nobody."""
+    parts = {part for token in TOKEN.findall(text) for part in (token, token.partition(":")[2])}
     for kind in kinds_of(system.tables[name]):
-        for part in {part for token in TOKEN.findall(text) for part in (token, token.partition(":")[2])}:
+        for part in (part for part in parts if len(part) >= DISTINCT_FROM or not part.isdecimal()):
             if one := identifier(kind, part, system.system, country):
                 yield one
 

@@ -10,7 +10,8 @@ from dagster_project.privacy.person import Person, find
 from dagster_project.privacy.traces import QUARANTINE, quarantined_identifiers
 from dagster_project.settings import SHOPS
 from dagster_project.shop import load_shop
-from dagster_project.sources.identifiers import Identifier, identifier
+from dagster_project.sources.contract import load_system
+from dagster_project.sources.identifiers import Identifier, identifier, identifiers_within
 from dagster_project.warehouse import Warehouse
 
 ANN = Identifier("email", "ann@x.org")
@@ -67,3 +68,10 @@ def test_a_mailbox_of_several_names_none_of_them(tmp_path: Path) -> None:
     assert person.of("record_id") == {"shopify:1", "shopify:3"}
     assert person.shared == {Identifier("email", "info@x.org")}
     assert len(find(warehouse, shop, ids).of("record_id")) == 3
+
+
+def test_a_line_that_cannot_be_read_is_of_nobody_by_a_short_number() -> None:
+    text = '77;12;"2026-01-01;bob@y.org;1000000042;3'
+    found = {one.value for one in identifiers_within(load_system("sales"), "lines", text, "DE")}
+    assert {"bob@y.org", "sales:1000000042"} <= found
+    assert not found & {"sales:77", "sales:12", "sales:3"}
