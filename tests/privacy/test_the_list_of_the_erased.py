@@ -1,13 +1,24 @@
 """The list of the erased: whom it keeps out, and under which key."""
 
+import gzip
+import json
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
-from dagster_project.settings import SHOPS
+from dagster_project.failures import RunFailed
+from dagster_project.privacy.erasing import ask
+from dagster_project.privacy.person import Person
+from dagster_project.resources import Store
+from dagster_project.settings import SHOPS, load
 from dagster_project.shop import Shop, load_shop
+from dagster_project.sources.contract import load_system
 from dagster_project.sources.identifiers import Identifier
+from dagster_project.sources.pulling import land_rows
 from dagster_project.sources.suppression import Entry, Suppression, keep_entry, lift
+from dagster_project.warehouse import Warehouse
+from tests.sources.samples import good_rows
 
 ANN = Identifier("email", "ann@x.org")
 
@@ -32,3 +43,26 @@ def test_the_key_of_that_time_is_needed_to_know_them(shop: Shop) -> None:
             knowing()
     assert lift(shop, ANN) == 1
     assert not Suppression.of(other)
+
+
+def test_a_pull_after_the_erasure_lands_without_them(shop: Shop, tmp_path: Path) -> None:
+    rows = [row | {"email": email} for row, email in zip(good_rows("shopify", "customers", 2), ("ann@x.org", "bob@y.org"), strict=True)]
+    path = tmp_path / "pulled" / "customers_20260305T050000Z.jsonl.gz"
+    assert land_rows(path, rows, load_system("shopify"), "customers", erased(shop, ANN)) == 2
+    blank, bob = map(json.loads, gzip.decompress(path.read_bytes()).splitlines())
+    assert (set(blank.values()), bob) == ({None}, rows[1])
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_run_of_the_ui_does_not_begin_while_an_erasure_is_open(tmp_path: Path) -> None:
+    settings = load({"DEARLY_HOME": str(tmp_path)}, shop="small")
+    warehouse = Warehouse(settings.warehouse)
+    settings.store.mkdir(parents=True)
+    warehouse.create()
+    with Store.of(settings).yield_for_execution(dg.build_init_resource_context()) as store:
+        request = ask(settings, store.shop, Person(frozenset({ANN})), is_one=True)
+    with (
+        pytest.raises(RunFailed, match=f"The erasure {request.name} of small is open: end it with `dearly erase`, then run again."),
+        Store.of(settings).yield_for_execution(dg.build_init_resource_context()),
+    ):
+        pass
