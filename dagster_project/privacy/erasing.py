@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dagster_project.failures import RunFailed
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
 from dagster_project.plan import PLANS
@@ -185,6 +186,17 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
             take_away(path)
         elif path.parent not in runs:
             rewrite(path, search)
+
+
+def refuse_open(settings: Settings) -> None:
+    """Nothing is built, and nothing delivered, from a store that somebody is half erased from.
+
+    Raises:
+        RunFailed: it is such a one.
+    """
+    request = open_request(settings)
+    if request:
+        raise RunFailed(f"The erasure {request.name} of {settings.shop} is open: end it with `dearly erase`, then run again.")
 
 
 def finish_open(settings: Settings, shop: Shop) -> Proof | None:
