@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -71,27 +71,36 @@ def places_of(table: Table) -> list[Place]:
     return places
 
 
-def identified_rows(
-    system: System, name: str, rows: pa.Table, country: str, mentions: bool = True
-) -> Iterator[tuple[int, Identifier, str]]:
-    """Row number, identifier and the column that states it, for each that rows of a table state (declared columns as text, `_row_number`).
-    Without `mentions` only where the contract says that they do."""
+class Stated(NamedTuple):
+    """An identifier that a row states, and the column where; "" for a row that could not be read."""
+
+    row: int
+    identifier: Identifier
+    column: str
+    is_mention: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it says who the row is of, come what may: a browser and a telephone go from one to another."""
+        return self.column != "" and not self.is_mention and self.identifier.kind not in ("phone", "browser_id")
+
+
+def identified_rows(system: System, name: str, rows: pa.Table, country: str) -> Iterator[Stated]:
+    """Each identifier that rows of a table state (declared columns as text, `_row_number`)."""
     connection = engine()
     connection.register("stating", rows)
     for place in places_of(system.tables[name]):
-        if place.is_mention and not mentions:
-            continue
         sql = f"select value, list(_row_number) from (select unnest({place.values}) as value, _row_number from stating) where value <> '' group by value"
         for stated, numbers in connection.execute(sql).fetchall():
             if one := identifier(place.kind, stated, system.system, country):
-                yield from ((number, one, place.column) for number in numbers)
+                yield from (Stated(number, one, place.column, place.is_mention) for number in numbers)
     connection.unregister("stating")
 
 
-def unreadable_rows(system: System, name: str, chunk: Chunk, country: str) -> Iterator[tuple[int, Identifier, str]]:
+def unreadable_rows(system: System, name: str, chunk: Chunk, country: str) -> Iterator[Stated]:
     """The same for rows that could not be read: each part of their text may be any of what the table states. No column states it."""
     for row in chunk.unreadable:
-        yield from ((row.number, one, "") for one in identifiers_within(system, name, row.text, country))
+        yield from (Stated(row.number, one, "") for one in identifiers_within(system, name, row.text, country))
 
 
 def identifiers_within(system: System, name: str, text: str, country: str) -> Iterator[Identifier]:

@@ -130,13 +130,18 @@ class Suppression:
     def rows_of(self, system: System, name: str, chunk: Chunk) -> dict[int, bool]:
         """The numbers of the rows of a table that are of one of these persons, and whether something of the row may stay (`Table.stays`)."""
         stated = [*identified_rows(system, name, chunk.rows, self.country), *unreadable_rows(system, name, chunk, self.country)]
-        met = {one for one in {one for _, one, _ in stated} if self.holds(one)}
+        met = {one for one in {said.identifier for said in stated} if self.holds(one)}
+        own: dict[int, bool] = {}
+        for said in stated:
+            if said.is_own:
+                own[said.row] = own.get(said.row, False) or said.identifier in met
         stays = set(system.tables[name].stays)
         rows: dict[int, bool] = {}
-        for number, one, column in stated:
-            if one in met:
+        for said in stated:
+            # A row that says whose it is, and that is nobody of them, is not theirs for a browser or a telephone that was.
+            if said.identifier in met and (said.is_mention or own.get(said.row, True)):
                 # What would stay must not name them.
-                rows[number] = rows.get(number, True) and bool(stays) and column != "" and column not in stays
+                rows[said.row] = rows.get(said.row, True) and bool(stays) and said.column != "" and said.column not in stays
         return rows
 
     def rows_in(self, path: Path, system: System, name: str) -> dict[int, bool]:

@@ -14,8 +14,9 @@ from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.contract import load_system
-from dagster_project.sources.identifiers import Identifier
+from dagster_project.sources.identifiers import Identifier, stated_rows
 from dagster_project.sources.pulling import land_rows
+from dagster_project.sources.reading.chunks import Chunk
 from dagster_project.sources.suppression import Entry, Suppression, keep_entry, lift
 from dagster_project.warehouse import Warehouse
 from tests.sources.samples import good_rows
@@ -52,6 +53,22 @@ def test_a_pull_after_the_erasure_lands_without_them(shop: Shop, tmp_path: Path)
     blank, bob = map(json.loads, gzip.decompress(path.read_bytes()).splitlines())
     assert (set(blank.values()), bob) == ({None}, rows[1])
     assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+def test_a_browser_or_a_telephone_alone_is_not_who_a_row_is_of(shop: Shop) -> None:
+    """Ann's number went to another, and Bob sits at her browser."""
+    held = [ANN, Identifier("phone", "+493090182000"), Identifier("browser_id", "GA1.1"), Identifier("record_id", "shopify:1")]
+    suppression = erased(shop, *held)
+
+    def theirs(system: str, name: str, *rows: dict[str, str]) -> dict[int, bool]:
+        contract = load_system(system)
+        return suppression.rows_of(contract, name, Chunk(stated_rows(contract.tables[name].columns, list(rows)), []))
+
+    phone = {"phone": "030 90182000"}
+    stranger = {"id": "2", "email": "new@y.org"} | phone
+    assert theirs("shopify", "customers", stranger, phone, {"id": "1"} | phone, stranger | {"email": "Ann@x.org"}).keys() == {1, 2, 3}
+    browser = {"user_pseudo_id": "GA1.1"}
+    assert theirs("ga4", "events", browser, browser | {"user_id": "4711"}).keys() == {0}
 
 
 def test_a_run_of_the_ui_does_not_begin_while_an_erasure_is_open(tmp_path: Path) -> None:
