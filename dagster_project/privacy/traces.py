@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from dagster_project.privacy.person import NUMBERS, Person
 from dagster_project.shop import Shop
+from dagster_project.sources.blanking import without
 from dagster_project.sources.contract import System
 from dagster_project.sources.identifiers import Identifier, identified_rows, identifier, places_of, stated_rows
 from dagster_project.sources.mapping import contracts_of
@@ -110,7 +111,8 @@ def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, 
     if conditions:
         columns = ", ".join(f'"{column}"' if column in held else f'null::varchar as "{column}"' for column in contract.columns)
         sql = f"select {columns}, rowid as _row_number from {table} where {' or '.join(conditions)}"
-        theirs = suppression.rows_of(system, name, Chunk(connection.execute(sql, parameters).to_arrow_table(), []))
+        judged = suppression.rows_of(system, name, Chunk(connection.execute(sql, parameters).to_arrow_table(), []))
+        theirs = {row: stays for row, stays in judged.items() if stays is not None}
         connection.register(
             "theirs", pa.table({"row": pa.array(theirs.keys(), pa.int64()), "stays": pa.array(theirs.values(), pa.bool_())})
         )
@@ -133,11 +135,17 @@ def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, 
         lines = [Unreadable(place, None, "", str(said)) for place, (_, _, said) in enumerate(unreadable, start=len(readable))]
         theirs = suppression.rows_of(system, name, Chunk(stated, lines))
         waits = [*readable, *unreadable]
-        met = {waits[place][0] for place in theirs}
-        # A sale waits on without its person, where neither what it broke nor what stays of it says who that is.
-        sales = [waits[place] for place, may_stay in theirs.items() if may_stay and waits[place][1] in stays]
-        for row, _, said in sales:
-            blank = {column: value if column in stays else None for column, value in said.items()}
+        met = {waits[place][0] for place, may_stay in theirs.items() if may_stay is not None}
+        # A sale waits on without its person, where neither what it broke nor what stays of it says who that is;
+        # another's row without what mentions them.
+        for place, may_stay in theirs.items():
+            row, broken, said = waits[place]
+            if may_stay is None:
+                blank = {column: without(value, suppression.names) for column, value in said.items()}
+            elif may_stay and broken in stays:
+                blank = {column: value if column in stays else None for column, value in said.items()}
+            else:
+                continue
             connection.execute("insert into without values (?, ?)", [row, json.dumps(blank, ensure_ascii=False, separators=(",", ":"))])
         for row in sorted(met):
             connection.execute("insert into marked values (?, ?, false)", [QUARANTINE, row])

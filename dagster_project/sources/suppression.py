@@ -9,6 +9,7 @@ it. An extract is landed without the rows that such an identifier is in: they ar
 import hashlib
 import hmac
 import json
+import re
 import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
@@ -20,9 +21,9 @@ import pyarrow.compute as pc
 from dagster_project.files import write_whole
 from dagster_project.settings import held
 from dagster_project.shop import Shop
-from dagster_project.sources.blanking import write_blanked
+from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import System
-from dagster_project.sources.identifiers import Identifier, identified_rows, unreadable_rows
+from dagster_project.sources.identifiers import ADDRESS, Identifier, identified_rows, identifier, unreadable_rows
 from dagster_project.sources.reading import read_chunks
 from dagster_project.sources.reading.chunks import Chunk
 
@@ -127,8 +128,14 @@ class Suppression:
     def holds(self, one: Identifier) -> bool:
         return self.digest(one) in self.digests
 
-    def rows_of(self, system: System, name: str, chunk: Chunk) -> dict[int, bool]:
-        """The numbers of the rows of a table that are of one of these persons, and whether something of the row may stay (`Table.stays`)."""
+    def names(self, text: str) -> bool:
+        """Whether a text has the address of one of them."""
+        stated = (identifier("email", address, "", self.country) for address in re.findall(ADDRESS, text)) if "@" in text else ()
+        return any(one is not None and self.holds(one) for one in stated)
+
+    def rows_of(self, system: System, name: str, chunk: Chunk) -> dict[int, bool | None]:
+        """The numbers of the rows of a table that are of one of these persons, and whether something of the row may stay (`Table.stays`).
+        None: it is another's, who mentions one of them in a text."""
         stated = [*identified_rows(system, name, chunk.rows, self.country), *unreadable_rows(system, name, chunk, self.country)]
         met = {one for one in {said.identifier for said in stated} if self.holds(one)}
         own: dict[int, bool] = {}
@@ -136,21 +143,23 @@ class Suppression:
             if said.is_own:
                 own[said.row] = own.get(said.row, False) or said.identifier in met
         stays = set(system.tables[name].stays)
-        rows: dict[int, bool] = {}
+        rows: dict[int, bool | None] = {}
         for said in stated:
-            # A row that says whose it is, and that is nobody of them, is not theirs for a browser or a telephone that was.
-            if said.identifier in met and (said.is_mention or own.get(said.row, True)):
+            # A row that says whose it is, and that is nobody of them, is not theirs for a browser or a telephone that was, nor for a word of them.
+            if said.identifier in met and own.get(said.row, True):
                 # What would stay must not name them.
                 rows[said.row] = rows.get(said.row, True) and bool(stays) and said.column != "" and said.column not in stays
+            elif said.identifier in met and said.is_mention:
+                rows[said.row] = None
         return rows
 
-    def rows_in(self, path: Path, system: System, name: str) -> dict[int, bool]:
+    def rows_in(self, path: Path, system: System, name: str) -> dict[int, bool | None]:
         """The same of a file.
 
         Raises:
             UnreadableExtract: it cannot be read.
         """
-        rows: dict[int, bool] = {}
+        rows: dict[int, bool | None] = {}
         for chunk in read_chunks(path, system.tables[name]):
             rows |= self.rows_of(system, name, chunk)
         return rows
@@ -163,7 +172,7 @@ class Suppression:
         """
         rows = self.rows_in(source, system, name) if self else {}
         if rows:
-            write_blanked(source, target, system.tables[name], rows)
+            write_blanked(source, target, system.tables[name], rows, lambda value: without(value, self.names))
         else:
             shutil.copyfile(source, target)
 

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dagster_project.failures import RunFailed
@@ -13,6 +15,7 @@ from dagster_project.privacy.person import Person
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, load
 from dagster_project.shop import Shop, load_shop
+from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import load_system
 from dagster_project.sources.identifiers import Identifier, stated_rows
 from dagster_project.sources.pulling import land_rows
@@ -60,7 +63,7 @@ def test_a_browser_or_a_telephone_alone_is_not_who_a_row_is_of(shop: Shop) -> No
     held = [ANN, Identifier("phone", "+493090182000"), Identifier("browser_id", "GA1.1"), Identifier("record_id", "shopify:1")]
     suppression = erased(shop, *held)
 
-    def theirs(system: str, name: str, *rows: dict[str, str]) -> dict[int, bool]:
+    def theirs(system: str, name: str, *rows: dict[str, str]) -> dict[int, bool | None]:
         contract = load_system(system)
         return suppression.rows_of(contract, name, Chunk(stated_rows(contract.tables[name].columns, list(rows)), []))
 
@@ -83,3 +86,35 @@ def test_a_run_of_the_ui_does_not_begin_while_an_erasure_is_open(tmp_path: Path)
         Store.of(settings).yield_for_execution(dg.build_init_resource_context()),
     ):
         pass
+
+
+def test_anothers_row_loses_the_text_that_mentions_somebody_and_stays(shop: Shop, tmp_path: Path) -> None:
+    """Ann told Bob of the shop; what is known of her alone goes whole."""
+    profiles = [
+        {"email": "bob@y.org", "properties": {"Referrer": "Ann@x.org", "Size": 4.20}},
+        {"email": "Ann@x.org", "properties": {"Referrer": "bob@y.org"}},
+        {"email": "cy@z.org", "properties": {}},
+    ]
+    shape = good_rows("klaviyo", "profiles", 3)
+    lines = [json.dumps(row | {"attributes": row["attributes"] | said}) for row, said in zip(shape, profiles, strict=True)]
+    path, copied = tmp_path / "profiles_20260305T050000Z.jsonl", tmp_path / "copied.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    contract, suppression = load_system("klaviyo"), erased(shop, ANN)
+    assert suppression.rows_in(path, contract, "profiles") == {1: None, 2: False}
+    suppression.copy(path, copied, contract, "profiles")
+    bob, ann, cy = map(json.loads, copied.read_text().splitlines())
+    assert bob["attributes"] == shape[0]["attributes"] | profiles[0] | {"properties": {"Size": 4.2}}
+    assert set(ann.values()) == {None}
+    assert cy == json.loads(lines[2])
+    assert suppression.rows_in(copied, contract, "profiles") == {}
+
+
+def test_a_row_of_parquet_that_mentions_somebody_keeps_what_else_it_says(shop: Shop, tmp_path: Path) -> None:
+    path, copied = tmp_path / "customers.parquet", tmp_path / "copied.parquet"
+    table = load_system("shopify").tables["customers"]
+    pq.write_table(pa.table({"id": [1, 2], "email": ["bob@y.org", "cy@z.org"], "note": ["sent by ann@x.org", "new"]}), path)
+    write_blanked(path, copied, table, {1: None}, lambda value: without(value, erased(shop, ANN).names))
+    assert pq.read_table(copied).to_pylist() == [
+        {"id": 1, "email": "bob@y.org", "note": None},
+        {"id": 2, "email": "cy@z.org", "note": "new"},
+    ]
