@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from dagster_project.failures import RunFailed
 from dagster_project.privacy.erasing import ask
 from dagster_project.privacy.person import Person
+from dagster_project.privacy.traces import mark_quarantine
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, load
 from dagster_project.shop import Shop, load_shop
@@ -118,3 +120,20 @@ def test_a_row_of_parquet_that_mentions_somebody_keeps_what_else_it_says(shop: S
         {"id": 1, "email": "bob@y.org", "note": None},
         {"id": 2, "email": "cy@z.org", "note": "new"},
     ]
+
+
+def test_anothers_refused_row_waits_on_without_the_text_that_mentions_somebody(shop: Shop) -> None:
+    waiting = [
+        {"id": "BOB1", "attributes": json.dumps({"email": "bob@y.org", "properties": {"Referrer": "ann@x.org"}})},
+        {"id": "ANN1", "attributes": json.dumps({"email": "ann@x.org"})},
+    ]
+    with duckdb.connect() as connection:
+        connection.execute("create schema sources")
+        connection.execute("create table sources.quarantine (source varchar, table_name varchar, column_name varchar, row_json varchar)")
+        connection.execute("create temp table marked (table_name varchar, row bigint, stays boolean)")
+        for row in waiting:
+            connection.execute("insert into sources.quarantine values ('klaviyo', 'profiles', 'type', ?)", [json.dumps(row)])
+        mark_quarantine(connection, {"klaviyo": load_system("klaviyo")}, erased(shop, ANN))
+        ((bob, text),) = connection.execute("from without").fetchall()
+        assert connection.execute("select row from marked").fetchall() == [(1,)]
+    assert (bob, json.loads(json.loads(text)["attributes"])) == (0, {"email": "bob@y.org", "properties": {}})
