@@ -9,7 +9,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
+from dagster_project.cli import app
 from dagster_project.failures import RunFailed
 from dagster_project.privacy.erasing import ask
 from dagster_project.privacy.person import Person
@@ -76,7 +78,7 @@ def test_a_browser_or_a_telephone_alone_is_not_who_a_row_is_of(shop: Shop) -> No
     assert theirs("ga4", "events", browser, browser | {"user_id": "4711"}).keys() == {0}
 
 
-def test_a_run_of_the_ui_does_not_begin_while_an_erasure_is_open(tmp_path: Path) -> None:
+def test_no_run_of_the_ui_begins_and_nobody_is_let_in_while_an_erasure_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load({"DEARLY_HOME": str(tmp_path)}, shop="small")
     warehouse = Warehouse(settings.warehouse)
     settings.store.mkdir(parents=True)
@@ -88,6 +90,9 @@ def test_a_run_of_the_ui_does_not_begin_while_an_erasure_is_open(tmp_path: Path)
         Store.of(settings).yield_for_execution(dg.build_init_resource_context()),
     ):
         pass
+    monkeypatch.setenv("DEARLY_HOME", str(tmp_path))
+    lifted = CliRunner().invoke(app, ["erase", "--lift", ANN.value, "--shop", "small"], terminal_width=400)
+    assert "whoever it names would be on the list again" in lifted.output + str(lifted.exception)
 
 
 def test_anothers_row_loses_the_text_that_mentions_somebody_and_stays(shop: Shop, tmp_path: Path) -> None:
