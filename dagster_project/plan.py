@@ -13,7 +13,6 @@ from datetime import date
 from time import monotonic
 from typing import Any
 
-from dagster_project.failures import RunFailed
 from dagster_project.handbook import segment_rules
 from dagster_project.identity.questions import newest_day
 from dagster_project.plan_reasons import Why, segment_reasons, send_reasons
@@ -102,11 +101,10 @@ def plan(settings: Settings, shop: Shop) -> Plan:
         ValueError: no day is built yet.
         RunFailed: the day cannot be built as things stand.
     """
-    from dagster_project.privacy.erasing import open_request
+    from dagster_project.privacy.erasing import refuse_open
     from dagster_project.runs import run_days
 
-    if open_request(settings):
-        raise RunFailed("an erasure is open; `dearly erase` ends it first")
+    refuse_open(settings)
     began = monotonic()
     store = Warehouse(settings.warehouse, settings.threads)
     day = newest_day(store, shop)

@@ -60,9 +60,19 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Store"]:
+        """Open the store for a run.
+
+        Raises:
+            LeaseHeld: another process holds it.
+            RunFailed: somebody is half erased, so nothing may be built or delivered.
+        """
+        # Here, as what an erasure reads is made by assets that are given this.
+        from dagster_project.privacy.erasing import refuse_open
+
         self.open()
         run = context.run.run_id if context.run else "a run"
         with hold(self._settings.store, f"Dagster run {run[:8]}"):
+            refuse_open(self._settings)
             self._warehouse.create()
             # Opening and closing the file costs more than most of what a step asks of it: a run does it once.
             with self._warehouse.connect():

@@ -27,7 +27,7 @@ def erase(
     shop: ShopOption = None,
 ) -> None:
     """Erase persons from everywhere, and print the proof. They stay out when old extracts are read again."""
-    from dagster_project.privacy.erasing import ask, finish_open, whom
+    from dagster_project.privacy.erasing import ask, finish_open, open_request, whom
     from dagster_project.privacy.erasing import erase as do_erase
     from dagster_project.shop import load_shop
 
@@ -39,6 +39,8 @@ def erase(
                 take_orders(settings, taken)
                 return
             if lift:
+                if open_request(settings):
+                    raise Refused("An erasure is open, and whoever it names would be on the list again: end it with `dearly erase` first.")
                 lift_all(the_shop, names or [])
                 return
             proof = finish_open(settings, the_shop)

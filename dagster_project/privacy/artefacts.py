@@ -22,10 +22,10 @@ from dagster_project.delivery.formats import FORMATS
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole, write_whole
-from dagster_project.privacy.searching import Search, as_text, packed, pruned, unpacked
+from dagster_project.privacy.searching import Search, packed, unpacked
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
-from dagster_project.sources.blanking import csv_records
+from dagster_project.sources.blanking import as_text, csv_records, pruned
 from dagster_project.sources.reading.csv_files import DELIMITERS, Remembering
 from dagster_project.warehouse import Warehouse
 from ml.store import FILES, fingerprint
@@ -55,7 +55,7 @@ def rewrite(path: Path, search: Search) -> None:
     elif is_of_lines(path):
         write_whole(path, lines_without(path, search))
     elif path.suffix == ".json":
-        write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search), indent=2, ensure_ascii=False).encode() + b"\n")
+        write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search.names), indent=2, ensure_ascii=False).encode() + b"\n")
     elif path.suffix in (".html", ".eml", ".tmp"):
         path.unlink()
 
@@ -113,7 +113,7 @@ def rewrite_run(run: Path, search: Search) -> None:
     """One run of an export without the person. It keeps its name, by which others build on it; the manifest tells the files as they are now and is
     written first: whoever is killed between finds the person in the files again, and writes the same."""
     stated = json.loads((run / "manifest.json").read_text())
-    manifest = pruned(stated, search)
+    manifest = pruned(stated, search.names)
     destination = DESTINATIONS[manifest["destination"]]
     form = FORMATS[destination.format]
     contents: dict[Path, bytes] = {}

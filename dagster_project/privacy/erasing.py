@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dagster_project.failures import RunFailed
 from dagster_project.faults import fault_point
 from dagster_project.files import write_whole
 from dagster_project.plan import PLANS
@@ -36,12 +37,13 @@ UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
 
 @dataclass(frozen=True)
 class Request:
-    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them."""
+    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them, and their key's."""
 
     name: str
     asked_at: str
     person: Person
     people: tuple[tuple[str, ...], ...]
+    key_check: str
 
 
 def open_request(settings: Settings) -> Request | None:
@@ -56,6 +58,7 @@ def open_request(settings: Settings) -> Request | None:
         said["asked_at"],
         Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])),
         _tuples(said["people"]),
+        said["key_check"],
     )
 
 
@@ -88,7 +91,7 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
             raise ValueError(UNKNOWN.format(names[0], shop.name))
         if any(trace.table.endswith('"quarantine"') for trace in found):
             # A person whose every row was refused is known by those rows alone.
-            records = quarantined_identifiers(connection, shop) - person.identifiers
+            records = quarantined_identifiers(connection, shop, person) - person.identifiers
             if records:
                 person = find(warehouse, shop, [*names, *sorted(one.value for one in records)])
                 found = traced(person)
@@ -96,7 +99,12 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
 
 
 def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) -> Request:
-    """Write the request down: from here on it is open, and nobody of it comes in any more. `is_one`: all identifiers are one person's."""
+    """Write the request down: from here on it is open, and nobody of it comes in any more. `is_one`: all identifiers are one person's.
+
+    Raises:
+        ValueError: somebody was erased under another pseudonym key; one key has to know them all.
+    """
+    Suppression.of(shop)
     suppression = Suppression.against(shop, person.identifiers)
     warehouse = Warehouse(settings.warehouse, settings.threads)
     people = tuple(
@@ -104,11 +112,12 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     )
     name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
     ((newest,),) = warehouse.rows(NEWEST)
-    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people)
+    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, suppression.key_check)
     said = {
         "name": name,
         "asked_at": request.asked_at,
         "people": people,
+        "key_check": request.key_check,
         "identifiers": sorted([one.kind, one.value] for one in person.identifiers),
         "shared": sorted([one.kind, one.value] for one in person.shared),
         "spellings": sorted(person.spellings),
@@ -122,7 +131,7 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
     warehouse = Warehouse(settings.warehouse, settings.threads)
     suppression = Suppression.against(shop, request.person.identifiers)
-    entry = Entry(request.name, request.asked_at, False, request.people)
+    entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
     fault_point("asked")
     # The copy that a killed `dearly plan` left.
@@ -177,6 +186,17 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
             take_away(path)
         elif path.parent not in runs:
             rewrite(path, search)
+
+
+def refuse_open(settings: Settings) -> None:
+    """Nothing is built, and nothing delivered, from a store that somebody is half erased from.
+
+    Raises:
+        RunFailed: it is such a one.
+    """
+    request = open_request(settings)
+    if request:
+        raise RunFailed(f"The erasure {request.name} of {settings.shop} is open: end it with `dearly erase`, then run again.")
 
 
 def finish_open(settings: Settings, shop: Shop) -> Proof | None:

@@ -11,14 +11,12 @@ from functools import cached_property
 import duckdb
 
 from dagster_project.shop import Shop
-from dagster_project.sources.identifiers import Identifier, identifier
+from dagster_project.sources.identifiers import DISTINCT_FROM, Identifier, identifier
 from dagster_project.warehouse import Warehouse
 
 CUSTOMER = re.compile(r"c[0-9a-f]{20}")
 # Columns of identity.customer_records that are compared as they are.
 NUMBERS = ("login_id", "loyalty_id", "browser_id", "national_id")
-# A shorter number says too little to be searched for in texts: it is looked for in the columns that are of its kind alone.
-DISTINCT_FROM = 10
 
 # $records, $emails (canonical) and $customers → the records of all customers that are meant.
 RECORDS = """
@@ -39,6 +37,14 @@ customers as (
 select record_id from present where customer_id in (select customer_id from customers)
 union
 select record_id from named
+"""
+# The present customers who state an address.
+STATED_BY = """
+select distinct links.customer_id from identity.customer_records as records
+inner join identity.contact_points as points on points.kind = 'email' and records.email = points.stated
+inner join identity.customer_links as links
+    on links.valid_to is null and links.source || ':' || links.source_customer_id = records.record_id
+where points.canonical = ? order by 1
 """
 # A browser, a card or a row of a log that is nobody's by itself, and says what the records say.
 HANGING_ON = """
@@ -89,12 +95,14 @@ def find(warehouse: Warehouse, shop: Shop, names: Sequence[str]) -> Person:
     """Everybody whom these names mean, with all that identifies them.
 
     Raises:
-        ValueError: a name is no e-mail address, customer id or record; or the store knows none of them.
+        ValueError: a name is no e-mail address, customer id or record; or several customers state the address.
     """
     asked = frozenset(named(name, shop) for name in names)
     if not warehouse.exists("identity.customer_records"):
         return Person(asked)
     with warehouse.connect() as connection:
+        for one in sorted(asked):
+            refuse_shared(connection, one)
         records = records_of(connection, asked)
         person = described(connection, shop, asked, records)
         hanging = hanging_on(connection, person)
@@ -117,6 +125,17 @@ def named(name: str, shop: Shop) -> Identifier:
     if found is None:
         raise ValueError(f"{name!r} is no e-mail address, customer id (c04f…) or record ({next(iter(shop.sources))}:123) of {shop.name}.")
     return found
+
+
+def refuse_shared(connection: duckdb.DuckDBPyConnection, one: Identifier) -> None:
+    """Nobody can tell from an address that several customers state (`info@…`) which of them is meant.
+
+    Raises:
+        ValueError: it is such a one.
+    """
+    stating = [customer for (customer,) in connection.execute(STATED_BY, [one.value]).fetchall()] if one.kind == "email" else []
+    if len(stating) > 1:
+        raise ValueError(f"{one.value} is stated by {len(stating)} customers: {', '.join(stating)}. Name those who are meant by their ids.")
 
 
 def records_of(connection: duckdb.DuckDBPyConnection, asked: Iterable[Identifier]) -> set[str]:

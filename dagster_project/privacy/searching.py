@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 import re
 import sqlite3
 import zipfile
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.traces import patterns
-from dagster_project.sources.blanking import read_json, write_json
+from dagster_project.sources.blanking import as_text, without
 
 # What is read of a large file at once, and how much of it is read twice, so that nothing is cut in two.
 BLOCK, OVERLAP = 1 << 26, 1 << 10
@@ -40,17 +39,7 @@ class Search:
 
     def without(self, value: Any) -> Any:
         """A value without what names the person: items of JSON go, a text goes whole."""
-        if isinstance(value, list | dict):
-            return pruned(value, self)
-        if not isinstance(value, str) or not self.names(value):
-            return value
-        try:
-            said = read_json(value)
-        except ValueError:
-            return None
-        # As a raw table has it.
-        less = write_json(pruned(said, self), (",", ":")) if isinstance(said, list | dict) else value
-        return None if self.names(less) else less
+        return without(value, self.names)
 
     def file(self, path: Path) -> bool:
         """Whether a file does, or what it is called."""
@@ -82,23 +71,6 @@ def texts_of(path: Path) -> Iterator[str]:
         while block := file.read(BLOCK):
             yield (tail + block).decode("utf-8", "replace")
             tail = block[-OVERLAP:]
-
-
-def as_text(row: dict[str, object]) -> str:
-    return json.dumps(row, ensure_ascii=False, default=str)
-
-
-def pruned(value: Any, search: Search) -> Any:
-    """JSON without the items that name the person."""
-    if isinstance(value, list):
-        return [pruned(item, search) for item in value if not search.names(as_text({"": item}))]
-    if isinstance(value, dict):
-        return {
-            key: pruned(item, search)
-            for key, item in value.items()
-            if not search.names(key) and not (isinstance(item, str) and search.names(item))
-        }
-    return value
 
 
 def unpacked(path: Path) -> str:

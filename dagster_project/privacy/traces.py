@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from dagster_project.privacy.person import NUMBERS, Person
 from dagster_project.shop import Shop
+from dagster_project.sources.blanking import without
 from dagster_project.sources.contract import System
-from dagster_project.sources.identifiers import Identifier, identified_rows, identifier, identifiers_within, places_of, stated_rows
+from dagster_project.sources.identifiers import Identifier, identified_rows, identifier, places_of, stated_rows
 from dagster_project.sources.mapping import contracts_of
+from dagster_project.sources.reading.chunks import Chunk, Unreadable
 from dagster_project.sources.suppression import Suppression
 
 TABLES = """
@@ -91,9 +93,12 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
 
 
 def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, name: str, suppression: Suppression) -> None:
-    """Mark a raw table's rows of those persons: each value that could be an identifier is asked about once."""
+    """Mark a raw table's rows of those persons. Each value that could be an identifier is asked about once; the rows that have one of theirs are
+    judged as those of a file are."""
     contract = system.tables[name]
     held = {column for column, *_ in connection.execute(f"describe {table}").fetchall()}
+    conditions: list[str] = []
+    parameters: list[list[str]] = []
     for place in places_of(contract):
         if place.column not in held:
             continue
@@ -101,17 +106,18 @@ def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, 
         stated = [value for (value,) in connection.execute(f"select value from ({values}) where value <> ''").fetchall()]
         met = [v for v in stated if (one := identifier(place.kind, v, system.system, suppression.country)) and suppression.holds(one)]
         if met:
-            stays = bool(contract.stays) and place.column not in contract.stays
-            connection.execute(
-                f"insert into marked select ?, rowid, ? from {table} where list_has_any({place.values}, ?::varchar[])", [table, stays, met]
-            )
-    # What would stay must not name them.
-    connection.execute(
-        """
-        create or replace temp table marked as
-        select table_name, row, bool_and(stays) as stays from marked group by table_name, row
-        """
-    )
+            conditions.append(f"list_has_any({place.values}, ?::varchar[])")
+            parameters.append(met)
+    if conditions:
+        columns = ", ".join(f'"{column}"' if column in held else f'null::varchar as "{column}"' for column in contract.columns)
+        sql = f"select {columns}, rowid as _row_number from {table} where {' or '.join(conditions)}"
+        judged = suppression.rows_of(system, name, Chunk(connection.execute(sql, parameters).to_arrow_table(), []))
+        theirs = {row: stays for row, stays in judged.items() if stays is not None}
+        connection.register(
+            "theirs", pa.table({"row": pa.array(theirs.keys(), pa.int64()), "stays": pa.array(theirs.values(), pa.bool_())})
+        )
+        connection.execute("insert into marked select ?, row, stays from theirs", [table])
+        connection.unregister("theirs")
 
 
 def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, System], suppression: Suppression) -> None:
@@ -124,34 +130,39 @@ def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, 
     for (source, name), rows in waiting.items():
         system, stays = contracts[source], set(contracts[source].tables[name].stays)
         readable = [one for one in rows if isinstance(one[2], dict)]
+        unreadable = [one for one in rows if not isinstance(one[2], dict)]
         stated = stated_rows(system.tables[name].columns, [said for _, _, said in readable])
-        named: dict[int, set[str]] = {}
-        for place, one, column in identified_rows(system, name, stated, suppression.country):
-            if suppression.holds(one):
-                named.setdefault(place, set()).add(column)
-        met = {readable[place][0] for place in named}
-        for row, _, said in rows:
-            if not isinstance(said, dict):
-                within = identifiers_within(system, name, str(said), suppression.country)
-                met |= {row} if any(suppression.holds(one) for one in within) else set()
-        # A sale waits on without its person, where neither what it broke nor what stays of it says who that is.
-        sales = [readable[place] for place, columns in named.items() if readable[place][1] in stays and not columns & stays]
-        for row, _, said in sales:
-            blank = {column: value if column in stays else None for column, value in said.items()}
+        lines = [Unreadable(place, None, "", str(said)) for place, (_, _, said) in enumerate(unreadable, start=len(readable))]
+        theirs = suppression.rows_of(system, name, Chunk(stated, lines))
+        waits = [*readable, *unreadable]
+        met = {waits[place][0] for place, may_stay in theirs.items() if may_stay is not None}
+        # A sale waits on without its person, where neither what it broke nor what stays of it says who that is;
+        # another's row without what mentions them.
+        for place, may_stay in theirs.items():
+            row, broken, said = waits[place]
+            if may_stay is None:
+                blank = {column: without(value, suppression.names) for column, value in said.items()}
+            elif may_stay and broken in stays:
+                blank = {column: value if column in stays else None for column, value in said.items()}
+            else:
+                continue
             connection.execute("insert into without values (?, ?)", [row, json.dumps(blank, ensure_ascii=False, separators=(",", ":"))])
         for row in sorted(met):
             connection.execute("insert into marked values (?, ?, false)", [QUARANTINE, row])
 
 
-def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop) -> set[Identifier]:
-    """The records that marked rows of quarantine are of (temp table `marked`)."""
+def quarantined_identifiers(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person) -> set[Identifier]:
+    """The records that marked rows of quarantine are of (temp table `marked`): a row that only mentions the person in a text is another's."""
     sql = "select source, table_name, row_json from sources.quarantine where rowid in (select row from marked where table_name = ?)"
     contracts, found = contracts_of(shop), set()
     for source, name, text in connection.execute(sql, [QUARANTINE]).fetchall():
         said = json.loads(text)
         if isinstance(said, dict):
             rows = stated_rows(contracts[source].tables[name].columns, [said])
-            found |= {one for _, one, _ in identified_rows(contracts[source], name, rows, shop.country) if one.kind == "record_id"}
+            stated = identified_rows(contracts[source], name, rows, shop.country)
+            says_who = {one.identifier for one in stated if not one.is_mention}
+            if says_who & person.identifiers:
+                found |= {one for one in says_who if one.kind == "record_id"}
     return found
 
 

@@ -33,9 +33,9 @@ def as_it_is(value: Any) -> Any:
     return value
 
 
-def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool], without: Without = as_it_is) -> None:
-    """Write `source` to `target` with the rows of these numbers blank; of those with True what may stay does. Every value that is left is what
-    `without` makes of it; a row that then lacks what its table requires is blank."""
+def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool | None], without: Without = as_it_is) -> None:
+    """Write `source` to `target` with the rows of these numbers blank; of those with True what may stay does, and all of
+    those with None, which are another's. Every value that is left is what `without` makes of it; a row that then lacks what its table requires is blank."""
     ending = source.name.removesuffix(".gz").rsplit(".", 1)[-1]
     form = ending if ending in ("jsonl", "parquet") else table.format if ending not in ("csv", "tsv") else "csv"
     if form == "parquet":
@@ -57,7 +57,7 @@ def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool
             packed.close()
 
 
-def jsonl_lines(reading: Reading, rows: dict[int, bool], without: Without) -> Iterator[str]:
+def jsonl_lines(reading: Reading, rows: dict[int, bool | None], without: Without) -> Iterator[str]:
     for number, line in enumerate(text_lines(reading, newline="\n"), start=1):
         if number in rows or without(line) != line:
             yield remaining(line, reading.table, rows.get(number), without) + "\n"
@@ -83,6 +83,34 @@ def write_json(value: Any, separators: tuple[str, str] | None = None) -> str:
     return re.sub(r'"\\u0000([^"\\]*)\\u0000"', r"\1", json.dumps(value, ensure_ascii=False, separators=separators))
 
 
+def without(value: Any, names: Callable[[str], bool]) -> Any:
+    """A value without what names a person: items of JSON go, a text goes whole."""
+    if isinstance(value, list | dict):
+        return pruned(value, names)
+    if not isinstance(value, str) or not names(value):
+        return value
+    try:
+        said = read_json(value)
+    except ValueError:
+        return None
+    # As a raw table has it.
+    less = write_json(pruned(said, names), (",", ":")) if isinstance(said, list | dict) else value
+    return None if names(less) else less
+
+
+def pruned(value: Any, names: Callable[[str], bool]) -> Any:
+    """JSON without the items that name a person."""
+    if isinstance(value, list):
+        return [pruned(item, names) for item in value if not names(as_text({"": item}))]
+    if isinstance(value, dict):
+        return {key: pruned(item, names) for key, item in value.items() if not names(key) and not (isinstance(item, str) and names(item))}
+    return value
+
+
+def as_text(row: dict[str, object]) -> str:
+    return json.dumps(row, ensure_ascii=False, default=str)
+
+
 def left(row: dict[str, Any], table: Table, stays: bool | None, without: Without) -> dict[str, Any]:
     """What is left of a row: of one of theirs what may stay, if anything does; of another (None) all but what `without` takes."""
     keep = row.keys() if stays is None else kept_headers(table) if stays else set()
@@ -96,7 +124,7 @@ def needed_columns(table: Table) -> set[str]:
     return {*table.key, *(name for name, column in table.columns.items() if column.required)}
 
 
-def csv_lines(reading: Reading, rows: dict[int, bool], without: Without) -> Iterator[str]:
+def csv_lines(reading: Reading, rows: dict[int, bool | None], without: Without) -> Iterator[str]:
     source = Remembering(text_lines(reading, newline=""))
     head = next(source, "")
     source.give_back(head)
@@ -134,11 +162,11 @@ def kept_headers(table: Table) -> set[str]:
     return {header for name in table.stays for header in table.names[name]}
 
 
-def blank_parquet(source: Path, target: Path, table: Table, rows: dict[int, bool], without: Without) -> None:
+def blank_parquet(source: Path, target: Path, table: Table, rows: dict[int, bool | None], without: Without) -> None:
     keep = kept_headers(table)
     said = pq.read_table(source)
     places = range(said.num_rows)
-    emptied = pa.array([None if place + 1 in rows else place for place in places], pa.int64())
+    emptied = pa.array([None if rows.get(place + 1) is not None else place for place in places], pa.int64())
     blank = pa.array([None if rows.get(place + 1) is False else place for place in places], pa.int64())
     columns = [said[name].take(blank if name in keep else emptied) for name in said.column_names]
     schema = pa.schema([field.with_nullable(True) for field in said.schema], metadata=said.schema.metadata)

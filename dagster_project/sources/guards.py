@@ -88,8 +88,10 @@ def complaints(warehouse: Warehouse, shop: Shop, landed: Landed, moment: Moment)
         between = f"between {moment.as_of} and {moment.known_by} (UTC)"
         yield f"no extract of {landed.name} came {between}; pull it, or accept the day without it"
     rows = sum(entry.rows_in for entry in night)
-    if rows and all(entry.rows_quarantined == entry.rows_in for entry in night):
-        yield f"every one of the {rows} rows of {landed.name} was refused; look at them (`dearly replay quarantine`), or accept the day without them"
+    refused = sum(entry.rows_quarantined for entry in night)
+    # Rows of erased people are neither taken nor refused.
+    if refused and not any(entry.rows_loaded or entry.rows_duplicate for entry in night):
+        yield f"every one of the {refused} rows of {landed.name} was refused; look at them (`dearly replay quarantine`), or accept the day without them"
     if night:
         yield from volume_complaints(shop, landed, moment, rows)
         yield from freshness_complaints(warehouse, landed, night)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -12,6 +12,8 @@ from dagster_project.sources.contract import System, Table
 from dagster_project.sources.reading.chunks import Chunk
 from dagster_project.sources.reading.engine import engine
 
+# A shorter number says too little to be looked for in texts: it is looked for in the columns that are of its kind alone.
+DISTINCT_FROM = 10
 # The parts of a line that could not be read.
 TOKEN = re.compile(r"""[^\s,;|"'{}\[\]\\]+""")
 # An e-mail address within a text, for DuckDB and Python alike (within quotes of SQL).
@@ -27,13 +29,14 @@ class Identifier:
 
 
 def identifier(kind: str, stated: Any, system: str, country: str) -> Identifier | None:
-    """What a value of a system says, spelled as everybody spells it; None where it says nothing, or no number at all."""
+    """What a value of a system says, spelled as everybody spells it; None where it says nothing, or no address or number at all."""
     text = str(stated).strip()
     if not text:
         return None
     if kind == "email":
+        # By its form alone: `Anna` or `unknown` would be everybody's name, and a checker refuses addresses of domains kept for use at home.
         address = email_point(text)[0]
-        return Identifier("email", address) if address else None
+        return Identifier("email", address) if address and all(address.rpartition("@")[::2]) else None
     if kind == "phone":
         number = phone_point(text, country)[0]
         return Identifier("phone", number) if number else None
@@ -46,11 +49,13 @@ def identifier(kind: str, stated: Any, system: str, country: str) -> Identifier 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the rows of a table state an identifier of a kind: a column, and SQL that gives a list of what one value states."""
+    """Where the rows of a table state an identifier of a kind: a column, and SQL that gives a list of what one value states. A mention is an
+    address anywhere in a text, where no contract says that the row is of whom it names."""
 
     column: str
     kind: str
     values: str
+    is_mention: bool = False
 
 
 def places_of(table: Table) -> list[Place]:
@@ -61,36 +66,48 @@ def places_of(table: Table) -> list[Place]:
             within = f'case when json_valid("{column}") then json_extract_string("{column}", \'{path}\') end'
             places.append(Place(column, kind, f'["{column}"]' if path is None else f"[{within}]"))
         if declared.type in ("text", "json") and declared.says_who.get(None) != "email":
-            places.append(
-                Place(
-                    column, "email", f"""case when contains("{column}", '@') then regexp_extract_all("{column}", '{ADDRESS}') else [] end"""
-                )
-            )
+            within = f"""case when contains("{column}", '@') then regexp_extract_all("{column}", '{ADDRESS}') else [] end"""
+            places.append(Place(column, "email", within, is_mention=True))
     return places
 
 
-def identified_rows(system: System, name: str, rows: pa.Table, country: str) -> Iterator[tuple[int, Identifier, str]]:
-    """Row number, identifier and the column that states it, for each that rows of a table state (declared columns as text, `_row_number`)."""
+class Stated(NamedTuple):
+    """An identifier that a row states, and the column where; "" for a row that could not be read."""
+
+    row: int
+    identifier: Identifier
+    column: str
+    is_mention: bool = False
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it says who the row is of, come what may: a browser and a telephone go from one to another."""
+        return self.column != "" and not self.is_mention and self.identifier.kind not in ("phone", "browser_id")
+
+
+def identified_rows(system: System, name: str, rows: pa.Table, country: str) -> Iterator[Stated]:
+    """Each identifier that rows of a table state (declared columns as text, `_row_number`)."""
     connection = engine()
     connection.register("stating", rows)
     for place in places_of(system.tables[name]):
         sql = f"select value, list(_row_number) from (select unnest({place.values}) as value, _row_number from stating) where value <> '' group by value"
         for stated, numbers in connection.execute(sql).fetchall():
             if one := identifier(place.kind, stated, system.system, country):
-                yield from ((number, one, place.column) for number in numbers)
+                yield from (Stated(number, one, place.column, place.is_mention) for number in numbers)
     connection.unregister("stating")
 
 
-def unreadable_rows(system: System, name: str, chunk: Chunk, country: str) -> Iterator[tuple[int, Identifier, str]]:
+def unreadable_rows(system: System, name: str, chunk: Chunk, country: str) -> Iterator[Stated]:
     """The same for rows that could not be read: each part of their text may be any of what the table states. No column states it."""
     for row in chunk.unreadable:
-        yield from ((row.number, one, "") for one in identifiers_within(system, name, row.text, country))
+        yield from (Stated(row.number, one, "") for one in identifiers_within(system, name, row.text, country))
 
 
 def identifiers_within(system: System, name: str, text: str, country: str) -> Iterator[Identifier]:
-    """Whatever a text could state of who it is about, read as a row of the table."""
+    """Whatever a text could state of who it is about, read as a row of the table: a short number is as soon an amount, and says nobody."""
+    parts = {part for token in TOKEN.findall(text) for part in (token, token.partition(":")[2])}
     for kind in kinds_of(system.tables[name]):
-        for part in {part for token in TOKEN.findall(text) for part in (token, token.partition(":")[2])}:
+        for part in (part for part in parts if len(part) >= DISTINCT_FROM or not part.isdecimal()):
             if one := identifier(kind, part, system.system, country):
                 yield one
 

@@ -26,6 +26,7 @@ from dagster_project.sources.documents import documents
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.lookups import answers, people_to_ask
 from dagster_project.sources.mapping import contracts_of
+from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 
 Row = dict[str, Any]
@@ -65,6 +66,7 @@ def pull_shop(warehouse: Warehouse, shop: Shop, store: Path, now: datetime | Non
     now = now or clock()
     night = night_before(shop, now)
     contracts = contracts_of(shop)
+    erased = Suppression.of(shop)
     done = []
     for name, source in shop.sources.items():
         if source.kind == "files":
@@ -79,7 +81,8 @@ def pull_shop(warehouse: Warehouse, shop: Shop, store: Path, now: datetime | Non
             tell("sources", f"pull of {name}.{table}")
             try:
                 rows = rows_of(warehouse, shop, contracts[name], table, landed, night)
-                count = land_rows(folder / table / f"{table}_{stamp(night if is_due else now)}.jsonl.gz", rows)
+                path = folder / table / f"{table}_{stamp(night if is_due else now)}.jsonl.gz"
+                count = land_rows(path, rows, contracts[name], table, erased)
                 done.append(Pulled(name, table, count))
             except Exception as error:
                 done.append(Pulled(name, table, failure=without_secrets(str(error).strip().split("\n")[0] or type(error).__name__, source)))
@@ -166,8 +169,12 @@ def newest_cursor(files: list[Path], cursor: str) -> str | None:
     return None
 
 
-def land_rows(path: Path, rows: Iterable[Row]) -> int:
-    """Write the rows as they come, whole or not at all; return how many. An empty file says that nothing was new."""
+def land_rows(path: Path, rows: Iterable[Row], system: System, name: str, erased: Suppression) -> int:
+    """Write the rows as they come, whole or not at all, those of the erased blank; return how many. An empty file says that nothing was new.
+
+    Raises:
+        UnreadableExtract: somebody was erased, and nobody can tell whether they are in it.
+    """
     count = 0
 
     def write(temporary: Path) -> None:
@@ -178,7 +185,17 @@ def land_rows(path: Path, rows: Iterable[Row]) -> int:
                 file.write(json.dumps({key: plain(value) for key, value in row.items()}, ensure_ascii=False).encode() + b"\n")
                 count += 1
 
-    make_whole(path, write)
+    if not erased:
+        make_whole(path, write)
+        return count
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One name for every pull: what a kill leaves, the next one overwrites. No extract's name begins with a dot.
+    came = path.with_name(".pulling.jsonl.gz")
+    try:
+        write(came)
+        make_whole(path, lambda temporary: erased.copy(came, temporary, system, name))
+    finally:
+        came.unlink(missing_ok=True)
     return count
 
 

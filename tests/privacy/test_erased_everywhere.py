@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from dagster_project.cli import app
 from dagster_project.faults import ERASURE_POINTS
 from dagster_project.privacy.erasing import ask, erase, finish_open, open_request
-from dagster_project.settings import Settings, load
+from dagster_project.settings import Settings
 from dagster_project.shop import load_shop
 from dagster_project.sources.identifiers import Identifier
 from dagster_project.sources.suppression import entries_of, lift
@@ -230,10 +230,3 @@ def test_killed_at_every_point_it_is_never_done_and_half(few: Settings, tmp_path
     assert open_request(settings) is None
     assert places_that_name(settings, 5) == {}
     assert Warehouse(settings.warehouse).rows(IN) == [(0,)]
-
-
-def test_the_published_key_is_needed_to_know_them(erased: Settings) -> None:
-    shop = load_shop(erased.shop_folder)
-    other = shop.model_copy(update={"key": "another key"})
-    assert lift(other, Identifier("email", said(1)["email"])) == 0
-    assert load({"DEARLY_HOME": str(erased.home)}, shop=str(erased.shop_folder)).store == erased.store

@@ -1,4 +1,5 @@
-"""A daily table's night without an extract holds delivery, but not where history that was extracted later covers it."""
+"""A daily table's night without an extract holds delivery, but not where history that was extracted later covers it; so does one whose every
+row was refused."""
 
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,3 +30,22 @@ def test_history_covers_the_nights_before_its_extraction(extracted_at: datetime,
     landed = Landed("shopify.orders", load_system("shopify").tables["orders"], [entry], [], {})
     said = list(complaints(Warehouse(tmp_path / "warehouse.duckdb"), load_shop(SHOPS / "small"), landed, NIGHT))
     assert [one.startswith("no extract of shopify.orders came") for one in said] == ([True] if holds else [])
+
+
+@pytest.mark.parametrize(
+    ("loaded", "duplicate", "quarantined", "holds"),
+    [
+        (0, 0, 8, True),
+        (0, 0, 7, True),  # the eighth is of somebody who was erased
+        (0, 0, 0, False),
+        (0, 1, 7, False),
+    ],
+)
+def test_a_night_whose_every_row_was_refused_holds_delivery(
+    loaded: int, duplicate: int, quarantined: int, holds: bool, tmp_path: Path
+) -> None:
+    night = Entry("shopify", "orders", "b1", END + timedelta(hours=5), False, 8, loaded, duplicate, quarantined)
+    landed = Landed("shopify.orders", load_system("shopify").tables["orders"], [night], [], {})
+    said = list(complaints(Warehouse(tmp_path / "warehouse.duckdb"), load_shop(SHOPS / "small"), landed, NIGHT))
+    refused = [f"every one of the {quarantined} rows of shopify.orders was refused" in one for one in said]
+    assert refused == ([True] if holds else [])
