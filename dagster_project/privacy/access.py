@@ -20,6 +20,7 @@ from dagster_project.privacy.artefacts import files_of
 from dagster_project.privacy.erasing import whom
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_sources
+from dagster_project.privacy.rows import exists
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import traces
 from dagster_project.settings import Settings
@@ -123,7 +124,8 @@ def rows_of(settings: Settings, shop: Shop, person: Person, suppression: Suppres
             (view, f"select * from {view} where list_contains($customer_id, customer_id) order by all")
             for (view,) in connection.execute(VIEWS).fetchall()
         ]
-        for view, sql in [*asked, ("identity.browser_users", BROWSERS)]:
+        asked += [("identity.browser_users", BROWSERS)] if exists(connection, "identity.browser_users") else []
+        for view, sql in asked:
             named = {kind: sorted(person.of(kind)) for kind in ("customer_id", "browser_id", "login_id", "record_id") if f"${kind}" in sql}
             rows = connection.execute(sql, named).to_arrow_table().to_pylist()
             if rows:
