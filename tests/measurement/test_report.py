@@ -161,6 +161,18 @@ def test_rows_of_each_source_add_up_on_the_page(page: str, backfilled: Settings,
         assert numbers[4] == refused
 
 
+def test_each_pair_of_systems_says_how_many_found_their_person_and_why_not(backfilled: Settings, rows) -> None:
+    page = write_report(backfilled).read_text()
+    pairs = rows(
+        backfilled,
+        f"select sum(records_count) filter (where outcome = 'matched'), sum(records_count), max_by(outcome, (records_count, outcome)) filter (where "
+        f"outcome <> 'matched') from identity.match_rates where as_of = {AS_OF} group by source, other_source",
+    )
+    assert any(why for _, _, why in pairs)
+    for matched, records, why in pairs:
+        assert f"{matched or 0:,} of {records:,}" + (f"; the others mostly: {why}" if why else "") in page
+
+
 def test_segments_move_as_their_members_do(page: str, backfilled: Settings, rows) -> None:
     segments = [name for (name,) in rows(backfilled, f"select distinct segment from segments.customer_segments where as_of = {AS_OF}")]
     assert segments
@@ -329,6 +341,10 @@ def test_the_summary_says_what_sql_says(backfilled: Settings, rows) -> None:
         f"select campaign, step, count_if(decision = 'send') from campaigns.campaign_decisions where as_of = {AS_OF} group by all",
     ):
         assert re.search(rf"{campaign}, {step} +{sent}  to send", text)
+    sends = f"select count(*) from campaigns.campaign_decisions where as_of < {AS_OF} and decision = 'send' group by campaign, step"
+    sent_before = [before for (before,) in rows(backfilled, sends)]
+    assert sent_before
+    assert all(f"{before:,} sent on the days before" in text for before in sent_before)
     for reason, left in rows(
         backfilled,
         f"select reason, count(*) from campaigns.campaign_decisions where as_of = {AS_OF} and decision = 'excluded' group by all",
