@@ -1,6 +1,5 @@
 """Ten of twenty planted people are erased: nowhere a byte of them, everywhere the others; they stay out; killed anywhere, a rerun ends it."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ from dagster_project.sources.identifiers import Identifier
 from dagster_project.sources.suppression import entries_of, lift
 from dagster_project.warehouse import Warehouse
 from ml.store import save
+from tests.children import exit_code_of
 from tests.privacy.planted import ERASED, KEPT, PEOPLE, everything, load_all, person, places_that_name, plant, said, tables
 
 IN = "select count(*) from sources.load_ledger where rows_in <> rows_loaded + rows_duplicate + rows_quarantined + rows_erased"
@@ -202,13 +202,7 @@ def test_the_model_that_knows_names_goes_and_no_other(few: Settings, tmp_path: P
 
 
 def erase_in_child(settings: Settings, point: str) -> int:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dagster_project.privacy.erasing"])
-    child = context.Process(target=erase_killed_at, args=(settings, point))
-    child.start()
-    child.join()
-    assert child.exitcode is not None
-    return child.exitcode
+    return exit_code_of(erase_killed_at, settings, point)
 
 
 def erase_killed_at(settings: Settings, point: str) -> None:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from dagster_project.privacy.retention import inactive
 from dagster_project.settings import Settings
 from dagster_project.shop import Retention, load_shop
 from dagster_project.warehouse import Warehouse
+from tests.children import exit_code_of
 from tests.privacy.planted import everything
 
 pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("ten days")]
@@ -43,13 +43,7 @@ SOLD = "select source, sum(net_amount), count(*) from profile.fct_orders where s
 
 
 def killed(settings: Settings, email: str) -> int:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dagster_project.privacy.erasing"])
-    child = context.Process(target=killed_between_two_exports, args=(settings, email))
-    child.start()
-    child.join()
-    assert child.exitcode is not None
-    return child.exitcode
+    return exit_code_of(killed_between_two_exports, settings, email)
 
 
 def killed_between_two_exports(settings: Settings, email: str) -> None:

@@ -1,6 +1,5 @@
 """kill -9 at each stage boundary, then a re-run: the same bytes as a night that nobody disturbed."""
 
-import multiprocessing
 import os
 import signal
 from datetime import date
@@ -9,6 +8,7 @@ import pytest
 
 from dagster_project.faults import POINTS
 from dagster_project.settings import Settings
+from tests.children import exit_code_of
 from tests.runs.test_same_input_same_bytes import DECISIONS, digest_of
 
 pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("nine nights")]
@@ -18,13 +18,7 @@ TENTH = date(2026, 3, 10)
 
 def run_in_child(settings: Settings, point: str | None) -> int:
     """Run the tenth day in a process of its own; the exit code, negative for a signal."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["dagster_project.runs"])
-    child = context.Process(target=build_tenth, args=(settings, point))
-    child.start()
-    child.join()
-    assert child.exitcode is not None
-    return child.exitcode
+    return exit_code_of(build_tenth, settings, point)
 
 
 def build_tenth(settings: Settings, point: str | None) -> None:
