@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field, PrivateAttr
 
+from dagster_project.garbage import collect_seldom
 from dagster_project.lease import hold
 from dagster_project.settings import Settings, load
 from dagster_project.shop import Shop, load_shop
@@ -69,6 +70,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         # Here, as what an erasure reads is made by assets that are given this.
         from dagster_project.privacy.erasing import refuse_open
 
+        collect_seldom()
         self.open()
         run = context.run.run_id if context.run else "a run"
         with hold(self._settings.store, f"Dagster run {run[:8]}"):

@@ -10,6 +10,9 @@ from simulator.clock import DAY, NEVER, Clock, stream
 from simulator.people import People
 from simulator.shelves import CATEGORIES
 
+# Entries weighed at once, each against every product: few enough to stay in the processor's cache.
+AT_ONCE = 500
+
 
 @dataclass(frozen=True)
 class Purchases:
@@ -67,12 +70,11 @@ def draw_products(
     """
     product = np.empty(len(person), dtype=np.int64)
     distance = np.array([[1.0, 0.45, 0.12], [0.5, 1.0, 0.45], [0.15, 0.6, 1.0]])
-    for begin in range(0, len(person), 20_000):
-        rows = slice(begin, begin + 20_000)
+    for begin in range(0, len(person), AT_ONCE):
+        rows = slice(begin, begin + AT_ONCE)
         who, known = np.maximum(person[rows], 0), person[rows] >= 0
-        weight = np.tile(catalogue.popularity, (len(who), 1))
         taste = people.brand_taste[who][:, catalogue.brand] * distance[people.column("price_level")[who]][:, catalogue.band]
-        weight *= np.where(known[:, None], taste, 1.0)
+        weight = catalogue.popularity * np.where(known[:, None], taste, 1.0)
         vegan = people.column("diet")[who] == "vegan"
         edible = np.isin(catalogue.category, (2, 4))
         weight *= np.where((vegan & known)[:, None] & edible & ~catalogue.vegan, 0.05, 1.0)

@@ -5,7 +5,6 @@ some rows come again, and about one row in a thousand is broken. Every such inci
 """
 
 import csv
-import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -186,4 +186,4 @@ class _Rows:
         if self.table.format == "csv":
             self.writer.writerow(row)
         else:
-            self.handle.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+            self.handle.write(orjson.dumps(row).decode() + "\n")

@@ -8,11 +8,13 @@ from rich.markup import escape
 # Each module hangs its commands on the app as it is loaded, in the order of the help page.
 from dagster_project.cli import days, explain, identity, models, privacy, replay, servers, writing
 from dagster_project.cli.common import Refused, app
+from dagster_project.garbage import collect_seldom
 from dagster_project.lease import EXIT_HELD, LeaseHeld
 
 
 def main() -> None:
     """The entry point: one clear sentence and an exit code (0 done, 1 failed, 2 wrong usage, 75 held) instead of a traceback."""
+    collect_seldom()
     try:
         app()
     except (Refused, LeaseHeld) as refused:

@@ -45,7 +45,7 @@ def renumbered(store: Store) -> list[dict[str, Any]]:
 
 
 def required(store: Store) -> str:
-    return next(name for name, column in store.table.columns.items() if column.required)
+    return named(name for name, column in store.table.columns.items() if column.required)
 
 
 def optional(store: Store) -> str:
