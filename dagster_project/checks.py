@@ -8,8 +8,8 @@ from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.lint import lint_all
-from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.delivery.destinations import DESTINATIONS
+from dagster_project.failures import Mistake
 from dagster_project.handbook import SEGMENTS, described, pages, segment_rules
 from dagster_project.settings import DBT_PROJECT, TEMPLATES, Settings
 from dagster_project.shop import Shop, load_shop
@@ -49,6 +49,16 @@ def audience_findings(campaigns: Sequence[Campaign]) -> list[str]:
         f"{TEMPLATES / 'campaigns' / one.slug / 'campaign.yaml'}: audience: there is no segment {one.audience}; docs/segments.md lists them."
         for one in campaigns
         if one.audience and one.audience not in told and not one.audience.startswith("cluster_")
+    ]
+
+
+def destination_findings(campaigns: Sequence[Campaign]) -> list[str]:
+    """Campaigns for a tool that there is not: nobody would miss their files."""
+    return [
+        f"{TEMPLATES / 'campaigns' / one.slug / 'campaign.yaml'}: destinations: there is no {name}; there are {', '.join(DESTINATIONS)}."
+        for one in campaigns
+        for name in one.destinations
+        if name not in DESTINATIONS
     ]
 
 
@@ -121,8 +131,8 @@ def findings(settings: Settings) -> list[str]:
     try:
         brand = load_brand(settings.shop_folder)
         campaigns = campaigns_of(shop)
-        found += audience_findings(campaigns)
+        found += audience_findings(campaigns) + destination_findings(campaigns)
         found += [str(finding) for finding in lint_all(TEMPLATES, campaigns, brand, [])]
-    except ContentError as error:
+    except Mistake as error:
         found += str(error).splitlines()
     return found

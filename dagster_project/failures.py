@@ -7,3 +7,7 @@ class NothingToRun(ValueError):
 
 class RunFailed(RuntimeError):
     """A step failed; the message names it and the first cause."""
+
+
+class Mistake(ValueError):
+    """What somebody wrote cannot be: a sentence for each mistake, with its file and, where there is one, its line."""

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from dagster_project.located_yaml import load
 from dagster_project.moments import Moment, end_of_day
 from dagster_project.scores.score_models import SCORE_MODELS, BroughtScore, models_of
 from dagster_project.sources.contract import Pull
@@ -200,11 +200,6 @@ def load_shop(folder: Path) -> Shop:
     """Read and check a shop.yaml.
 
     Raises:
-        ValueError: one sentence per mistake, with the file and the field.
+        Mistake: a sentence per mistake, with file and line.
     """
-    path = folder / "shop.yaml"
-    try:
-        return Shop(**yaml.safe_load(path.read_text()), folder=folder)
-    except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{path}: {mistakes}") from None
+    return load(Shop, folder / "shop.yaml", folder=folder)

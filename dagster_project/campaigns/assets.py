@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 from dagster_project.campaigns.brand import Brand, load_brand
 from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.content import CONTENT, compile_template, render
-from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.campaigns.personal import carts, recommended, trending
 from dagster_project.campaigns.plan import campaign_plan
+from dagster_project.failures import Mistake
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment, day_of
@@ -37,12 +37,12 @@ def campaigns_of(shop: Shop) -> list[Campaign]:
     """The campaigns that this shop runs: all, or those its shop.yaml names.
 
     Raises:
-        ContentError: it names one that there is not.
+        Mistake: it names one that there is not.
     """
     there = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
     unknown = [slug for slug in shop.campaigns or [] if slug not in there]
     if unknown:
-        raise ContentError(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
+        raise Mistake(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
     return [campaign for slug, campaign in there.items() if shop.campaigns is None or slug in shop.campaigns]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dagster_project.campaigns.located_yaml import load
+from dagster_project.located_yaml import load
 
 Colour = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
 Address = Annotated[str, Field(pattern=r"^[^@\s<>\"']+@[a-z0-9.-]+\.[a-z]{2,}$")]
@@ -86,6 +86,6 @@ def load_brand(shop_folder: Path) -> Brand:
     """Read and check a shop's brand.yaml.
 
     Raises:
-        ContentError: a sentence per mistake, with file and line.
+        Mistake: a sentence per mistake, with file and line.
     """
     return load(Brand, shop_folder / "brand.yaml")

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dagster_project.campaigns.brand import LineOfText, Sender
-from dagster_project.campaigns.located_yaml import ContentError, load
 from dagster_project.campaigns.words import Words, WordsByLanguage
+from dagster_project.failures import Mistake
+from dagster_project.located_yaml import load
 
 # The link to unsubscribe as each tool writes it in an href. Rendered mails hold the generic one; `content.for_destination` swaps it.
 UNSUBSCRIBE_TAGS = {
@@ -85,7 +86,7 @@ class Campaign(Strict):
     description: LineOfText
     purpose: Literal["marketing_email"]
     audience: Slug | None = Field(None, description="the segment it is for")
-    trigger: Slug | None = Field(None, description="the event that starts it")
+    trigger: Literal["cart_abandoned"] | None = Field(None, description="the event that starts it")
     priority: int = Field(ge=0, le=100, description="the higher wins when a customer could get several")
     sender: Sender | None = Field(None, description="From and Reply-To, where they are not the shop's (brand.yaml)")
     holdout: float = Field(gt=0, le=0.5, description="share of the audience that gets nothing, to measure against")
@@ -162,7 +163,7 @@ def load_campaigns(folder: Path) -> list[Campaign]:
     """Every campaign of a templates/campaigns folder, by slug.
 
     Raises:
-        ContentError: all mistakes of all campaigns, a sentence each with file, line and what to do.
+        Mistake: all mistakes of all campaigns, a sentence each with file, line and what to do.
     """
     campaigns: list[Campaign] = []
     mistakes: list[str] = []
@@ -170,8 +171,8 @@ def load_campaigns(folder: Path) -> list[Campaign]:
         if path.is_dir():
             try:
                 campaigns.append(load(Campaign, path / "campaign.yaml", folder=path))
-            except ContentError as error:
+            except Mistake as error:
                 mistakes.append(str(error))
     if mistakes:
-        raise ContentError("\n".join(mistakes))
+        raise Mistake("\n".join(mistakes))
     return campaigns

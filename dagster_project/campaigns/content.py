@@ -18,10 +18,10 @@ from dagster_project.campaigns.brand import Brand
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign
 from dagster_project.campaigns.language import Language, load_languages
 from dagster_project.campaigns.links import tracked
-from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.merge_fields import merge
 from dagster_project.campaigns.template_passes import before_customers, per_customer, to_html
 from dagster_project.campaigns.words import LENGTHS, Words, choose, compile_chain
+from dagster_project.failures import Mistake
 
 CONTENT = pa.schema(
     [
@@ -62,13 +62,13 @@ def compile_template(campaign: Campaign, step: str, variant: str, language: str,
     """Compile one mail: blocks and words put together, MJML made HTML, styles inlined.
 
     Raises:
-        ContentError: a template is broken, or a block needs words that neither the campaign nor the language has.
+        Mistake: a template is broken, or a block needs words that neither the campaign nor the language has.
     """
     root = campaign.folder.parent.parent
     where = f"{campaign.folder}: step {step}, variant {variant}, language {language}"
     languages = load_languages(root / "languages")
     if language not in languages:
-        raise ContentError(f"{where}: there is no {root / 'languages' / language}.yaml; add it or take the language out of `languages`.")
+        raise Mistake(f"{where}: there is no {root / 'languages' / language}.yaml; add it or take the language out of `languages`.")
     spoken = languages[language]
     blocks = campaign.blocks_of(step, variant)
     fixed = {
@@ -88,7 +88,7 @@ def compile_template(campaign: Campaign, step: str, variant: str, language: str,
         html_template = per_customer(html, autoescape=True)
         text_template = per_customer(text, autoescape=False)
     except (TemplateError, ValueError, OSError) as error:
-        raise ContentError(f"{where}: the template does not compile ({type(error).__name__}: {error}); mend it.") from error
+        raise Mistake(f"{where}: the template does not compile ({type(error).__name__}: {error}); mend it.") from error
     used = _words_needed(campaign, step, variant, spoken, html + text)
     spelled = json.dumps(
         [
@@ -122,12 +122,12 @@ def _words_needed(campaign: Campaign, step: str, variant: str, language: Languag
     needed = sorted({*LENGTHS, *re.findall(r"\bwords\.(\w+)", templates)})
     missing = [key for key in needed if key not in words]
     if missing:
-        raise ContentError(f"{where} has no words for `{missing[0]}` in {language.code}; add them under `words`.")
+        raise Mistake(f"{where} has no words for `{missing[0]}` in {language.code}; add them under `words`.")
     for key, (shortest, longest) in LENGTHS.items():
         last = words[key].lines[-1].say
         if not shortest <= len(last) <= longest:
             length = f"has {len(last)} characters and needs {shortest} to {longest}"
-            raise ContentError(f"{where}: the last {key} in {language.code} {length}: {last!r}; rewrite it.")
+            raise Mistake(f"{where}: the last {key} in {language.code} {length}: {last!r}; rewrite it.")
     return {key: words[key] for key in needed}
 
 
@@ -139,7 +139,7 @@ def render(
     `fallback_products` (`merge_fields.ProductRow`) are shown where a customer's own recommendations do not suffice. Same rows, same bytes.
 
     Raises:
-        ContentError: a template reads a field that the merge-field dictionary does not have, or writes one that is empty.
+        Mistake: a template reads a field that the merge-field dictionary does not have, or writes one that is empty.
     """
     mails = [_fill(compiled, row, fallback_products) for row in (rows.to_pylist() if isinstance(rows, pa.Table) else rows)]
     return pa.Table.from_pylist(mails, schema=CONTENT)
@@ -183,7 +183,7 @@ def _fill(compiled: CompiledMail, row: Mapping[str, Any], fallback_products: Seq
         text = compiled.text.render(context)
     except TemplateError as error:
         where = f"step {compiled.step}, variant {compiled.variant}, {compiled.language.code}"
-        raise ContentError(f"{compiled.campaign.folder}: {where}: {error}; mend the template.") from error
+        raise Mistake(f"{compiled.campaign.folder}: {where}: {error}; mend the template.") from error
     return {
         "customer_id": fields["customer_id"],
         "content_id": content_id,

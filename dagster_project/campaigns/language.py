@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from dagster_project.campaigns.located_yaml import load
 from dagster_project.campaigns.words import Words
+from dagster_project.located_yaml import load
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "CHF": "CHF", "SEK": "kr", "DKK": "kr.", "PLN": "zł"}
 
@@ -63,6 +63,6 @@ def load_languages(folder: Path) -> dict[str, Language]:
     """All languages of a templates/languages folder, by code.
 
     Raises:
-        ContentError: a sentence per mistake, with file and line.
+        Mistake: a sentence per mistake, with file and line.
     """
     return {path.stem: load(Language, path, code=path.stem) for path in sorted(folder.glob("*.yaml"))}

@@ -14,9 +14,9 @@ from dagster_project.campaigns.brand import Brand
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign
 from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.escaping import readable
-from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.merge_fields import CustomerRow
 from dagster_project.campaigns.words import LENGTHS
+from dagster_project.failures import Mistake
 
 # Gmail clips at about 102 kB of source and with it the unsubscribe link; tools add tracking of their own.
 LARGEST_MAIL = 80_000
@@ -201,7 +201,7 @@ def lint_all(templates: Path, campaigns: Iterable[Campaign], brand: Brand, rows:
                         mails = render(
                             compile_template(campaign, step.name, variant.name, language, brand), [*rows, CustomerRow(customer_id="nobody")]
                         )
-                    except ContentError as error:
+                    except Mistake as error:
                         findings.append(Finding(where, "template", str(error)))
                         continue
                     for mail in mails.to_pylist():

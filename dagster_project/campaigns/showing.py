@@ -11,11 +11,12 @@ from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.preview import preview_html
+from dagster_project.failures import Mistake
 from dagster_project.files import write_whole
 from dagster_project.settings import TEMPLATES, Settings
 
 
-class NothingToShow(ValueError):
+class NothingToShow(Mistake):
     """No such campaign, step or mail; the message says what there is."""
 
 

@@ -7,7 +7,8 @@ from rich.markup import escape
 
 # Each module hangs its commands on the app as it is loaded, in the order of the help page.
 from dagster_project.cli import days, explain, identity, models, privacy, replay, servers, writing
-from dagster_project.cli.common import Refused, app
+from dagster_project.cli.common import WRONG_USAGE, Refused, app
+from dagster_project.failures import Mistake
 from dagster_project.garbage import collect_seldom
 from dagster_project.lease import EXIT_HELD, LeaseHeld
 
@@ -17,9 +18,10 @@ def main() -> None:
     collect_seldom()
     try:
         app()
-    except (Refused, LeaseHeld) as refused:
+    except (Refused, Mistake, LeaseHeld) as refused:
         Console(stderr=True).print(f"[bold red]dearly:[/] {escape(str(refused))}", highlight=False, soft_wrap=True)
-        sys.exit(refused.code if isinstance(refused, Refused) else EXIT_HELD)
+        codes = {Mistake: WRONG_USAGE, LeaseHeld: EXIT_HELD}
+        sys.exit(refused.code if isinstance(refused, Refused) else next(codes[one] for one in codes if isinstance(refused, one)))
 
 
 __all__ = ["app", "days", "explain", "identity", "main", "models", "privacy", "replay", "servers", "writing"]

@@ -215,10 +215,8 @@ def write_shop(
     if place.currencies:
         lines += [
             "# REVIEW what one unit is worth in the shop's currency; rows in a currency without a rate wait in quarantine.",
-            "fx_rates: {}",
+            f"# fx_rates: {{{', '.join(f'{code}: 1.0' for code in place.currencies[:8])}}}",
         ]
-        lines[-1] = "fx_rates:  # " + ", ".join(f"{code}: …" for code in place.currencies[:8])
-        lines[-1] = f"# fx_rates: {{{', '.join(f'{code}: 1.0' for code in place.currencies[:8])}}}"
     start = max(last - timedelta(days=DAYS - 1), first.date() if isinstance(first, datetime) else first)
     lines += [
         f"# The rows reach from {first:%Y-%m-%d} to {last}; these are the days that can be built.",

@@ -115,7 +115,8 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     def watch(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
         """How far each day is from what its models learned, and whether what they said came true."""
         as_ofs = [moment.as_of for moment in moments_of(context, store.shop)]
-        drift = pa.concat_tables([DRIFT.empty_table(), *(drift_of(store.warehouse, as_of) for as_of in as_ofs)])
+        models = models_of(store.shop.brought_models)
+        drift = pa.concat_tables([DRIFT.empty_table(), *(drift_of(store.warehouse, as_of, models) for as_of in as_ofs)])
         realised = pa.concat_tables([REALISED.empty_table(), *(realised_by(store.warehouse, as_of) for as_of in as_ofs)])
         store.warehouse.replace_days("scores.drift", drift, as_ofs)
         store.warehouse.replace_days("scores.realised", realised, as_ofs)

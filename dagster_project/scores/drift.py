@@ -6,13 +6,13 @@ itself, against the first day that the same model scored.
 true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 
-from dagster_project.scores.score_models import column_of
+from dagster_project.scores.score_models import ORDER_FEATURES, SCORE_MODELS, ScoreModel
 from dagster_project.warehouse import Warehouse
 from ml.drift import SHIFTED, population_stability, stabilities
 from ml.signals import numbers
@@ -55,37 +55,27 @@ inner join features.training_labels as labels using (as_of, customer_id)
 where labels.horizon_days = ? and labels.label_until <= ? and labels.label_until > ? and scores.{column} is not null
 group by scores.as_of order by scores.as_of
 """
-# Model → its column, its horizon in days, and what counts as having happened.
-LABELLED = {
-    "churn": ("churn_probability", 91, "(labels.orders_count = 0)::integer"),
-    "purchase": ("purchase_30d_probability", 30, "(labels.orders_count > 0)::integer"),
-}
 # What is no measure of a customer: the shop's own history, and a gap that for everyone who bought once is the whole shop's, so that they all move
 # together by a little and models, which read ranks, see nothing of it.
 KEYS = ("as_of", "customer_id", "history_days", "gap_expected_days")
-# They learn from other features than those of orders: of them only the score is compared.
-LEARN_ELSEWHERE = ("category", "click", "first_purchase")
 
 
-def drift_of(warehouse: Warehouse, as_of: datetime) -> pa.Table:
-    """The drift rows of a day that is scored."""
-    models = warehouse.rows(
+def drift_of(warehouse: Warehouse, as_of: datetime, models: Mapping[str, ScoreModel] = SCORE_MODELS) -> pa.Table:
+    """The drift rows of a day that is scored: of each model's score, and of the features where it learns from those of orders."""
+    scored = warehouse.rows(
         "select model, trained_as_of, artifact_sha256 from scores.daily_models where as_of = ? and status = 'scored' order by model",
         [as_of],
     )
     today = warehouse.read(REFERENCE, [as_of])
     columns = [name for name in today.column_names if name not in KEYS]
     measured: dict[datetime, dict[str, float]] = {}
-    have = set(
-        name for (name,) in warehouse.rows("select column_name from information_schema.columns where table_name = 'customer_scores'")
-    )
     rows = []
-    for model, trained_as_of, sha256 in models:
+    for model, trained_as_of, sha256 in scored:
         if trained_as_of not in measured:
             measured[trained_as_of] = stabilities(warehouse.read(REFERENCE, [trained_as_of]), today, columns)
-        if model not in LEARN_ELSEWHERE:
+        if models[model].features == ORDER_FEATURES:
             rows += [(as_of, model, name, trained_as_of, index) for name, index in measured[trained_as_of].items()]
-        column = next((name for name in (column_of(model), column_of(model, "amount")) if name in have), "")
+        column = models[model].column
         ((first,),) = warehouse.rows(FIRST_SCORED, [model, sha256, as_of])
         if column and first is not None:
             before, now = (numbers(warehouse.read(SCORED.format(column=column), [day]), "score") for day in (first, as_of))
@@ -98,9 +88,9 @@ def realised_by(warehouse: Warehouse, as_of: datetime) -> pa.Table:
     """What came true by a day of the scores whose horizon closed in the week before."""
     tables = [REALISED.empty_table()]
     if warehouse.exists("features.training_labels"):
-        for model, (column, horizon_days, outcome) in LABELLED.items():
-            sql = CAME_TRUE.format(column=column, outcome=outcome)
-            tables.append(warehouse.read(sql, [as_of, model, horizon_days, as_of, as_of - timedelta(days=7)]).cast(REALISED))
+        for model in (one for one in SCORE_MODELS.values() if one.realised):
+            sql = CAME_TRUE.format(column=model.column, outcome=model.realised)
+            tables.append(warehouse.read(sql, [as_of, model.name, model.horizon_days, as_of, as_of - timedelta(days=7)]).cast(REALISED))
     return pa.concat_tables(tables)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_project.scores.score_models import column_of
+from dagster_project.scores.score_models import ScoreModel
 from dagster_project.scores.scoring import Fitted
 from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Trained
@@ -30,13 +30,13 @@ SCORE_REASONS = pa.schema(
 )
 
 
-def reasons_of(model: str, trained: Fitted, day: object, features: pa.Table, scored: pa.Table, as_of: datetime) -> pa.Table:
+def reasons_of(model: ScoreModel, trained: Fitted, day: object, features: pa.Table, scored: pa.Table, as_of: datetime) -> pa.Table:
     """The rows of one model's scores; none where the model is a baseline, or does not score customer by customer."""
-    column = next((name for name in (column_of(model), column_of(model, "amount")) if name in scored.column_names), "")
+    column = model.column
     if not column or not scored["customer_id"].cast(pa.string()).equals(features["customer_id"].cast(pa.string())):
         return SCORE_REASONS.empty_table()
     inner = trained.model if isinstance(trained, Trained) else trained
-    found = reasons(inner, day, features, numbers(scored, column), is_opposite=model == "purchase")
+    found = reasons(inner, day, features, numbers(scored, column), is_opposite=model.name == "purchase")
     if found is None:
         return SCORE_REASONS.empty_table()
     count = len(found.row)

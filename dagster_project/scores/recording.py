@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
@@ -64,13 +65,6 @@ select
     case when status = 'abstained' then 'abstained' when promoted then strftime(effective_from, '%Y-%m-%d') else 'refused' end, reason
 from scores.model_log order by entry desc
 """
-OUTCOMES = {
-    "churn": "Who has bought buys nothing within the horizon.",
-    "value": "Net revenue of a customer who has bought, within the horizon and a year.",
-    "purchase": "Who has bought buys again within 30 days.",
-    "vip": "A customer is among the tenth of highest value in the next year.",
-    "first_purchase": "Somebody who never bought does so within 30 days.",
-}
 OUTPUTS = {
     "churn": ("churn_probability",),
     "purchase": ("churn_probability",),
@@ -166,7 +160,7 @@ class Recorder:
                 numbers |= {named: values[0], f"{named}_low": values[1], f"{named}_high": values[2]}
         card = Card(
             score=model,
-            outcome=OUTCOMES.get(model, ""),
+            outcome=SCORE_MODELS[model].predicts if model in SCORE_MODELS else "",
             facts={
                 name: str(params[name])
                 for name in ("shop", "trained_as_of", "horizon_days", "as_of_days", "season", "backtest_day", "data_sha256")

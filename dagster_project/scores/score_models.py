@@ -7,6 +7,7 @@ from typing import Literal
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
+ORDER_FEATURES, CUSTOMER_FEATURES = "features.order_features", "features.customer_features"
 Learns = Literal["orders", "vip", "outcome", "clusters", "brought"]
 
 
@@ -14,8 +15,9 @@ Learns = Literal["orders", "vip", "outcome", "clusters", "brought"]
 class ScoreModel:
     """One model. `learns`: what orders follow (`ml.customer_scores`), who becomes a VIP, an outcome of `features.outcome_labels`
     (`ml.propensity`; `outcome` says it in words), which groups there are (`ml.clusters`; no days ahead), or nothing: it was brought
-    (`ml.brought`). `key` is what a row of its
-    features is of, `scored` who of them gets a score.
+    (`ml.brought`). `key` is what a row of its features is of, `scored` who of them gets a score. `predicts` is what the model card says;
+    `title`, `meaning` and `unit` what the report calls it and what it counts in. `realised` is 0 or 1 of a customer's
+    `features.training_labels`, where what came true tells.
     """
 
     name: str
@@ -23,38 +25,93 @@ class ScoreModel:
     columns: dict[str, pa.DataType]
     learns: Learns
     outcome: str = ""
-    features: str = "features.order_features"
+    features: str = ORDER_FEATURES
     key: tuple[str, ...] = ("as_of", "customer_id")
     scored: str = "true"
+    predicts: str = ""
+    title: str = ""
+    meaning: str = ""
+    unit: Literal["probability", "money"] = "probability"
+    realised: str = ""
+
+    @property
+    def column(self) -> str:
+        """The column of customer_scores that the model is known by, its first number; empty where it gives none."""
+        return next((name for name, kind in self.columns.items() if pa.types.is_floating(kind)), "")
 
 
 MODELS = (
-    ScoreModel("churn", 91, {"churn_probability": pa.float64()}, "orders"),
+    ScoreModel(
+        "churn",
+        91,
+        {"churn_probability": pa.float64()},
+        "orders",
+        predicts="Who has bought buys nothing within the horizon.",
+        title="Churn",
+        meaning="probability of no further purchase",
+        realised="(labels.orders_count = 0)::integer",
+    ),
     # A value model looks as far as churn and is carried on to a year.
     ScoreModel(
         "value",
         91,
         {name: pa.float64() for name in ("clv_365d_amount", "clv_365d_low", "clv_365d_high", "clv_365d_median")},
         "orders",
+        predicts="Net revenue of a customer who has bought, within the horizon and a year.",
+        title="Value of the next year",
+        meaning="expected net revenue in 365 days",
+        unit="money",
     ),
-    ScoreModel("purchase", 30, {"purchase_30d_probability": pa.float64()}, "orders"),
+    ScoreModel(
+        "purchase",
+        30,
+        {"purchase_30d_probability": pa.float64()},
+        "orders",
+        predicts="Who has bought buys again within 30 days.",
+        title="Purchase",
+        meaning="probability of buying within 30 days",
+        realised="(labels.orders_count > 0)::integer",
+    ),
     ScoreModel(
         "next_order",
         91,
         {"next_order_date": pa.date32(), "next_order_low": pa.date32(), "next_order_high": pa.date32(), "next_order_reason": pa.string()},
         "orders",
+        predicts="The day of the next order of who has bought, with an interval.",
     ),
-    ScoreModel("vip", 364, {"vip_probability": pa.float64()}, "vip", "became a VIP"),
+    ScoreModel(
+        "vip",
+        364,
+        {"vip_probability": pa.float64()},
+        "vip",
+        "became a VIP",
+        predicts="A customer is among the tenth of highest value in the next year.",
+        title="VIP",
+        meaning="probability of becoming one of the best customers",
+    ),
     ScoreModel(
         "first_purchase",
         30,
         {"first_purchase_probability": pa.float64()},
         "outcome",
         "made a first purchase",
-        features="features.customer_features",
+        features=CUSTOMER_FEATURES,
         scored="orders_count = 0",
+        predicts="Somebody who never bought does so within 30 days.",
+        title="First purchase",
+        meaning="probability that a prospect buys",
     ),
-    ScoreModel("click", 30, {"click_probability": pa.float64()}, "outcome", "clicked the next mail", features="features.customer_features"),
+    ScoreModel(
+        "click",
+        30,
+        {"click_probability": pa.float64()},
+        "outcome",
+        "clicked the next mail",
+        features=CUSTOMER_FEATURES,
+        predicts="Who gets a mail within 30 days clicks in the first.",
+        title="Click",
+        meaning="probability of clicking the next mail",
+    ),
     ScoreModel(
         "category",
         30,
@@ -63,8 +120,9 @@ MODELS = (
         "bought from a category",
         features="features.category_features",
         key=("as_of", "customer_id", "category"),
+        predicts="A customer buys from a category within 30 days.",
     ),
-    ScoreModel("clusters", 0, {"cluster": pa.string()}, "clusters"),
+    ScoreModel("clusters", 0, {"cluster": pa.string()}, "clusters", predicts="Nothing: customers who buy alike are one group."),
 )
 SCORE_MODELS = {model.name: model for model in MODELS}
 
@@ -102,12 +160,9 @@ def models_of(brought: Mapping[str, BroughtScore]) -> dict[str, ScoreModel]:
     return SCORE_MODELS | theirs
 
 
-def column_of(model: str, gives: str = "probability") -> str:
-    """The column of customer_scores that a model is known by."""
-    return SCORE_COLUMNS.get(model, f"{model}_{gives}")
-
-
-SCORE_COLUMNS = {"churn": "churn_probability", "value": "clv_365d_amount", "purchase": "purchase_30d_probability"}
+def column_of(model: str, gives: str) -> str:
+    """The column of customer_scores that a brought model fills."""
+    return SCORE_MODELS[model].column if model in SCORE_MODELS else f"{model}_{gives}"
 
 
 def customer_scores_of(models: Mapping[str, ScoreModel]) -> pa.Schema:

@@ -220,7 +220,7 @@ def said_of(
         rows = features.slice(start, at_once) if features.num_rows > at_once else features
         scores.append(columns_of(model.name, trained, day, rows, first_day))
         if not isinstance(trained, ClusterModel):
-            reasons.append(reasons_of(model.name, trained, day, rows, scores[-1], as_of))
+            reasons.append(reasons_of(model, trained, day, rows, scores[-1], as_of))
     return pa.concat_tables(scores), pa.concat_tables(reasons)
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from dagster_project.failures import Mistake
+from dagster_project.located_yaml import load
 
 SYSTEMS = Path(__file__).parent
 # The header of a column that a shop's extracts do not have: no file's.
@@ -193,27 +196,23 @@ def load_system(system: str, folder: Path = SYSTEMS) -> System:
     """Read a system's contract.
 
     Raises:
-        ValueError: the file is missing or wrong; the message names it and each mistake.
+        Mistake: the file is missing or wrong; a sentence for each mistake, with its line where there is one.
     """
     path = folder / system / "source.yaml"
     if not path.is_file():
-        raise ValueError(f"{path} is missing: a source system is declared by its source.yaml.")
-    try:
-        contract = System(**yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
-    except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{path}: {mistakes}") from None
+        raise Mistake(f"{path} is missing: a source system is declared by its source.yaml.")
+    contract = load(System, path)
     for name, table in contract.tables.items():
         unknown = [column for column in [*table.key, *([table.cursor] if table.cursor else [])] if column not in table.columns]
         if unknown:
-            raise ValueError(f"{path}: table {name} names {', '.join(unknown)} as key or cursor but declares no such column.")
+            raise Mistake(f"{path}: table {name} names {', '.join(unknown)} as key or cursor but declares no such column.")
         judged = [*table.unique, *table.reconcile, *([table.fresh.column] if table.fresh else []), *(rule.column for rule in table.rules)]
         unknown = [column for column in judged if column not in table.columns]
         if unknown:
-            raise ValueError(f"{path}: table {name} has a rule on {', '.join(unknown)} but declares no such column.")
+            raise Mistake(f"{path}: table {name} has a rule on {', '.join(unknown)} but declares no such column.")
         for column, declared in table.columns.items():
             if set(declared.number_within or []) - set(table.columns):
-                raise ValueError(f"{path}: table {name} numbers {column} within columns that it does not declare.")
+                raise Mistake(f"{path}: table {name} numbers {column} within columns that it does not declare.")
     return contract
 
 
@@ -228,17 +227,13 @@ def load_loader(system: str, loader: str, folder: Path = SYSTEMS) -> Loader:
     """Read how a loader lands a system.
 
     Raises:
-        ValueError: the file is missing or wrong; the message names it and each mistake.
+        Mistake: the file is missing or wrong; a sentence for each mistake, with its line where there is one.
     """
     path = folder / system / f"{loader}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(f"{one.parent.name}: {one.stem}" for one in folder.glob("*/*.yaml") if one.stem != "source"))
-        raise ValueError(f"{path} is missing: nobody has said how {loader} lands {system} (there is {known}).")
-    try:
-        return Loader(**yaml.load(path.read_text(), Loader=yaml.CSafeLoader))
-    except ValidationError as error:
-        mistakes = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"{path}: {mistakes}") from None
+        raise Mistake(f"{path} is missing: nobody has said how {loader} lands {system} (there is {known}).")
+    return load(Loader, path)
 
 
 def all_systems(folder: Path = SYSTEMS) -> dict[str, System]:

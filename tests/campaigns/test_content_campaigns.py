@@ -9,11 +9,12 @@ from content_samples import BRAND, CAMPAIGNS, TEMPLATES, known_customer
 from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
-from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.merge_fields import CustomerRow
 from dagster_project.campaigns.preview import picture, preview_html
 from dagster_project.campaigns.words import FIELDS
-from dagster_project.checks import audience_findings
+from dagster_project.checks import audience_findings, destination_findings
+from dagster_project.delivery.destinations import DESTINATIONS
+from dagster_project.failures import Mistake
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_the_shipped_campaigns_are_for_the_people_they_name() -> None:
 )
 def test_a_mistake_names_file_line_and_what_to_do(templates: Path, old: str, new: str, line_of: str, says: str) -> None:
     path = edit(templates, old, new)
-    with pytest.raises(ContentError) as error:
+    with pytest.raises(Mistake) as error:
         load_campaigns(templates / "campaigns")
     numbers = [number for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1) if line_of in text]
     assert says in str(error.value)
@@ -87,10 +88,10 @@ def test_a_campaign_is_deleted_and_added_by_its_folder_alone(templates: Path) ->
 def test_missing_words_and_broken_templates_are_said_before_anything_is_rendered(templates: Path) -> None:
     edit(templates, "    button: Zurück zum Warenkorb", "    knopf: Zurück zum Warenkorb")
     campaign = load_campaigns(templates / "campaigns")[0]
-    with pytest.raises(ContentError, match="no words for `button` in de"):
+    with pytest.raises(Mistake, match="no words for `button` in de"):
         compile_template(campaign, "reminder", "a", "de", BRAND)
     (templates / "blocks" / "hero.mjml.j2").write_text("<mj-section><mj-column></mj-section>")
-    with pytest.raises(ContentError, match="does not compile"):
+    with pytest.raises(Mistake, match="does not compile"):
         compile_template(campaign, "reminder", "a", "en", BRAND)
 
 
@@ -98,7 +99,7 @@ def test_a_template_that_writes_an_empty_field_is_refused(templates: Path) -> No
     block = templates / "blocks" / "greeting.mjml.j2"
     block.write_text(block.read_text(encoding="utf-8").replace("{{ words.greeting }}", "{{ first_name }}"), encoding="utf-8")
     compiled = compile_template(load_campaigns(templates / "campaigns")[0], "reminder", "a", "en", BRAND)
-    with pytest.raises(ContentError, match="does not have"):
+    with pytest.raises(Mistake, match="does not have"):
         render(compiled, [{"customer_id": "c1"}])
 
 
@@ -106,7 +107,7 @@ def test_a_template_cannot_reach_python(templates: Path) -> None:
     block = templates / "blocks" / "greeting.mjml.j2"
     block.write_text("<mj-section><mj-column><mj-text>{{ ''.__class__.__mro__ }}</mj-text></mj-column></mj-section>", encoding="utf-8")
     compiled = compile_template(load_campaigns(templates / "campaigns")[0], "reminder", "a", "en", BRAND)
-    with pytest.raises(ContentError, match="unsafe"):
+    with pytest.raises(Mistake, match="unsafe"):
         render(compiled, [{"customer_id": "c1"}])
 
 
@@ -120,7 +121,7 @@ def test_another_wording_is_another_version(templates: Path) -> None:
 def test_a_brand_with_a_wrong_colour_names_the_line(tmp_path: Path) -> None:
     source = (TEMPLATES.parent / "shops" / "demo" / "brand.yaml").read_text(encoding="utf-8").replace('page: "#F6F1EA"', "page: beige")
     (tmp_path / "brand.yaml").write_text(source, encoding="utf-8")
-    with pytest.raises(ContentError, match=r"brand.yaml:12: `colours.light.page`"):
+    with pytest.raises(Mistake, match=r"brand.yaml:12: `colours.light.page`"):
         load_brand(tmp_path)
 
 
@@ -169,3 +170,14 @@ def test_a_campaign_may_have_a_sender_of_its_own(templates: Path) -> None:
     assert before.sender is None
     assert after.sender is not None
     assert after.sender.name == "Anna Holler"
+
+
+def test_a_campaign_for_a_tool_or_an_event_that_there_is_not_is_said(tmp_path: Path) -> None:
+    away = CAMPAIGNS[0].model_copy(update={"destinations": ("generic", "klavio")})
+    (said,) = destination_findings([away, *CAMPAIGNS[1:]])
+    assert said.endswith(f"{away.slug}/campaign.yaml: destinations: there is no klavio; there are {', '.join(DESTINATIONS)}.")
+    shutil.copytree(TEMPLATES / "campaigns" / "cart_recovery", tmp_path / "cart_recovery")
+    path = tmp_path / "cart_recovery" / "campaign.yaml"
+    path.write_text(path.read_text().replace("trigger: cart_abandoned", "trigger: cart_abandonned"))
+    with pytest.raises(Mistake, match=r"campaign.yaml:\d+: `trigger`: Input should be 'cart_abandoned'"):
+        load_campaigns(tmp_path)

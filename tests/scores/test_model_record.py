@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from dagster_project.scores.assets import whole
 from dagster_project.scores.choosing import NoSuchModel, RefusedModel, choose_version, follow_aliases, roll_back
 from dagster_project.scores.drift import drift_of, realised_by, request
 from dagster_project.scores.recording import append, champions, in_force, log_lines
+from dagster_project.scores.score_models import CUSTOMER_FEATURES, SCORE_MODELS
 from dagster_project.scores.training import learned_from, score_day, train_all
 from dagster_project.scores.training_days import Training
 from dagster_project.settings import SHOPS
@@ -278,6 +280,9 @@ def test_each_score_has_its_three_reasons_and_its_drift(once: Store) -> None:
     drift = drift_of(once.warehouse, SECOND)
     indices = dict(zip(drift["name"].to_pylist(), drift["stability_index"].to_pylist(), strict=True))
     assert indices["score"] == 0
+    # A model that learned from other features, as one that a shop brings, is held against its score alone.
+    elsewhere = SCORE_MODELS | {"churn": replace(SCORE_MODELS["churn"], features=CUSTOMER_FEATURES)}
+    assert [row["name"] for row in drift_of(once.warehouse, SECOND, elsewhere).to_pylist() if row["model"] == "churn"] == ["score"]
     assert 0 < indices["recency_days"] < 0.25
     assert realised_by(once.warehouse, SECOND).num_rows == 0
     once.warehouse.replace_days("scores.drift", drift, [SECOND])

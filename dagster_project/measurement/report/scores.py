@@ -9,17 +9,11 @@ from typing import Any
 import numpy as np
 
 from dagster_project.measurement.report.reading import Reading
+from dagster_project.scores.score_models import SCORE_MODELS
 
 TABLE = "scores.customer_scores"
-# Column → what it is called and what it counts in: a probability (0 to 1) or an amount of money.
-SCORES = {
-    "churn_probability": ("Churn", "probability of no further purchase", "probability"),
-    "clv_365d_amount": ("Value of the next year", "expected net revenue in 365 days", "money"),
-    "purchase_30d_probability": ("Purchase", "probability of buying within 30 days", "probability"),
-    "first_purchase_probability": ("First purchase", "probability that a prospect buys", "probability"),
-    "vip_probability": ("VIP", "probability of becoming one of the best customers", "probability"),
-    "click_probability": ("Click", "probability of clicking the next mail", "probability"),
-}
+# Column → what it is called, what it means and what it counts in: a probability (0 to 1) or an amount of money.
+SCORES = {model.column: (model.title, model.meaning, model.unit) for model in SCORE_MODELS.values() if model.title}
 BINS = 20
 # How measures end of which less is better.
 LESS_IS_BETTER = ("loss", "brier", "mae")
