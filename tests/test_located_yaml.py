@@ -73,7 +73,7 @@ def test_a_contract_says_its_line_too(tmp_path: Path) -> None:
         load_system("crm", tmp_path)
 
 
-@pytest.mark.parametrize("command", [["demo"], ["run"], ["pull"], ["replay", "quarantine", "crm"]])
+@pytest.mark.parametrize("command", [["demo"], ["run"], ["pull"], ["replay", "quarantine", "crm", "people"]])
 def test_no_command_ends_in_a_traceback(tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "shop.yaml").write_text("name: [\n")
     run = [sys.executable, "-m", "dagster_project.cli", *command, "--shop", str(tmp_path)]

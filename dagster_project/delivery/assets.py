@@ -75,6 +75,8 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
             ["profile", "current_customers"],
             ["scores", "customer_scores"],
             ["scores", "customer_recommendations"],
+            ["scores", "product_relations"],
+            ["scores", "product_bundles"],
             ["measurement", "campaign_results"],
         ],
     )

@@ -145,27 +145,42 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         asked = [moment.as_of for moment in moments_of(context, store.shop) if request(store.warehouse, moment.as_of)]
         return dg.MaterializeResult(metadata={"requested": len(asked)})
 
-    @dg.asset(
-        key=key("customer_recommendations"),
-        group_name="scores",
+    shown = [["scores", name] for name in ("interactions", "recommendable_products", "brought_recommendations")]
+    shown += [["profile", name] for name in ("product_wishes", "current_customers")]
+
+    @dg.multi_asset(
+        name="recommendations",
+        specs=[
+            dg.AssetSpec(key(name), group_name="scores", deps=shown, description=words)
+            for name, words in (
+                ("customer_recommendations", "One row per customer, strategy and rank: what to show, and why."),
+                (
+                    "product_relations",
+                    "One row per product, relation (similar_to, goes_with) and rank: what a product's page may show beside it.",
+                ),
+                (
+                    "product_bundles",
+                    "One row per bundle: two or three products that are ordered together more often than chance would have it.",
+                ),
+            )
+        ],
         partitions_def=partitions,
         backfill_policy=a_range,
-        deps=[
-            ["scores", "interactions"],
-            ["scores", "recommendable_products"],
-            ["scores", "brought_recommendations"],
-            ["profile", "product_wishes"],
-            ["profile", "current_customers"],
-        ],
     )
-    def customer_recommendations(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        """One row per customer, strategy and rank: what to show, and why."""
+    def recommendations(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
+        """What to show to whom, and beside what."""
         moments = moments_of(context, store.shop)
-        rows = pa.concat_tables(side_by_side(lambda moment: recommend_day(store.warehouse, moment), moments))
-        store.warehouse.replace_days("scores.customer_recommendations", rows, [moment.as_of for moment in moments])
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows.num_rows})
+        days = side_by_side(lambda moment: recommend_day(store.warehouse, moment), moments)
+        tables = {
+            "customer_recommendations": pa.concat_tables(day.lists for day in days),
+            "product_relations": pa.concat_tables(day.relations for day in days),
+            "product_bundles": pa.concat_tables(day.bundles for day in days),
+        }
+        for name, rows in tables.items():
+            store.warehouse.replace_days(f"scores.{name}", rows, [moment.as_of for moment in moments])
+            yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows.num_rows})
 
-    return [model_log, score, watch, training_requests, customer_recommendations]
+    return [model_log, score, watch, training_requests, recommendations]
 
 
 def artifacts(store: Store) -> Any:

@@ -1,5 +1,7 @@
 """A day's recommendations: what the store knows, handed to `ml.recommendations`, and its lists as rows of the day."""
 
+from dataclasses import dataclass
+
 import pyarrow as pa
 
 from dagster_project.moments import Moment
@@ -18,6 +20,19 @@ RECOMMENDATIONS = pa.schema(
         ("reason", pa.dictionary(pa.int8(), pa.string())),
     ]
 )
+PRODUCT_RELATIONS = pa.schema(
+    [
+        ("as_of", pa.timestamp("us")),
+        ("product_id", pa.string()),
+        ("relation", pa.string()),
+        ("rank", pa.int32()),
+        ("related_product_id", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
+PRODUCT_BUNDLES = pa.schema(
+    [("as_of", pa.timestamp("us")), ("rank", pa.int32()), ("product_ids", pa.list_(pa.string())), ("score", pa.float64())]
+)
 INTERACTIONS = """
 select customer_id, product_id, "at", kind, quantity from scores.interactions where as_of = ? order by customer_id, "at", product_id, kind
 """
@@ -34,13 +49,22 @@ BROUGHT = "select customer_id, product_id, score from scores.brought_recommendat
 TOP = 8
 
 
-def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
-    """One row per customer, strategy and rank of a day; none where the shop has no products."""
+@dataclass(frozen=True)
+class Recommended:
+    """A day's rows: one per customer, strategy and rank; per product, relation and rank; per bundle."""
+
+    lists: pa.Table
+    relations: pa.Table
+    bundles: pa.Table
+
+
+def recommend_day(warehouse: Warehouse, moment: Moment) -> Recommended:
+    """What to show on a day; nothing where the shop has no products."""
     tell("scores", "recommendations")
     products = warehouse.read(PRODUCTS, [moment.as_of])
     interactions = warehouse.read(INTERACTIONS, [moment.as_of])
     if not products.num_rows or not interactions.num_rows:
-        return RECOMMENDATIONS.empty_table()
+        return Recommended(RECOMMENDATIONS.empty_table(), PRODUCT_RELATIONS.empty_table(), PRODUCT_BUNDLES.empty_table())
     customers = warehouse.read(CUSTOMERS, [moment.as_of])
     wishes = warehouse.read(WISHES, [moment.as_of])
     brought = warehouse.read(BROUGHT, [moment.as_of])
@@ -53,5 +77,13 @@ def recommend_day(warehouse: Warehouse, moment: Moment) -> pa.Table:
         brought=brought if brought.num_rows else None,
         request=Request(top=TOP),
     )
-    as_of = pa.array([moment.as_of] * made.table.num_rows, pa.timestamp("us"))
-    return made.table.add_column(0, "as_of", as_of).select(RECOMMENDATIONS.names).cast(RECOMMENDATIONS)
+    return Recommended(
+        of_the_day(made.table, RECOMMENDATIONS, moment),
+        of_the_day(made.relations, PRODUCT_RELATIONS, moment),
+        of_the_day(made.bundles, PRODUCT_BUNDLES, moment),
+    )
+
+
+def of_the_day(rows: pa.Table, schema: pa.Schema, moment: Moment) -> pa.Table:
+    as_of = pa.array([moment.as_of] * rows.num_rows, pa.timestamp("us"))
+    return rows.add_column(0, "as_of", as_of).select(schema.names).cast(schema)

@@ -6,6 +6,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -125,3 +126,23 @@ def test_nobody_is_shown_what_they_never_want_to_see(store: Settings) -> None:
     single = {email for email, product, _ in found if product in ("904", "905")}
     assert len(single) > 100 and "kunde002@example.org" not in single
     assert "kunde002@example.org" in {email for email, *_ in found}
+
+
+def test_what_a_products_page_may_show_is_sold_and_published(store: Settings) -> None:
+    beside = """
+    select count(*) > 20, bool_and(products.in_stock), bool_and(product_id <> related_product_id), count(distinct relation)
+    from scores.product_relations as relations
+    inner join scores.recommendable_products as products
+        on relations.as_of = products.as_of and relations.related_product_id = products.product_id
+    """
+    assert rows_of(store, beside)[0][:3] == (True, True, True)
+    bundled = """
+    select count(*), count(*) filter (len(list_distinct(product_ids)) not between 2 and 3 or len(list_distinct(product_ids)) < len(product_ids))
+    from scores.product_bundles
+    """
+    assert rows_of(store, bundled)[0][1] == 0
+    folder = store.store / "published"
+    newest = folder / json.loads((folder / "current.json").read_text())["folder"]
+    for name in ("product_relations", "product_bundles"):
+        days_rows = f"select count(*) from scores.{name} where as_of = (select max(as_of) from scores.{name})"
+        assert pq.read_metadata(newest / f"{name}.parquet").num_rows == rows_of(store, days_rows)[0][0]
