@@ -133,7 +133,7 @@ def ours(task: Task, settings: Settings | None = None) -> tuple[Ranked, dict[str
     sources = prepare(moment, relate(moment, settings.penalty, settings.max_products))
     ranked = np.full((len(task.users), TOP), -1, dtype=np.int64)
     for found in in_blocks(sources, task.users, settings, task.new_only):
-        customer, rank, product, _ = top_products(found, ranker.score(found), TOP)
+        customer, rank, product = top_products(found, ranker.score(found), TOP)
         ranked[np.searchsorted(task.users, customer), rank - 1] = product
     return ranked, {"model": "formula" if ranker.reason else "re-rank", "reason": ranker.reason, "check": ranker.check}
 

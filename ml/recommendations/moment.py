@@ -93,12 +93,9 @@ def measure(history: History, day: float, horizon: float, customers: Ints | None
     known = events = history.before(day)
     is_target = known.target
     bought = runs(known.target_events(), day)
+    product_columns = _product_statistics(bought, horizon, known.product_count)
     older, again = bought.first > horizon, bought.last <= horizon
-    product_columns = [
-        *_product_statistics(bought, horizon, known.product_count),
-        _shrunken_share(bought.product[older], again[older], known.product_count),
-    ]
-    rebought = _shrunken_share(bought.customer[older], again[older], known.customer_count)
+    rebought = _shrunken_share(*_tally(bought.customer, (older, older & again), known.customer_count).T)
     if customers is not None:
         theirs = ranges(known.starts[customers], known.starts[customers + 1])
         events, is_target = known.at(theirs), is_target[theirs]
@@ -164,19 +161,20 @@ def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
     first = np.r_[True, ordered[1:] != ordered[:-1]] if len(order) else np.empty(0, dtype=bool)
     basket = np.empty(len(order), dtype=np.int64)
     basket[order] = np.cumsum(first) - 1
-    customer, second = np.divmod(ordered[first], span)
-    return basket, customer, (second + begin) / 86_400
+    # Events come by customer: so they do in order.
+    customer = target.customer[first]
+    return basket, customer, (ordered[first] - customer * span + begin) / 86_400
 
 
 def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats]:
-    """The columns of PRODUCT_NAMES but the last."""
-
-    def tally(mask: Bools, weights: Floats | None = None) -> Floats:
-        return np.bincount(bought.product[mask], weights=weights, minlength=count).astype(float)
-
-    buyers = [tally(bought.last <= horizon * share) for share in (0.25, 1.0, 3.0)]
+    """The columns of PRODUCT_NAMES."""
     several = bought.count > 1
-    pairs, repeats, gaps = tally(bought.count > 0), tally(several), tally(several, bought.gap[several])
+    within = [bought.last <= horizon * share for share in (0.25, 1.0, 3.0)]
+    older = bought.first > horizon
+    told = _tally(bought.product, (*within, np.ones_like(several), several, older, older & within[1]), count)
+    *buyers, pairs, repeats, earlier, rebought = told.T
+    again = np.flatnonzero(several)
+    gaps = np.bincount(bought.product[again], weights=bought.gap[again], minlength=count)
     oldest, newest = np.full(count, -np.inf), np.full(count, np.inf)
     np.maximum.at(oldest, bought.product, bought.first)
     np.minimum.at(newest, bought.product, bought.last)
@@ -189,14 +187,23 @@ def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats
         np.where(repeats > 0, gaps / np.maximum(repeats, 1), np.nan),
         np.where(pairs > 0, oldest, np.nan),
         np.where(pairs > 0, newest, np.nan),
+        _shrunken_share(earlier, rebought),
     ]
 
 
-def _shrunken_share(group: Ints, hit: Bools, size: int) -> Floats:
+def _tally(group: Ints, masks: tuple[Bools, ...], size: int) -> Floats:
+    """Groups x masks: how many rows of each mask. All masks are counted in one pass, a row's as the bits of a number."""
+    bits = np.zeros(len(group), dtype=np.uint8)
+    for place, mask in enumerate(masks):
+        bits |= mask.view(np.uint8) << np.uint8(place)
+    kinds = 1 << len(masks)
+    counts = np.bincount(group * kinds + bits, minlength=size * kinds).reshape(size, kinds)
+    return (counts @ (np.arange(kinds)[:, None] >> np.arange(len(masks)) & 1)).astype(float)
+
+
+def _shrunken_share(total: Floats, hits: Floats) -> Floats:
     """Share of hits per group, shrunken to the mean."""
-    total = np.bincount(group, minlength=size)
-    hits = np.bincount(group[hit], minlength=size)
-    overall = (hit.sum() + 0.5) / (len(group) + 1.0)
+    overall = (hits.sum() + 0.5) / (total.sum() + 1.0)
     return np.asarray((hits + 10.0 * overall) / (total + 10.0))
 
 

@@ -19,9 +19,10 @@ from benchmarks.recommendations import main as benchmark
 from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, recommend
 from ml.recommendations import catalogue as catalogue_module
 from ml.recommendations import strategies as strategies_module
-from ml.recommendations.candidates import FEATURE_NAMES, Candidates, best_columns
+from ml.recommendations.candidates import FEATURE_NAMES, Candidates
 from ml.recommendations.catalogue import Catalogue, read_catalogue
 from ml.recommendations.history import read_history
+from ml.recommendations.largest import largest_cells
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
 from ml.recommendations.ranker import as_tables, fit_ranker, top_products
@@ -221,12 +222,18 @@ def test_trees_as_tables_score_as_the_trees_they_were_made_from() -> None:
     np.testing.assert_allclose(as_tables(models, columns).score(features), summed, atol=1e-5)
 
 
-def test_the_best_of_each_row_are_the_largest_and_among_equals_the_first() -> None:
-    values = np.round(np.random.default_rng(0).normal(size=(200, 60)), 1).astype(np.float32)
+@pytest.mark.parametrize("width", [60, 999, 1000])
+def test_the_largest_of_each_row_come_first_and_among_equals_the_first(width: int) -> None:
+    values = np.round(np.random.default_rng(0).normal(size=(200, width)), 1).astype(np.float32)
     values[:20, 5:] = -np.inf
-    for count in (1, 3, 7, 60):
-        expected = np.sort(np.argsort(-values, axis=1, kind="stable")[:, :count], axis=1)
-        assert np.array_equal(best_columns(values, count), expected)
+    values[20:30] = 0.0
+    values[30, ::2] = -0.0
+    for count in (1, 3, 7, 60, 2000):
+        order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+        shown = np.take_along_axis(values, order, axis=1) > -np.inf
+        cells, lengths = largest_cells(values, count)
+        assert np.array_equal(cells, (np.arange(200)[:, None] * width + order)[shown])
+        assert np.array_equal(lengths, shown.sum(axis=1))
 
 
 def test_the_benchmark_shows_the_same_whatever_happens_in_its_test_window() -> None:
@@ -476,8 +483,8 @@ def test_lists_are_the_same_however_many_customers_are_worked_on_at_once(
 def test_the_best_of_lists_of_unequal_length_with_ties_to_the_smaller_code() -> None:
     customer, product = np.array([1, 1, 1, 4]), np.array([2, 5, 7, 0])
     found = Candidates(customer, product, np.zeros(4, dtype=bool), np.zeros((4, len(FEATURE_NAMES)), dtype=np.float32))
-    who, rank, what, score = top_products(found, np.array([0.5, 0.9, 0.5, 0.1]), 2)
-    assert (who.tolist(), rank.tolist(), what.tolist(), score.tolist()) == ([1, 1, 4], [1, 2, 1], [5, 2, 0], [0.9, 0.5, 0.1])
+    who, rank, what = top_products(found, np.array([0.5, 0.9, 0.5, 0.1], dtype=np.float32), 2)
+    assert (who.tolist(), rank.tolist(), what.tolist()) == ([1, 1, 4], [1, 2, 1], [5, 2, 0])
 
 
 def test_many_customers_leave_it_to_a_part_of_them_which_products_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
