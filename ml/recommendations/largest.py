@@ -30,22 +30,18 @@ def largest_cells(values: NDArray[np.float32], count: int) -> tuple[Ints, Ints]:
 
 
 def _large_cells(values: NDArray[np.float32], count: int) -> Ints:
-    """Positions of cells, row by row, among which the ``count`` largest of each row are, few others among them."""
+    """Ascending positions of cells among which the ``count`` largest of each row are, few others among them."""
     rows, width = values.shape
-    size = -(-width // FOLD)
-    if size < 2 * count:
-        return np.flatnonzero(values >= _least_of(values, count)).astype(np.int64)
+    size = width // FOLD
     # Folded, every place holds the largest of a few columns: at least ``count`` values of a row reach the one that ``count`` places reach.
-    whole = (FOLD - 1) * size
-    folded = values[:, :whole].reshape(rows, FOLD - 1, size).max(axis=1)
-    np.maximum(folded[:, : width - whole], values[:, whole:], out=folded[:, : width - whole])
-    least = _least_of(folded, count)
-    row, column = np.divmod(np.flatnonzero(folded >= least), size)
-    cells = (row * width + column)[:, None] + size * np.arange(FOLD)
-    reached = np.flatnonzero(values.take(cells, mode="clip") >= least[row])
-    # Where the folds are not all as wide, the last one of a row may lie in the next.
-    within = (column[reached // FOLD] + size * (reached % FOLD)) < width
-    return cells.take(reached[within])
+    folded = values[:, : FOLD * size].reshape(rows, FOLD, size).max(axis=1) if size >= 2 * count else values
+    reached = np.zeros(-(-values.size // 8) * 8, dtype=bool)
+    np.greater_equal(values, _least_of(folded, count), out=reached[: values.size].reshape(rows, width))
+    # Most are false: they are looked at eight at a time.
+    eights = reached.view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    found = np.flatnonzero(eights.take(some).view(bool))
+    return some.take(found >> 3) * 8 + (found & 7)
 
 
 def _least_of(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:

@@ -93,9 +93,12 @@ def measure(history: History, day: float, horizon: float, customers: Ints | None
     known = events = history.before(day)
     is_target = known.target
     bought = runs(known.target_events(), day)
-    product_columns = _product_statistics(bought, horizon, known.product_count)
     older, again = bought.first > horizon, bought.last <= horizon
-    rebought = _shrunken_share(*_tally(bought.customer, (older, older & again), known.customer_count).T)
+    product_columns = [
+        *_product_statistics(bought, horizon, known.product_count),
+        _shrunken_share(bought.product, older, older & again, known.product_count),
+    ]
+    rebought = _shrunken_share(bought.customer, older, older & again, known.customer_count)
     if customers is not None:
         theirs = ranges(known.starts[customers], known.starts[customers + 1])
         events, is_target = known.at(theirs), is_target[theirs]
@@ -113,7 +116,7 @@ def measure(history: History, day: float, horizon: float, customers: Ints | None
 
     pairs = np.full((count + 1, len(PAIR_NAMES)), np.nan, dtype=np.float32, order="F")
 
-    def put(at: Ints | slice, **columns: Floats | Ints | float) -> None:
+    def put(at: Ints | slice, **columns: Floats | NDArray[np.float32] | Ints | float) -> None:
         for name, column in columns.items():
             pairs[at, PAIR_NAMES.index(name)] = column
 
@@ -143,12 +146,13 @@ def _columns(columns: Sequence[Floats]) -> NDArray[np.float32]:
     return np.array(columns, dtype=np.float32).T
 
 
-def _rates(events: History, pairs: Runs, day: float, horizon: float) -> list[Floats]:
+def _rates(events: History, pairs: Runs, day: float, horizon: float) -> list[NDArray[np.float32]]:
     """Decayed counts of each pair's events, one per half-life."""
     if not len(events):
-        return [np.empty(0)] * len(HALF_LIVES)
-    age = day - events.days
-    return [np.add.reduceat(np.exp2(-age / (half * horizon)), pairs.starts) for half in HALF_LIVES]
+        return [np.empty(0, dtype=np.float32)] * len(HALF_LIVES)
+    # Half as long as in 64 bits, in which nothing of it is kept.
+    age = (day - events.days).astype(np.float32)
+    return [np.add.reduceat(np.exp2(age * np.float32(-1.0 / (half * horizon))), pairs.starts) for half in HALF_LIVES]
 
 
 def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
@@ -167,14 +171,15 @@ def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
 
 
 def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats]:
-    """The columns of PRODUCT_NAMES."""
-    several = bought.count > 1
-    within = [bought.last <= horizon * share for share in (0.25, 1.0, 3.0)]
-    older = bought.first > horizon
-    told = _tally(bought.product, (*within, np.ones_like(several), several, older, older & within[1]), count)
-    *buyers, pairs, repeats, earlier, rebought = told.T
-    again = np.flatnonzero(several)
-    gaps = np.bincount(bought.product[again], weights=bought.gap[again], minlength=count)
+    """The columns of PRODUCT_NAMES but the last."""
+
+    def tally(weights: Bools | None = None) -> Floats:
+        return np.bincount(bought.product, weights, count).astype(float)
+
+    buyers = [tally(bought.last <= horizon * share) for share in (0.25, 1.0, 3.0)]
+    several = np.flatnonzero(bought.count > 1)
+    pairs, repeats = tally(), np.bincount(bought.product[several], minlength=count).astype(float)
+    gaps = np.bincount(bought.product[several], weights=bought.gap[several], minlength=count)
     oldest, newest = np.full(count, -np.inf), np.full(count, np.inf)
     np.maximum.at(oldest, bought.product, bought.first)
     np.minimum.at(newest, bought.product, bought.last)
@@ -187,22 +192,12 @@ def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats
         np.where(repeats > 0, gaps / np.maximum(repeats, 1), np.nan),
         np.where(pairs > 0, oldest, np.nan),
         np.where(pairs > 0, newest, np.nan),
-        _shrunken_share(earlier, rebought),
     ]
 
 
-def _tally(group: Ints, masks: tuple[Bools, ...], size: int) -> Floats:
-    """Groups x masks: how many rows of each mask. All masks are counted in one pass, a row's as the bits of a number."""
-    bits = np.zeros(len(group), dtype=np.uint8)
-    for place, mask in enumerate(masks):
-        bits |= mask.view(np.uint8) << np.uint8(place)
-    kinds = 1 << len(masks)
-    counts = np.bincount(group * kinds + bits, minlength=size * kinds).reshape(size, kinds)
-    return (counts @ (np.arange(kinds)[:, None] >> np.arange(len(masks)) & 1)).astype(float)
-
-
-def _shrunken_share(total: Floats, hits: Floats) -> Floats:
-    """Share of hits per group, shrunken to the mean."""
+def _shrunken_share(group: Ints, counted: Bools, hit: Bools, size: int) -> Floats:
+    """Share of hits among the rows counted of each group, shrunken to the mean."""
+    total, hits = np.bincount(group, counted, size), np.bincount(group, hit, size)
     overall = (hits.sum() + 0.5) / (total.sum() + 1.0)
     return np.asarray((hits + 10.0 * overall) / (total + 10.0))
 

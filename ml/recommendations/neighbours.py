@@ -107,9 +107,10 @@ def _baskets(history: History, bucket: Ints, limit: int) -> sparse.csr_matrix:
     _, basket = np.unique(key, return_inverse=True)
     pairs = distinct(basket * history.product_count + history.product)
     rows, columns = np.divmod(pairs, history.product_count)
-    starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]])
-    keep = ranges(np.zeros_like(starts), np.diff(np.r_[starts, len(rows)])) < limit
-    rows, columns = rows[keep], columns[keep]
+    sizes = np.bincount(rows)
+    if sizes.max() > limit:
+        keep = ranges(np.zeros_like(sizes), sizes) < limit
+        rows, columns = rows[keep], columns[keep]
     return sparse.csr_matrix(
         (np.ones(len(rows), dtype=np.float32), (rows, columns)),
         shape=(int(basket.max()) + 1, history.product_count),

@@ -15,13 +15,14 @@ from scipy import sparse
 from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ml.boosting import values_by_answers
+from ml.boosting import Binned, Classifier, in_bins, values_by_answers
 from ml.recommendations.candidates import COLUMN, Candidates, Items, Sources, gather, prepare, relate
 from ml.recommendations.history import Bools, History, Ints, distinct, places
 from ml.recommendations.largest import largest_first
 from ml.recommendations.moment import measure
 
 LEAVES = 8
+BINS = 64
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,11 @@ class Ranker:
 
 @dataclass(frozen=True)
 class Question:
-    """Is the column at most the threshold? ``missing`` is the answer for nan."""
+    """Is the column at most the threshold, or, where nan goes with what is, ``above`` it? The answer for nan is no."""
 
     column: int
     threshold: np.float32
-    missing: bool
+    above: bool
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,8 @@ class Tables:
 
 def _answer(column: NDArray[np.float32], question: Question) -> NDArray[np.uint8]:
     # Every comparison with nan is false.
-    yes = ~(column > question.threshold) if question.missing else column <= question.threshold
-    return yes.view(np.uint8)
+    compare = np.greater if question.above else np.less_equal
+    return compare(column, question.threshold).view(np.uint8)
 
 
 def as_tables(models: list[HistGradientBoostingClassifier], columns: tuple[int, ...]) -> Tables:
@@ -112,7 +113,9 @@ def as_tables(models: list[HistGradientBoostingClassifier], columns: tuple[int, 
             Question(columns[node["feature_idx"]], _at_most(node["num_threshold"]), bool(node["missing_go_to_left"]))
             for node in nodes[splits]
         ]
-        values = values_by_answers(nodes, splits) / len(models)
+        above = sum(1 << bit for bit, question in enumerate(asked) if question.above)
+        # The values are by who goes left: whoever is not above.
+        values = values_by_answers(nodes, splits)[np.arange(1 << len(asked)) ^ above] / len(models)
         trees.append((tuple(numbers.setdefault(question, len(numbers)) for question in asked), values.astype(np.float32)))
     return Tables(tuple(numbers), tuple(trees))
 
@@ -166,10 +169,11 @@ def fit_ranker(
     features = np.concatenate([found.features for found, _ in parts])
     labels = np.concatenate([label for _, label in parts])
     columns = tuple(j for j in range(features.shape[1]) if _varies(features[:, j]))
-    check = _check(parts, columns, settings)
+    rows = in_bins(features[:, columns].astype(float), BINS)
+    check = _check(parts, rows, labels, columns, settings)
     if check["model"] < check["formula"]:
         return Ranker(new_only, None, "the model did not beat the formula on customers it had not seen", check)
-    return Ranker(new_only, _fit(features, labels, columns, settings.seeds, settings), "", check)
+    return Ranker(new_only, _fit(rows, labels, columns, settings.seeds, settings), "", check)
 
 
 def in_blocks(sources: Sources, customers: Ints, settings: Settings, new_only: bool) -> Iterator[Candidates]:
@@ -211,34 +215,35 @@ def _varies(column: NDArray[np.float32]) -> bool:
     return bool(len(finite)) and bool((finite != finite[0]).any())
 
 
-def _fit(features: NDArray[np.float32], labels: Bools, columns: tuple[int, ...], seeds: tuple[int, ...], settings: Settings) -> Tables:
-    models = [
-        HistGradientBoostingClassifier(
-            learning_rate=0.15,
-            max_iter=settings.iterations,
-            max_bins=64,
-            max_leaf_nodes=LEAVES,
-            min_samples_leaf=100,
-            l2_regularization=10.0,
-            max_features=0.3,
-            early_stopping=False,
-            random_state=seed,
-        )
-        for seed in seeds
-    ]
-    chosen = features[:, columns]
+def _fit(rows: Binned, labels: Bools, columns: tuple[int, ...], seeds: tuple[int, ...], settings: Settings) -> Tables:
+    models = []
     # One thread: several sum the gradients in an order that changes from run to run.
     with threadpool_limits(1):
-        return as_tables([model.fit(chosen, labels) for model in models], columns)
+        for seed in seeds:
+            model = Classifier(
+                learning_rate=0.15,
+                max_iter=settings.iterations,
+                max_bins=BINS,
+                max_leaf_nodes=LEAVES,
+                min_samples_leaf=100,
+                l2_regularization=10.0,
+                max_features=0.3,
+                early_stopping=False,
+                random_state=seed,
+            )
+            model.given = rows
+            models.append(model.fit(rows.matrix, labels))
+    return as_tables(models, columns)
 
 
-def _check(parts: list[tuple[Candidates, Bools]], columns: tuple[int, ...], settings: Settings) -> dict[str, float]:
+def _check(
+    parts: list[tuple[Candidates, Bools]], rows: Binned, labels: Bools, columns: tuple[int, ...], settings: Settings
+) -> dict[str, float]:
     """NDCG@10 of a model fitted on even customers, and of the formula, both on the odd ones."""
-    train = [(found.features[even], label[even]) for found, label in parts for even in [found.customer % 2 == 0]]
-    labels = np.concatenate([label for _, label in train])
-    if not labels.any() or labels.all():
+    even = np.concatenate([found.customer % 2 == 0 for found, _ in parts])
+    if not labels[even].any() or labels[even].all():
         return {"model": 0.0, "formula": 0.0}
-    trees = _fit(np.concatenate([rows for rows, _ in train]), labels, columns, settings.seeds[:1], settings)
+    trees = _fit(rows.where(even), labels[even], columns, settings.seeds[:1], settings)
     found, label = parts[0]
     odd = found.customer % 2 == 1
     held = found.where(np.flatnonzero(odd))
