@@ -153,8 +153,7 @@ def gather(
     if hidden is not None:
         gone = gone | hidden(facts(moment, customers[row], past, at))
     total.put(own_cells[gone], -np.inf)
-    cells, lengths = largest_cells(total, count)
-    who = np.repeat(np.arange(len(customers)), lengths)
+    cells, who, rank = largest_cells(total, count)
     customer, product = customers[who], cells - who * width
     # The pair of each cell; what is not read is not filled.
     number = np.empty(total.shape, dtype=np.int32)
@@ -170,7 +169,7 @@ def gather(
         "ease_share": ease_share,
         "cosine_share": cosine_share,
         "popular": sources.popular[product],
-        "formula_rank": ranges(np.zeros_like(lengths), lengths),
+        "formula_rank": rank,
     }
     for name, values in scores.items():
         found.features[:, COLUMN[name]] = values

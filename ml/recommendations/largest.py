@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.recommendations.history import Bools, Ints
+from ml.recommendations.history import Ints
 
 # How often a long row is folded to find its largest values.
 FOLD = 8
@@ -16,17 +16,13 @@ NONE = np.iinfo(np.int64).max
 PLACE = np.int64(2**32 - 1)
 
 
-def largest_cells(values: NDArray[np.float32], count: int) -> tuple[Ints, Ints]:
-    """Flat positions of the ``count`` largest of each row, row by row, the largest first; and how many each row has. -inf is no value; ties go
-    to the smaller column.
+def largest_cells(values: NDArray[np.float32], count: int) -> tuple[Ints, Ints, Ints]:
+    """The ``count`` largest of each row, row by row, the largest first: flat position, row and rank from 0. -inf is no value; ties go to the
+    smaller column.
     """
     rows, width = values.shape
-    if not values.size:
-        return np.empty(0, dtype=np.int64), np.zeros(rows, dtype=np.int64)
-    cells = _large_cells(values, count)
-    row = cells // width
-    packed, there = largest_first(values.take(cells), np.bincount(row, minlength=rows), cells, count)
-    return packed[there], np.count_nonzero(there, axis=1)
+    cells = _large_cells(values, count) if values.size else np.empty(0, dtype=np.int64)
+    return largest_first(values.take(cells), np.bincount(cells // max(width, 1), minlength=rows), cells, count)
 
 
 def _large_cells(values: NDArray[np.float32], count: int) -> Ints:
@@ -51,9 +47,9 @@ def _least_of(values: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.maximum(np.partition(values, place, axis=1)[:, place, None], LEAST)
 
 
-def largest_first(values: NDArray[np.float32], lengths: Ints, numbers: Ints, count: int) -> tuple[Ints, Bools]:
-    """Rows of values one after another, each with a number below 2**32: the numbers of the ``count`` largest of each row, the largest first, ties
-    to the smaller number; a table with a row per row, and where it holds a number.
+def largest_first(values: NDArray[np.float32], lengths: Ints, numbers: Ints, count: int) -> tuple[Ints, Ints, Ints]:
+    """Rows of values one after another, each value with a number below 2**32: of the ``count`` largest of each row, the largest first and ties to
+    the smaller number, the number, the row and the rank from 0.
     """
     bits = (values + np.float32(0.0)).view(np.int32).astype(np.int64)
     # Whole numbers in the order of the values turned round: those of negative ones fall as their bits rise.
@@ -62,4 +58,5 @@ def largest_first(values: NDArray[np.float32], lengths: Ints, numbers: Ints, cou
     table = np.full(there.shape, NONE)
     table[there] = keys
     table.sort(axis=1)
-    return table[:, :count] & PLACE, there[:, :count]
+    row, rank = np.nonzero(there[:, :count])
+    return table[row, rank] & PLACE, row, rank

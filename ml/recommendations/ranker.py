@@ -273,6 +273,5 @@ def top_products(found: Candidates, score: NDArray[np.float32], count: int) -> t
     """Customer, rank from 1 and product of the best ``count`` per customer; ties go to the smaller code."""
     starts = np.flatnonzero(np.r_[True, np.diff(found.customer) != 0]) if len(score) else np.empty(0, dtype=np.int64)
     lengths = np.diff(np.r_[starts, len(score)])
-    product, there = largest_first(score, lengths, found.product, count)
-    rank = np.broadcast_to(np.arange(1, there.shape[1] + 1), there.shape)[there]
-    return np.repeat(found.customer[starts], np.count_nonzero(there, axis=1)), rank, product[there]
+    product, row, rank = largest_first(score, lengths, found.product, count)
+    return found.customer[starts][row], rank + 1, product
