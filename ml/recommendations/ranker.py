@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,25 +76,24 @@ class Question:
 class Tables:
     """Small trees as tables: a row's answers to the (at most eight) questions of a tree, read as the bits of a number, say the leaf.
 
-    A column is compared once for a whole block of rows, which takes a tenth of the time of walking every row down every tree.
-    ``trees`` holds, per tree, the positions of its questions and the value for every combination of answers.
+    A column is compared once for a whole block of rows, which takes a tenth of the time of walking every row down every tree. Two trees share a
+    table, whose values are the sums of theirs: looking up is the dearest step. ``pairs`` holds the positions of the questions of both and the
+    value for every combination of answers, those of the second in the higher bits.
     """
 
     questions: tuple[Question, ...]
-    trees: tuple[tuple[tuple[int, ...], NDArray[np.float32]], ...]
+    pairs: tuple[tuple[tuple[int, ...], tuple[int, ...], NDArray[np.float32]], ...]
 
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The mean over seeds of the trees' sums, one per row: logits up to a constant."""
         columns = {number: np.ascontiguousarray(features[:, number]) for number in {question.column for question in self.questions}}
         answers = [_answer(columns[question.column], question) for question in self.questions]
         total = np.zeros(len(features), dtype=np.float32)
-        for asked, values in self.trees:
-            leaf = np.zeros(len(features), dtype=np.uint8)
-            # From the highest bit down: doubling is a tenth of the time of shifting every answer to its place.
-            for number in reversed(asked):
-                np.add(leaf, leaf, out=leaf)
-                np.bitwise_or(leaf, answers[number], out=leaf)
-            total += values.take(leaf)
+        for first, second, values in self.pairs:
+            leaves = _number(answers, second, len(features)).astype(np.uint16)
+            leaves *= np.uint16(1 << len(first))
+            leaves += _number(answers, first, len(features))
+            total += values.take(leaves)
         return total
 
 
@@ -103,10 +103,20 @@ def _answer(column: NDArray[np.float32], question: Question) -> NDArray[np.uint8
     return compare(column, question.threshold).view(np.uint8)
 
 
+def _number(answers: list[NDArray[np.uint8]], asked: tuple[int, ...], rows: int) -> NDArray[np.uint8]:
+    """The answers to some questions as the bits of a number, the first the lowest."""
+    number = np.zeros(rows, dtype=np.uint8)
+    # From the highest bit down: doubling is a tenth of the time of shifting every answer to its place.
+    for question in reversed(asked):
+        np.add(number, number, out=number)
+        np.bitwise_or(number, answers[question], out=number)
+    return number
+
+
 def as_tables(models: list[HistGradientBoostingClassifier], columns: tuple[int, ...]) -> Tables:
     """``columns`` are those of the features that the models were fitted on."""
     numbers: dict[Question, int] = {}
-    trees = []
+    trees: list[tuple[tuple[int, ...], NDArray[np.float64]]] = []
     for nodes in (tree.nodes for model in models for (tree,) in model._predictors):
         splits = np.flatnonzero(nodes["is_leaf"] == 0)
         asked = [
@@ -116,8 +126,10 @@ def as_tables(models: list[HistGradientBoostingClassifier], columns: tuple[int, 
         above = sum(1 << bit for bit, question in enumerate(asked) if question.above)
         # The values are by who goes left: whoever is not above.
         values = values_by_answers(nodes, splits)[np.arange(1 << len(asked)) ^ above] / len(models)
-        trees.append((tuple(numbers.setdefault(question, len(numbers)) for question in asked), values.astype(np.float32)))
-    return Tables(tuple(numbers), tuple(trees))
+        trees.append((tuple(numbers.setdefault(question, len(numbers)) for question in asked), values))
+    pairs = zip_longest(trees[::2], trees[1::2], fillvalue=((), np.zeros(1)))
+    joined = [(first[0], second[0], np.add.outer(second[1], first[1]).ravel().astype(np.float32)) for first, second in pairs]
+    return Tables(tuple(numbers), tuple(joined))
 
 
 def _at_most(threshold: float) -> np.float32:
@@ -131,14 +143,14 @@ def formula(found: Candidates) -> NDArray[np.float32]:
     return found.features[:, COLUMN["formula"]]
 
 
-def sources_at(history: History, settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[float, Ints], Sources]:
-    """What was known of some customers at a day; the item models are fitted once a day. ``content`` is the likeness of the products' texts,
-    where there are texts.
+def sources_at(settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[History, float, Ints], Sources]:
+    """What a history before a day says of some customers; the item models are fitted once a day. ``content`` is the likeness of the products'
+    texts, where there are texts.
     """
     fitted: dict[float, Items] = {}
 
-    def at(day: float, customers: Ints) -> Sources:
-        moment = measure(history, day, settings.horizon_days, customers)
+    def at(past: History, day: float, customers: Ints) -> Sources:
+        moment = measure(past, day, settings.horizon_days, customers)
         if day not in fitted:
             fitted[day] = relate(moment, settings.penalty, settings.max_products, content)
         return prepare(moment, fitted[day])
@@ -147,13 +159,13 @@ def sources_at(history: History, settings: Settings, content: sparse.csr_matrix 
 
 
 def fit_ranker(
-    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[float, Ints], Sources] | None = None
+    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[History, float, Ints], Sources] | None = None
 ) -> Ranker:
     """Train on the horizons before ``day``; only customers who took something in them can teach an order.
 
-    ``known_at`` is ``sources_at`` of the history, where more than one ranker is fitted to it.
+    ``known_at`` is ``sources_at``, where more than one ranker is fitted to the history.
     """
-    known_at = known_at or sources_at(history, settings)
+    known_at = known_at or sources_at(settings)
     known = history.before(day)
     parts: list[tuple[Candidates, Bools]] = []
     room = settings.max_training_rows
@@ -183,7 +195,7 @@ def in_blocks(sources: Sources, customers: Ints, settings: Settings, new_only: b
 
 
 def _training_part(
-    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[float, Ints], Sources]
+    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[History, float, Ints], Sources]
 ) -> tuple[Candidates, Bools] | None:
     past = known.before(day)
     taken = known.between(day, day + settings.horizon_days).target_events().pair_keys()
@@ -198,7 +210,7 @@ def _training_part(
     if len(customers) > limit:
         chosen = np.random.default_rng(0).choice(len(customers), size=limit, replace=False)
         customers = customers[np.sort(chosen)]
-    sources = known_at(day, customers)
+    sources = known_at(past, day, customers)
     chunks = list(in_blocks(sources, customers, settings, new_only))
     found = Candidates(
         np.concatenate([chunk.customer for chunk in chunks]),

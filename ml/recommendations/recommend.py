@@ -141,7 +141,7 @@ def _shelf(history: History, catalogue: Catalogue, day: float, request: Request)
 
 def _rankers(history: History, catalogue: Catalogue, day: float, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
     needed = [name for name in ("for_you", "new_for_you") if name in request.strategies]
-    known_at = sources_at(history, request.settings, catalogue.likeness)
+    known_at = sources_at(request.settings, catalogue.likeness)
     return {
         name: fit_ranker(history, day, request.settings, name == "new_for_you", known_at)
         for name in needed
