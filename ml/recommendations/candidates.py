@@ -30,8 +30,6 @@ from ml.recommendations.neighbours import (
 SCORE_NAMES = ("formula", "ease", "cosine", "ease_share", "cosine_share", "popular", "formula_rank")
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
 COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
-# Positions of pairs, in 32 bits where a block of customers x products holds one per cell.
-Places = Ints | NDArray[np.int32]
 # Cells of a block of customers x products, as many as a processor's cache holds well.
 BLOCK_CELLS = 1_000_000
 # More customers than this say nothing new about which of a few thousand products belong together.
@@ -202,7 +200,7 @@ def _weighted(weights: tuple[float, float, float], most: NDArray[np.float32]) ->
     return sparse.csr_matrix((worth.ravel(), rows.ravel(), 3 * np.arange(count + 1)), shape=(count, 2 * count + 1))
 
 
-def facts(moment: Moment, customer: Ints, product: Ints, pair: Places | None = None) -> NDArray[np.float32]:
+def facts(moment: Moment, customer: Ints, product: Ints, pair: Ints | None = None) -> NDArray[np.float32]:
     """What is known of each pair, one column per FEATURE_NAMES; the scores of the item models stay nan.
 
     ``pair`` is the position of each among the moment's pairs (-1: not among them), where it is known.

@@ -20,6 +20,7 @@ from ml.recommendations.largest import largest_cells
 MAX_EASE_PRODUCTS = 10_000
 BASKET_LIMIT = 200
 EASE_NEIGHBOURS = 50
+ENTRIES_AT_ONCE = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,15 @@ def fit_ease(matrix: sparse.csr_matrix, penalty: float, max_products: int = MAX_
 def together(matrix: sparse.csr_matrix) -> NDArray[np.float32]:
     """Products x products of a customers x products matrix of ones: how many customers each two have in common."""
     of_product = matrix.tocsc()
-    return spread(matrix[of_product.indices], of_product.indptr)
+    starts, customers = of_product.indptr, of_product.indices
+    entries = np.concatenate([[0], np.cumsum(np.diff(matrix.indptr)[customers], dtype=np.int64)])[starts]
+    counts = np.empty((matrix.shape[1], matrix.shape[1]), dtype=np.float32)
+    # A product is its customers' rows added up: of some products at once, as many as memory holds well.
+    for part in np.split(np.arange(len(counts)), np.flatnonzero(np.diff(entries[:-1] // ENTRIES_AT_ONCE)) + 1):
+        if len(part):
+            own = starts[part[0] : part[-1] + 2]
+            counts[part] = spread(matrix[customers[own[0] : own[-1]]], own - own[0])
+    return counts
 
 
 def spread(found: sparse.csr_matrix, starts: NDArray[np.integer]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.recommendations import judge, ours, split
 from benchmarks.recommendations import main as benchmark
-from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, recommend
+from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, neighbours, recommend
 from ml.recommendations import catalogue as catalogue_module
 from ml.recommendations import strategies as strategies_module
 from ml.recommendations.candidates import FEATURE_NAMES, Candidates
@@ -25,8 +25,9 @@ from ml.recommendations.history import read_history
 from ml.recommendations.largest import largest_cells
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
-from ml.recommendations.ranker import as_tables, fit_ranker, top_products
+from ml.recommendations.ranker import fit_ranker, top_products
 from ml.recommendations.rules import choose, just_bought, one_of_a_family
+from ml.recommendations.tables import as_tables
 
 AS_OF = datetime(2025, 6, 1)
 CATEGORIES = ("coffee", "tea", "cakes", "pots", "books")
@@ -457,6 +458,14 @@ def test_ease_equals_its_closed_form() -> None:
     expected = -inverse / np.diag(inverse)[None, :]
     np.fill_diagonal(expected, 0.0)
     assert np.allclose(fitted.weights, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("at_once", [1, 1_000, 10**9])
+def test_customers_in_common_are_counted_however_many_products_are_worked_on_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "ENTRIES_AT_ONCE", at_once)
+    matrix = read_history(planted_shop(60)[0]).matrix()
+    assert np.array_equal(neighbours.together(matrix), (matrix.T @ matrix).toarray())
+    assert neighbours.together(matrix[:, :0]).shape == (0, 0)
 
 
 def test_of_ease_the_strongest_weights_that_lead_to_each_product_are_kept() -> None:
