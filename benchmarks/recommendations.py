@@ -132,9 +132,11 @@ def ours(task: Task, settings: Settings | None = None) -> tuple[Ranked, dict[str
     moment = measure(task.history, task.day, task.window)
     sources = prepare(moment, relate(moment, settings.penalty, settings.max_products))
     ranked = np.full((len(task.users), TOP), -1, dtype=np.int64)
+    row = np.empty(task.history.customer_count, dtype=np.int64)
+    row[task.users] = np.arange(len(task.users))
     for found in in_blocks(sources, task.users, settings, task.new_only):
-        customer, rank, product, _ = top_products(found, ranker.score(found), TOP)
-        ranked[np.searchsorted(task.users, customer), rank - 1] = product
+        customer, rank, product = top_products(found, ranker.score(found), TOP)
+        ranked[row[customer], rank - 1] = product
     return ranked, {"model": "formula" if ranker.reason else "re-rank", "reason": ranker.reason, "check": ranker.check}
 
 

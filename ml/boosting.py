@@ -160,18 +160,26 @@ def stepped(ranks: Matrix) -> Matrix:
 
 @dataclass(frozen=True)
 class Binned:
-    """Ranks in the trees' bins, found once for all models that learn from the same rows."""
+    """A matrix in the trees' bins, found once for all models that learn from the same rows."""
 
     matrix: Matrix
     mapper: _BinMapper
     bins: NDArray[np.uint8]
 
+    def where(self, rows: NDArray[np.bool_]) -> "Binned":
+        """Some of the rows, in the bins of all."""
+        return Binned(self.matrix[rows], self.mapper, np.asfortranarray(self.bins[rows]))
+
+
+def in_bins(matrix: Matrix, most: int) -> Binned:
+    """A matrix in at most so many bins a column."""
+    mapper = _BinMapper(n_bins=most + 1, n_threads=1)
+    return Binned(matrix, mapper, mapper.fit_transform(matrix))
+
 
 def binned(ranks: Matrix) -> Binned:
     """Ranks (0 to 1) in bins. They have fewer distinct values than there are bins, so no weight and no chance decides where one ends."""
-    matrix = stepped(ranks)
-    mapper = _BinMapper(n_bins=SETTINGS["max_bins"] + 1, n_threads=1)
-    return Binned(matrix, mapper, mapper.fit_transform(matrix))
+    return in_bins(stepped(ranks), SETTINGS["max_bins"])
 
 
 class GivenBins:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from ml.recommendations.history import Bools, Ints, ranges
+from ml.recommendations.largest import largest_cells
 from ml.recommendations.moment import CUSTOMER_NAMES, PAIR_NAMES, PRODUCT_NAMES, Moment
 from ml.recommendations.neighbours import (
     MAX_EASE_PRODUCTS,
@@ -22,18 +23,15 @@ from ml.recommendations.neighbours import (
     cosine_neighbours,
     fill_with_content,
     fit_ease,
+    spread,
     strongest_weights,
 )
 
 SCORE_NAMES = ("formula", "ease", "cosine", "ease_share", "cosine_share", "popular", "formula_rank")
 FEATURE_NAMES = PAIR_NAMES + PRODUCT_NAMES + CUSTOMER_NAMES + SCORE_NAMES
 COLUMN = {name: position for position, name in enumerate(FEATURE_NAMES)}
-# Positions of pairs, in 32 bits where a block of customers x products holds one per cell.
-Places = Ints | NDArray[np.int32]
 # Cells of a block of customers x products, as many as a processor's cache holds well.
 BLOCK_CELLS = 1_000_000
-# How often a long row is folded to find its largest values.
-FOLD = 8
 # More customers than this say nothing new about which of a few thousand products belong together.
 MOST_LEARNERS = 30_000
 
@@ -66,6 +64,11 @@ class Sources:
         viewed = np.nan_to_num(pairs[:, PAIR_NAMES.index("view_rate")])
         return np.asarray(np.nan_to_num(pairs[:, PAIR_NAMES.index("rate_long")]) + np.float32(0.3) * viewed, dtype=np.float32)
 
+    @cached_property
+    def evidence(self) -> sparse.csr_matrix:
+        """The rows of EASE, below them those of the cosine, and last what sells: x products."""
+        return sparse.vstack([self.items.ease, self.items.cosine, sparse.csr_matrix(self.popular)]).tocsr()
+
     @property
     def block(self) -> int:
         """How many customers are worked on at once."""
@@ -74,7 +77,7 @@ class Sources:
 
 @dataclass(frozen=True)
 class Candidates:
-    """Rows sorted by customer, product (codes); ``features`` has one column per FEATURE_NAMES.
+    """Rows by customer, the best by the formula first; ``features`` has one column per FEATURE_NAMES.
 
     ``seen``: the customer had to do with the product in any way before the moment.
     """
@@ -131,131 +134,91 @@ def gather(
     had to do with, see ``facts``, which may not be shown now.
     """
     moment = sources.moment
-    count = min(count, moment.history.product_count)
+    width = moment.history.product_count
     at, row = pairs_of(moment, customers)
     past = moment.pair_product[at]
-    starts = np.searchsorted(row, np.arange(len(customers) + 1))
-    ease, ease_most = _spread(sources.items.ease[past], starts)
-    cosine = sources.items.cosine[past]
-    cosine.data *= np.repeat(sources.recent.data[at], np.diff(cosine.indptr))
-    cosine, cosine_most = _spread(cosine, starts)
-    # A product the customer has no habit of; a habit comes on top. Scaled where they stand: large arrays are slow to come by.
+    own_cells = row * width + past
+    scores, most = _item_scores(sources, at, np.searchsorted(row, np.arange(len(customers) + 1)))
+    # A product the customer has no habit of; a habit comes on top.
     weights = (1.0, 0.3, 0.3) if new_only else (0.1, 0.05, 0.1)
-    ease *= np.float32(weights[0]) / ease_most
-    cosine *= np.float32(weights[1]) / cosine_most
-    total = ease + cosine
-    total += sources.popular * np.float32(weights[2])
+    total = _weighted(weights, most) @ scores
     if not new_only:
-        total[row, past] += sources.habit[at]
-    if allowed is not None:
+        total.put(own_cells, total.take(own_cells) + sources.habit[at])
+    if allowed is not None and not allowed.all():
         total[:, ~allowed] = -np.inf
     gone = moment.bought[at] if new_only else np.zeros(len(at), dtype=bool)
     if hidden is not None:
         gone = gone | hidden(facts(moment, customers[row], past, at))
-    total[row[gone], past[gone]] = -np.inf
-    best = best_columns(total, count)
-    cells = np.arange(len(customers))[:, None] * total.shape[1] + best
-    formula = total.take(cells)
-    shown = formula > -np.inf
-    cells, product, who = cells[shown], best[shown], np.repeat(np.arange(len(customers)), np.count_nonzero(shown, axis=1))
+    total.put(own_cells[gone], -np.inf)
+    cells, who, rank = largest_cells(total, count)
+    customer, product = customers[who], cells - who * width
     # The pair of each cell; what is not read is not filled.
     number = np.empty(total.shape, dtype=np.int32)
     number.put(cells, -1)
-    number[row, past] = at
-    own = number.take(cells)
-    found = Candidates(customers[who], product, own >= 0, facts(moment, customers[who], product, own))
-    ease_share, cosine_share = ease.take(cells) / np.float32(weights[0]), cosine.take(cells) / np.float32(weights[1])
-    scores = {
-        "formula": formula[shown],
-        "ease": ease_share * ease_most.take(who),
-        "cosine": cosine_share * cosine_most.take(who),
-        "ease_share": ease_share,
-        "cosine_share": cosine_share,
+    number.put(own_cells, at)
+    own = number.take(cells).astype(np.int64)
+    found = Candidates(customer, product, own >= 0, facts(moment, customer, product, own))
+    ease, cosine = scores.take(cells), scores.take(cells + total.size)
+    told = {
+        "formula": total.take(cells),
+        "ease": ease,
+        "cosine": cosine,
+        "ease_share": ease / most[0].take(who),
+        "cosine_share": cosine / most[1].take(who),
         "popular": sources.popular[product],
-        "formula_rank": _ranks(formula)[shown],
+        "formula_rank": rank,
     }
-    for name, values in scores.items():
+    for name, values in told.items():
         found.features[:, COLUMN[name]] = values
     return found
 
 
-def best_columns(values: NDArray[np.float32], count: int) -> Ints:
-    """Ascending columns of the ``count`` largest values of each row; ties go to the smaller column."""
-    rows, width = values.shape
-    if count >= width:
-        return np.tile(np.arange(width), (rows, 1))
-    if width >= 2 * FOLD * count:
-        return _best_of_folds(values, count)
-    # Values alone are partitioned several times faster than positions.
-    least = np.partition(values, width - count, axis=1)[:, width - count, None]
-    chosen = values >= least
-    crowded = np.flatnonzero(np.count_nonzero(chosen, axis=1) > count)
-    if len(crowded):
-        chosen[crowded] = False
-        chosen[crowded[:, None], _by_sorting(values[crowded], count)] = True
-    return (np.flatnonzero(chosen) % width).reshape(rows, count)
-
-
-def _best_of_folds(values: NDArray[np.float32], count: int) -> Ints:
-    """``best_columns`` of wide rows: of the row folded FOLD times, every place holds its largest value, and only the columns under the best
-    places are looked at again, which takes half of the time.
+def _item_scores(sources: Sources, at: Ints, starts: Ints) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Of customers whose pairs are at ``at``, from each start to the next: their rows of EASE x products, one below the other, then those of the
+    cosine, then one of what sells; and the largest of each customer, EASE and cosine x customers.
     """
-    rows, width = values.shape
-    size = width // FOLD
-    folded = values[:, : size * FOLD].reshape(rows, FOLD, size).max(axis=1)
-    best = best_columns(folded, count)
-    rest = np.broadcast_to(np.arange(size * FOLD, width), (rows, width - size * FOLD))
-    columns = np.hstack([(best[:, None, :] + size * np.arange(FOLD)[:, None]).reshape(rows, -1), rest])
-    across = np.arange(rows)[:, None]
-    found = columns[across, best_columns(values.take(across * width + columns), count)]
-    # A place left out that ties with the last may hide a smaller column.
-    least = folded[across, best].min(axis=1)
-    tied = np.flatnonzero(np.count_nonzero(folded >= least[:, None], axis=1) > count)
-    if len(tied):
-        found[tied] = _by_sorting(values[tied], count)
-    return found
+    past, count = sources.moment.pair_product[at], len(at)
+    width = sources.moment.history.product_count
+    found = sources.evidence[np.concatenate([past, past + width, [2 * width]])]
+    # The cosine to what was chosen long ago says little.
+    ends = found.indptr[count : 2 * count + 1]
+    found.data[ends[0] : ends[-1]] *= np.repeat(sources.recent.data[at], np.diff(ends))
+    scores = spread(found, np.concatenate([starts, starts[1:] + count, [2 * count + 1]]))
+    most = scores[:-1].max(axis=1, initial=0.0).reshape(2, -1)
+    return scores, np.maximum(most, np.float32(1e-9))
 
 
-def _by_sorting(values: NDArray[np.float32], count: int) -> Ints:
-    return np.sort(np.argsort(-values, axis=1, kind="stable")[:, :count], axis=1)
+def _weighted(weights: tuple[float, float, float], most: NDArray[np.float32]) -> sparse.csr_matrix:
+    """Customers x rows of ``_item_scores``: what each is worth to whom, the first two as shares of the customer's largest.
+
+    Times the scores it is a third faster than scaling and adding them.
+    """
+    count = most.shape[1]
+    customer = np.arange(count)
+    rows = np.stack([customer, count + customer, np.full(count, 2 * count)], axis=1)
+    worth = np.stack([np.float32(weights[0]) / most[0], np.float32(weights[1]) / most[1], np.full(count, weights[2], np.float32)], axis=1)
+    return sparse.csr_matrix((worth.ravel(), rows.ravel(), 3 * np.arange(count + 1)), shape=(count, 2 * count + 1))
 
 
-def facts(moment: Moment, customer: Ints, product: Ints, pair: Places | None = None) -> NDArray[np.float32]:
+def facts(moment: Moment, customer: Ints, product: Ints, pair: Ints | None = None) -> NDArray[np.float32]:
     """What is known of each pair, one column per FEATURE_NAMES; the scores of the item models stay nan.
 
     ``pair`` is the position of each among the moment's pairs (-1: not among them), where it is known.
     """
     if pair is None:
         pair = moment.find(customer, product)
-    features = np.full((len(customer), len(FEATURE_NAMES)), np.nan, dtype=np.float32, order="F")
+    features = np.empty((len(customer), len(FEATURE_NAMES)), dtype=np.float32, order="F")
     place = 0
     for table, rows in ((moment.pairs, pair), (moment.products, product), (moment.customers, customer)):
         for column in table.T:
             # The last row of the pairs is of nothing: position -1.
             column.take(rows, out=features[:, place], mode="wrap")
             place += 1
+    features[:, place:] = np.nan
     return features
-
-
-def _spread(found: sparse.csr_matrix, starts: Ints) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Customers x products: the sum of the rows of each customer, 0 where there is nothing; and the largest of each customer, as a column.
-
-    Adding rows to a dense block takes a third of the time of a product of sparse matrices.
-    """
-    shape = (len(starts) - 1, found.shape[1])
-    every = sparse.csr_matrix((found.data, found.indices, found.indptr[starts]), shape=shape).toarray()
-    return every, np.maximum(every.max(axis=1, initial=0.0), np.float32(1e-9))[:, None]
 
 
 def pairs_of(moment: Moment, customers: Ints) -> tuple[Ints, Ints]:
     """Positions of the customers' pairs, and the row (place in ``customers``) of each."""
     starts, ends = moment.starts[customers], moment.starts[customers + 1]
     return ranges(starts, ends), np.repeat(np.arange(len(customers)), ends - starts)
-
-
-def _ranks(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rank from 0 within each row, largest first; ties in the order of the columns (product)."""
-    order = np.argsort(-values, axis=1, kind="stable")
-    ranks = np.empty(values.shape, dtype=np.float32)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(values.shape[1], dtype=np.float32), values.shape), axis=1)
-    return ranks

@@ -174,8 +174,8 @@ def ranges(starts: Ints, ends: Ints) -> Ints:
 
 
 def distinct(values: Ints) -> Ints:
-    """Sorted distinct values; sorting the sorted is cheap, numpy's hashing is not."""
-    ordered = np.sort(values, kind="stable")
+    """Sorted distinct values; sorting is cheap, numpy's hashing is not."""
+    ordered = np.sort(values)
     return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
 
 

@@ -96,9 +96,9 @@ def measure(history: History, day: float, horizon: float, customers: Ints | None
     older, again = bought.first > horizon, bought.last <= horizon
     product_columns = [
         *_product_statistics(bought, horizon, known.product_count),
-        _shrunken_share(bought.product[older], again[older], known.product_count),
+        _shrunken_share(bought.product, older, older & again, known.product_count),
     ]
-    rebought = _shrunken_share(bought.customer[older], again[older], known.customer_count)
+    rebought = _shrunken_share(bought.customer, older, older & again, known.customer_count)
     if customers is not None:
         theirs = ranges(known.starts[customers], known.starts[customers + 1])
         events, is_target = known.at(theirs), is_target[theirs]
@@ -116,7 +116,7 @@ def measure(history: History, day: float, horizon: float, customers: Ints | None
 
     pairs = np.full((count + 1, len(PAIR_NAMES)), np.nan, dtype=np.float32, order="F")
 
-    def put(at: Ints | slice, **columns: Floats | Ints | float) -> None:
+    def put(at: Ints | slice, **columns: Floats | NDArray[np.float32] | Ints | float) -> None:
         for name, column in columns.items():
             pairs[at, PAIR_NAMES.index(name)] = column
 
@@ -146,12 +146,13 @@ def _columns(columns: Sequence[Floats]) -> NDArray[np.float32]:
     return np.array(columns, dtype=np.float32).T
 
 
-def _rates(events: History, pairs: Runs, day: float, horizon: float) -> list[Floats]:
+def _rates(events: History, pairs: Runs, day: float, horizon: float) -> list[NDArray[np.float32]]:
     """Decayed counts of each pair's events, one per half-life."""
     if not len(events):
-        return [np.empty(0)] * len(HALF_LIVES)
-    age = day - events.days
-    return [np.add.reduceat(np.exp2(-age / (half * horizon)), pairs.starts) for half in HALF_LIVES]
+        return [np.empty(0, dtype=np.float32)] * len(HALF_LIVES)
+    # Half as long as in 64 bits, in which nothing of it is kept.
+    age = (day - events.days).astype(np.float32)
+    return [np.add.reduceat(np.exp2(age * np.float32(-1.0 / (half * horizon))), pairs.starts) for half in HALF_LIVES]
 
 
 def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
@@ -164,19 +165,21 @@ def _baskets(target: History) -> tuple[Ints, Ints, Floats]:
     first = np.r_[True, ordered[1:] != ordered[:-1]] if len(order) else np.empty(0, dtype=bool)
     basket = np.empty(len(order), dtype=np.int64)
     basket[order] = np.cumsum(first) - 1
-    customer, second = np.divmod(ordered[first], span)
-    return basket, customer, (second + begin) / 86_400
+    # Events come by customer: so they do in order.
+    customer = target.customer[first]
+    return basket, customer, (ordered[first] - customer * span + begin) / 86_400
 
 
 def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats]:
     """The columns of PRODUCT_NAMES but the last."""
 
-    def tally(mask: Bools, weights: Floats | None = None) -> Floats:
-        return np.bincount(bought.product[mask], weights=weights, minlength=count).astype(float)
+    def tally(weights: Bools | None = None) -> Floats:
+        return np.bincount(bought.product, weights, count).astype(float)
 
     buyers = [tally(bought.last <= horizon * share) for share in (0.25, 1.0, 3.0)]
-    several = bought.count > 1
-    pairs, repeats, gaps = tally(bought.count > 0), tally(several), tally(several, bought.gap[several])
+    several = np.flatnonzero(bought.count > 1)
+    pairs, repeats = tally(), np.bincount(bought.product[several], minlength=count).astype(float)
+    gaps = np.bincount(bought.product[several], weights=bought.gap[several], minlength=count)
     oldest, newest = np.full(count, -np.inf), np.full(count, np.inf)
     np.maximum.at(oldest, bought.product, bought.first)
     np.minimum.at(newest, bought.product, bought.last)
@@ -192,11 +195,10 @@ def _product_statistics(bought: Runs, horizon: float, count: int) -> list[Floats
     ]
 
 
-def _shrunken_share(group: Ints, hit: Bools, size: int) -> Floats:
-    """Share of hits per group, shrunken to the mean."""
-    total = np.bincount(group, minlength=size)
-    hits = np.bincount(group[hit], minlength=size)
-    overall = (hit.sum() + 0.5) / (len(group) + 1.0)
+def _shrunken_share(group: Ints, counted: Bools, hit: Bools, size: int) -> Floats:
+    """Share of hits among the rows counted of each group, shrunken to the mean."""
+    total, hits = np.bincount(group, counted, size), np.bincount(group, hit, size)
+    overall = (hits.sum() + 0.5) / (total.sum() + 1.0)
     return np.asarray((hits + 10.0 * overall) / (total + 10.0))
 
 

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from threadpoolctl import threadpool_limits
 
-from ml.recommendations.history import History, Ints, distinct
+from ml.recommendations.history import History, Ints, distinct, ranges
+from ml.recommendations.largest import largest_cells
 
 MAX_EASE_PRODUCTS = 10_000
 BASKET_LIMIT = 200
 EASE_NEIGHBOURS = 50
+ENTRIES_AT_ONCE = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -37,18 +39,39 @@ def fit_ease(matrix: sparse.csr_matrix, penalty: float, max_products: int = MAX_
     kept = np.sort(order[buyers[order] > 1]).astype(np.int64)
     position = np.full(matrix.shape[1], -1, dtype=np.int64)
     position[kept] = np.arange(len(kept))
-    part = matrix[:, kept]
+    gram = together(matrix[:, kept])
+    if len(kept) == 0:
+        return Ease(kept, position, gram)
+    gram[np.diag_indices_from(gram)] += penalty
     # One BLAS thread: two threads add in another order, and the same input must give the same bytes.
     with threadpool_limits(limits=1, user_api="blas"):
-        gram = (part.T @ part).toarray().astype(np.float32)
-        if len(kept) == 0:
-            return Ease(kept, position, gram)
-        gram[np.diag_indices_from(gram)] += penalty
         inverse = _symmetric_inverse(gram)
-    # Column by column in memory, as ``strongest_weights`` reads them.
-    weights = np.divide(inverse, -np.diag(inverse)[None, :], order="F")
+    weights = np.asfortranarray(inverse) / -np.diag(inverse)
     weights[np.diag_indices_from(weights)] = 0.0
     return Ease(kept, position, weights)
+
+
+def together(matrix: sparse.csr_matrix) -> NDArray[np.float32]:
+    """Products x products of a customers x products matrix of ones: how many customers each two have in common."""
+    of_product = matrix.tocsc()
+    starts, customers = of_product.indptr, of_product.indices
+    entries = np.concatenate([[0], np.cumsum(np.diff(matrix.indptr)[customers], dtype=np.int64)])[starts]
+    counts = np.empty((matrix.shape[1], matrix.shape[1]), dtype=np.float32)
+    # A product is its customers' rows added up: of some products at once, as many as memory holds well.
+    for part in np.split(np.arange(len(counts)), np.flatnonzero(np.diff(entries[:-1] // ENTRIES_AT_ONCE)) + 1):
+        if len(part):
+            own = starts[part[0] : part[-1] + 2]
+            counts[part] = spread(matrix[customers[own[0] : own[-1]]], own - own[0])
+    return counts
+
+
+def spread(found: sparse.csr_matrix, starts: NDArray[np.integer]) -> NDArray[np.float32]:
+    """The sums of consecutive rows, from each start to the next, 0 where there is nothing.
+
+    Adding rows to a dense block takes a third of the time of a product of sparse matrices.
+    """
+    shape = (len(starts) - 1, found.shape[1])
+    return sparse.csr_matrix((found.data, found.indices, found.indptr[starts]), shape=shape).toarray()
 
 
 def strongest_weights(ease: Ease, per_product: int = EASE_NEIGHBOURS) -> sparse.csr_matrix:
@@ -56,11 +79,8 @@ def strongest_weights(ease: Ease, per_product: int = EASE_NEIGHBOURS) -> sparse.
     that is shown, and a customer's scores take a tenth of the time.
     """
     every = len(ease.position)
-    if len(ease.kept) <= per_product:
-        row, column = np.nonzero(ease.weights)
-    else:
-        row = np.argpartition(-np.abs(ease.weights.T), per_product, axis=1)[:, :per_product].ravel()
-        column = np.repeat(np.arange(len(ease.kept)), per_product)
+    cells, column, _ = largest_cells(np.abs(ease.weights.T), per_product)
+    row = cells - column * len(ease.kept)
     return sparse.csr_matrix((ease.weights[row, column], (ease.kept[row], ease.kept[column])), shape=(every, every))
 
 
@@ -70,7 +90,17 @@ def _symmetric_inverse(gram: NDArray[np.float32]) -> NDArray[np.float32]:
         inverse, failed = linalg.lapack.spotri(factor, lower=1)
     if failed != 0:
         return np.asarray(linalg.inv(gram.astype(np.float64)), dtype=np.float32)
-    return np.where(np.tri(len(inverse), dtype=bool), inverse, inverse.T)
+    return _mirrored(inverse)
+
+
+def _mirrored(lower: NDArray[np.float32], strip: int = 256) -> NDArray[np.float32]:
+    """A symmetric matrix of its lower triangle, made where it stands. In small squares: a large matrix is slow to read across."""
+    for start in range(0, len(lower), strip):
+        end = start + strip
+        square = lower[start:end, start:end]
+        square[:] = np.where(np.tri(len(square), dtype=bool), square, square.T)
+        lower[start:end, end:] = lower[end:, start:end].T
+    return lower
 
 
 def basket_matrix(history: History, limit: int = BASKET_LIMIT) -> sparse.csr_matrix:
@@ -94,9 +124,10 @@ def _baskets(history: History, bucket: Ints, limit: int) -> sparse.csr_matrix:
     _, basket = np.unique(key, return_inverse=True)
     pairs = distinct(basket * history.product_count + history.product)
     rows, columns = np.divmod(pairs, history.product_count)
-    starts = np.searchsorted(rows, rows, side="left")
-    keep = np.arange(len(rows)) - starts < limit
-    rows, columns = rows[keep], columns[keep]
+    sizes = np.bincount(rows)
+    if sizes.max() > limit:
+        keep = ranges(np.zeros_like(sizes), sizes) < limit
+        rows, columns = rows[keep], columns[keep]
     return sparse.csr_matrix(
         (np.ones(len(rows), dtype=np.float32), (rows, columns)),
         shape=(int(basket.max()) + 1, history.product_count),
@@ -108,8 +139,9 @@ def cosine_neighbours(baskets: sparse.csr_matrix, per_product: int = 50, shrink:
 
     A basket of n products weighs 1 / log2(1 + n): small baskets say more about what belongs together.
     """
-    sizes = np.asarray(baskets.sum(axis=1)).ravel()
-    weighted = sparse.diags((1.0 / np.log2(1.0 + np.maximum(sizes, 1.0))).astype(np.float32)) @ baskets
+    sizes = np.diff(baskets.indptr)
+    weights = np.repeat(1.0 / np.log2(1.0 + np.maximum(sizes, 1.0)), sizes).astype(np.float32)
+    weighted = sparse.csr_matrix((weights, baskets.indices, baskets.indptr), shape=baskets.shape)
     together = (weighted.T @ baskets).tocsr()
     together.setdiag(0)
     together.eliminate_zeros()

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.ensemble import HistGradientBoostingClassifier
 from threadpoolctl import threadpool_limits
 
-from ml.boosting import values_by_answers
+from ml.boosting import Binned, Classifier, in_bins
 from ml.recommendations.candidates import COLUMN, Candidates, Items, Sources, gather, prepare, relate
 from ml.recommendations.history import Bools, History, Ints, distinct, places
+from ml.recommendations.largest import largest_first
 from ml.recommendations.moment import measure
+from ml.recommendations.tables import Tables, as_tables
 
 LEAVES = 8
+BINS = 64
 
 
 @dataclass(frozen=True)
@@ -60,81 +62,19 @@ class Ranker:
         return formula(found) if self.trees is None else self.trees.score(found.features)
 
 
-@dataclass(frozen=True)
-class Question:
-    """Is the column at most the threshold? ``missing`` is the answer for nan."""
-
-    column: int
-    threshold: np.float32
-    missing: bool
-
-
-@dataclass(frozen=True)
-class Tables:
-    """Small trees as tables: a row's answers to the (at most eight) questions of a tree, read as the bits of a number, say the leaf.
-
-    A column is compared once for a whole block of rows, which takes a tenth of the time of walking every row down every tree.
-    ``trees`` holds, per tree, the positions of its questions and the value for every combination of answers.
-    """
-
-    questions: tuple[Question, ...]
-    trees: tuple[tuple[tuple[int, ...], NDArray[np.float32]], ...]
-
-    def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The mean over seeds of the trees' sums, one per row: logits up to a constant."""
-        columns = {number: np.ascontiguousarray(features[:, number]) for number in {question.column for question in self.questions}}
-        answers = [_answer(columns[question.column], question) for question in self.questions]
-        total = np.zeros(len(features), dtype=np.float32)
-        for asked, values in self.trees:
-            leaf = np.zeros(len(features), dtype=np.uint8)
-            # From the highest bit down: doubling is a tenth of the time of shifting every answer to its place.
-            for number in reversed(asked):
-                np.add(leaf, leaf, out=leaf)
-                np.bitwise_or(leaf, answers[number], out=leaf)
-            total += values.take(leaf)
-        return total
-
-
-def _answer(column: NDArray[np.float32], question: Question) -> NDArray[np.uint8]:
-    # Every comparison with nan is false.
-    yes = ~(column > question.threshold) if question.missing else column <= question.threshold
-    return yes.view(np.uint8)
-
-
-def as_tables(models: list[HistGradientBoostingClassifier], columns: tuple[int, ...]) -> Tables:
-    """``columns`` are those of the features that the models were fitted on."""
-    numbers: dict[Question, int] = {}
-    trees = []
-    for nodes in (tree.nodes for model in models for (tree,) in model._predictors):
-        splits = np.flatnonzero(nodes["is_leaf"] == 0)
-        asked = [
-            Question(columns[node["feature_idx"]], _at_most(node["num_threshold"]), bool(node["missing_go_to_left"]))
-            for node in nodes[splits]
-        ]
-        values = values_by_answers(nodes, splits) / len(models)
-        trees.append((tuple(numbers.setdefault(question, len(numbers)) for question in asked), values.astype(np.float32)))
-    return Tables(tuple(numbers), tuple(trees))
-
-
-def _at_most(threshold: float) -> np.float32:
-    """The largest number of 32 bits that is not above the threshold: numbers of 32 bits give the same answer to both."""
-    near = np.float32(threshold)
-    return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
-
-
 def formula(found: Candidates) -> NDArray[np.float32]:
     """What ranks without a model: the decayed habit, then EASE and recent popularity, each in its own range."""
     return found.features[:, COLUMN["formula"]]
 
 
-def sources_at(history: History, settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[float, Ints], Sources]:
-    """What was known of some customers at a day; the item models are fitted once a day. ``content`` is the likeness of the products' texts,
-    where there are texts.
+def sources_at(settings: Settings, content: sparse.csr_matrix | None = None) -> Callable[[History, float, Ints], Sources]:
+    """What a history before a day says of some customers; the item models are fitted once a day. ``content`` is the likeness of the products'
+    texts, where there are texts.
     """
     fitted: dict[float, Items] = {}
 
-    def at(day: float, customers: Ints) -> Sources:
-        moment = measure(history, day, settings.horizon_days, customers)
+    def at(past: History, day: float, customers: Ints) -> Sources:
+        moment = measure(past, day, settings.horizon_days, customers)
         if day not in fitted:
             fitted[day] = relate(moment, settings.penalty, settings.max_products, content)
         return prepare(moment, fitted[day])
@@ -143,13 +83,13 @@ def sources_at(history: History, settings: Settings, content: sparse.csr_matrix 
 
 
 def fit_ranker(
-    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[float, Ints], Sources] | None = None
+    history: History, day: float, settings: Settings, new_only: bool, known_at: Callable[[History, float, Ints], Sources] | None = None
 ) -> Ranker:
     """Train on the horizons before ``day``; only customers who took something in them can teach an order.
 
-    ``known_at`` is ``sources_at`` of the history, where more than one ranker is fitted to it.
+    ``known_at`` is ``sources_at``, where more than one ranker is fitted to the history.
     """
-    known_at = known_at or sources_at(history, settings)
+    known_at = known_at or sources_at(settings)
     known = history.before(day)
     parts: list[tuple[Candidates, Bools]] = []
     room = settings.max_training_rows
@@ -165,10 +105,11 @@ def fit_ranker(
     features = np.concatenate([found.features for found, _ in parts])
     labels = np.concatenate([label for _, label in parts])
     columns = tuple(j for j in range(features.shape[1]) if _varies(features[:, j]))
-    check = _check(parts, columns, settings)
+    rows = in_bins(features[:, columns].astype(float), BINS)
+    check = _check(parts, rows, labels, columns, settings)
     if check["model"] < check["formula"]:
         return Ranker(new_only, None, "the model did not beat the formula on customers it had not seen", check)
-    return Ranker(new_only, _fit(features, labels, columns, settings.seeds, settings), "", check)
+    return Ranker(new_only, _fit(rows, labels, columns, settings.seeds, settings), "", check)
 
 
 def in_blocks(sources: Sources, customers: Ints, settings: Settings, new_only: bool) -> Iterator[Candidates]:
@@ -178,7 +119,7 @@ def in_blocks(sources: Sources, customers: Ints, settings: Settings, new_only: b
 
 
 def _training_part(
-    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[float, Ints], Sources]
+    known: History, day: float, room: int, settings: Settings, new_only: bool, known_at: Callable[[History, float, Ints], Sources]
 ) -> tuple[Candidates, Bools] | None:
     past = known.before(day)
     taken = known.between(day, day + settings.horizon_days).target_events().pair_keys()
@@ -193,7 +134,7 @@ def _training_part(
     if len(customers) > limit:
         chosen = np.random.default_rng(0).choice(len(customers), size=limit, replace=False)
         customers = customers[np.sort(chosen)]
-    sources = known_at(day, customers)
+    sources = known_at(past, day, customers)
     chunks = list(in_blocks(sources, customers, settings, new_only))
     found = Candidates(
         np.concatenate([chunk.customer for chunk in chunks]),
@@ -210,34 +151,35 @@ def _varies(column: NDArray[np.float32]) -> bool:
     return bool(len(finite)) and bool((finite != finite[0]).any())
 
 
-def _fit(features: NDArray[np.float32], labels: Bools, columns: tuple[int, ...], seeds: tuple[int, ...], settings: Settings) -> Tables:
-    models = [
-        HistGradientBoostingClassifier(
-            learning_rate=0.15,
-            max_iter=settings.iterations,
-            max_bins=64,
-            max_leaf_nodes=LEAVES,
-            min_samples_leaf=100,
-            l2_regularization=10.0,
-            max_features=0.3,
-            early_stopping=False,
-            random_state=seed,
-        )
-        for seed in seeds
-    ]
-    chosen = features[:, columns]
+def _fit(rows: Binned, labels: Bools, columns: tuple[int, ...], seeds: tuple[int, ...], settings: Settings) -> Tables:
+    models = []
     # One thread: several sum the gradients in an order that changes from run to run.
     with threadpool_limits(1):
-        return as_tables([model.fit(chosen, labels) for model in models], columns)
+        for seed in seeds:
+            model = Classifier(
+                learning_rate=0.15,
+                max_iter=settings.iterations,
+                max_bins=BINS,
+                max_leaf_nodes=LEAVES,
+                min_samples_leaf=100,
+                l2_regularization=10.0,
+                max_features=0.3,
+                early_stopping=False,
+                random_state=seed,
+            )
+            model.given = rows
+            models.append(model.fit(rows.matrix, labels))
+    return as_tables(models, columns)
 
 
-def _check(parts: list[tuple[Candidates, Bools]], columns: tuple[int, ...], settings: Settings) -> dict[str, float]:
+def _check(
+    parts: list[tuple[Candidates, Bools]], rows: Binned, labels: Bools, columns: tuple[int, ...], settings: Settings
+) -> dict[str, float]:
     """NDCG@10 of a model fitted on even customers, and of the formula, both on the odd ones."""
-    train = [(found.features[even], label[even]) for found, label in parts for even in [found.customer % 2 == 0]]
-    labels = np.concatenate([label for _, label in train])
-    if not labels.any() or labels.all():
+    even = np.concatenate([found.customer % 2 == 0 for found, _ in parts])
+    if not labels[even].any() or labels[even].all():
         return {"model": 0.0, "formula": 0.0}
-    trees = _fit(np.concatenate([rows for rows, _ in train]), labels, columns, settings.seeds[:1], settings)
+    trees = _fit(rows.where(even), labels[even], columns, settings.seeds[:1], settings)
     found, label = parts[0]
     odd = found.customer % 2 == 1
     held = found.where(np.flatnonzero(odd))
@@ -263,16 +205,9 @@ def candidate_ndcg(found: Candidates, score: NDArray[np.float32], label: Bools, 
     return float((gained[possible > 0] / ideal[possible > 0]).mean()) if (possible > 0).any() else 0.0
 
 
-def top_products(found: Candidates, score: NDArray[np.float32], count: int) -> tuple[Ints, Ints, Ints, NDArray[np.float32]]:
-    """Customer, rank from 1, product and score of the best ``count`` per customer; ties go to the smaller code."""
+def top_products(found: Candidates, score: NDArray[np.float32], count: int) -> tuple[Ints, Ints, Ints]:
+    """Customer, rank from 1 and product of the best ``count`` per customer; ties go to the smaller code."""
     starts = np.flatnonzero(np.r_[True, np.diff(found.customer) != 0]) if len(score) else np.empty(0, dtype=np.int64)
     lengths = np.diff(np.r_[starts, len(score)])
-    row = np.repeat(np.arange(len(starts)), lengths)
-    # A row per customer, as long as the longest: sorting many short rows is a third of the time of sorting all at once.
-    table = np.full((len(starts), lengths.max(initial=0)), np.inf, dtype=score.dtype)
-    table[row, np.arange(len(score)) - starts[row]] = -score
-    place = np.argsort(table, axis=1, kind="stable")[:, :count]
-    there = place < lengths[:, None]
-    chosen = (starts[:, None] + place)[there]
-    rank = np.broadcast_to(np.arange(1, place.shape[1] + 1), place.shape)[there]
-    return found.customer[chosen], rank, found.product[chosen], score[chosen]
+    product, row, rank = largest_first(score, lengths, found.product, count)
+    return found.customer[starts][row], rank + 1, product

@@ -16,16 +16,18 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.recommendations import judge, ours, split
 from benchmarks.recommendations import main as benchmark
-from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, recommend
+from ml.recommendations import SENTENCES, STRATEGIES, Request, Rules, Settings, candidates, neighbours, recommend
 from ml.recommendations import catalogue as catalogue_module
 from ml.recommendations import strategies as strategies_module
-from ml.recommendations.candidates import FEATURE_NAMES, Candidates, best_columns
+from ml.recommendations.candidates import FEATURE_NAMES, Candidates
 from ml.recommendations.catalogue import Catalogue, read_catalogue
 from ml.recommendations.history import read_history
+from ml.recommendations.largest import largest_cells
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
-from ml.recommendations.ranker import as_tables, fit_ranker, top_products
+from ml.recommendations.ranker import fit_ranker, top_products
 from ml.recommendations.rules import choose, just_bought, one_of_a_family
+from ml.recommendations.tables import as_tables
 
 AS_OF = datetime(2025, 6, 1)
 CATEGORIES = ("coffee", "tea", "cakes", "pots", "books")
@@ -221,12 +223,18 @@ def test_trees_as_tables_score_as_the_trees_they_were_made_from() -> None:
     np.testing.assert_allclose(as_tables(models, columns).score(features), summed, atol=1e-5)
 
 
-def test_the_best_of_each_row_are_the_largest_and_among_equals_the_first() -> None:
-    values = np.round(np.random.default_rng(0).normal(size=(200, 60)), 1).astype(np.float32)
+@pytest.mark.parametrize("width", [60, 999, 1000])
+def test_the_largest_of_each_row_come_first_and_among_equals_the_first(width: int) -> None:
+    values = np.round(np.random.default_rng(0).normal(size=(200, width)), 1).astype(np.float32)
     values[:20, 5:] = -np.inf
-    for count in (1, 3, 7, 60):
-        expected = np.sort(np.argsort(-values, axis=1, kind="stable")[:, :count], axis=1)
-        assert np.array_equal(best_columns(values, count), expected)
+    values[20:30] = 0.0
+    values[30, ::2] = -0.0
+    for count in (1, 3, 7, 60, 2000):
+        order = np.argsort(-values, axis=1, kind="stable")[:, :count]
+        shown = np.take_along_axis(values, order, axis=1) > -np.inf
+        cells, row, rank = largest_cells(values, count)
+        assert np.array_equal(cells, (np.arange(200)[:, None] * width + order)[shown])
+        assert np.array_equal((row, rank), np.nonzero(shown))
 
 
 def test_the_benchmark_shows_the_same_whatever_happens_in_its_test_window() -> None:
@@ -452,6 +460,14 @@ def test_ease_equals_its_closed_form() -> None:
     assert np.allclose(fitted.weights, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("at_once", [1, 1_000, 10**9])
+def test_customers_in_common_are_counted_however_many_products_are_worked_on_at_once(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "ENTRIES_AT_ONCE", at_once)
+    matrix = read_history(planted_shop(60)[0]).matrix()
+    assert np.array_equal(neighbours.together(matrix), (matrix.T @ matrix).toarray())
+    assert neighbours.together(matrix[:, :0]).shape == (0, 0)
+
+
 def test_of_ease_the_strongest_weights_that_lead_to_each_product_are_kept() -> None:
     fitted = fit_ease(read_history(planted_shop(60)[0]).matrix(), penalty=50.0)
     whole = strongest_weights(fitted, len(fitted.kept)).toarray()[np.ix_(fitted.kept, fitted.kept)]
@@ -476,8 +492,8 @@ def test_lists_are_the_same_however_many_customers_are_worked_on_at_once(
 def test_the_best_of_lists_of_unequal_length_with_ties_to_the_smaller_code() -> None:
     customer, product = np.array([1, 1, 1, 4]), np.array([2, 5, 7, 0])
     found = Candidates(customer, product, np.zeros(4, dtype=bool), np.zeros((4, len(FEATURE_NAMES)), dtype=np.float32))
-    who, rank, what, score = top_products(found, np.array([0.5, 0.9, 0.5, 0.1]), 2)
-    assert (who.tolist(), rank.tolist(), what.tolist(), score.tolist()) == ([1, 1, 4], [1, 2, 1], [5, 2, 0], [0.9, 0.5, 0.1])
+    who, rank, what = top_products(found, np.array([0.5, 0.9, 0.5, 0.1], dtype=np.float32), 2)
+    assert (who.tolist(), rank.tolist(), what.tolist()) == ([1, 1, 4], [1, 2, 1], [5, 2, 0])
 
 
 def test_many_customers_leave_it_to_a_part_of_them_which_products_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
