@@ -130,7 +130,7 @@ def test_nobody_is_shown_what_they_never_want_to_see(store: Settings) -> None:
 
 def test_what_a_products_page_may_show_is_sold_and_published(store: Settings) -> None:
     beside = """
-    select count(*) > 20, bool_and(products.in_stock), bool_and(product_id <> related_product_id), count(distinct relation)
+    select count(*) > 20, bool_and(products.in_stock), bool_and(relations.product_id <> related_product_id), count(distinct relation)
     from scores.product_relations as relations
     inner join scores.recommendable_products as products
         on relations.as_of = products.as_of and relations.related_product_id = products.product_id
