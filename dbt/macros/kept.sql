@@ -185,7 +185,7 @@ present as (
     {%- elif how.kind == 'days' -%}
     select '{{ input }}' as input, '-' as batch, {{ content_of(days_of_the_run(input)) }} as state
     {%- elif how.kind == 'view' -%}
-    select '{{ input }}' as input, '-' as batch, md5(sql) as state
+    select '{{ input }}' as input, '-' as batch, comment as state
     from duckdb_views()
     where schema_name = '{{ input.split('.')[0] }}' and view_name = '{{ input.split('.')[1] }}'
     {%- else -%}
