@@ -174,7 +174,7 @@ def test_whatever_may_be_another_is_built(news: str, expected: set[str], quiet: 
 def test_what_reads_a_view_of_another_sql_is_built(quiet: Settings) -> None:
     """Its own books say nothing of it: it was built when the view was the other."""
     with duckdb.connect(str(quiet.warehouse)) as connection:
-        connection.execute("create or replace view staging.stg_articles__articles as from staging.stg_articles__articles limit 0")
+        connection.execute("create or replace view staging.stg_articles__articles as from sources.articles__articles")
         connection.execute("comment on view staging.stg_articles__articles is 'another'")
         connection.execute("update sources.model_inputs set state = 'another' where input = 'staging.stg_articles__articles'")
         connection.execute("delete from profile.dim_articles")
