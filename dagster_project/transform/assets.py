@@ -72,7 +72,8 @@ def dbt_stage_assets(settings: Settings, partitions: dg.PartitionsDefinition) ->
 
 
 def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]:
-    """Build the selected models for the run's moments; row counts and dbt's test results come as metadata and checks."""
+    """Build the selected models for the run's moments; row counts and dbt's test results come as metadata and checks. A model without news is as it
+    is to be, of which dbt says nothing."""
     settings = store.settings
     trainings = write_moments(store, moments_of(context, store.shop))
     horizons = {horizon for training in trainings for horizon in training.label_horizons}
@@ -87,6 +88,8 @@ def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]
         yield from events
         raise
     rows = row_counts(store, keys)
+    said = {event.output_name for event in events if isinstance(event, dg.Output)}
+    events += [dg.Output(None, output_name=output) for output in rows if output not in said]
     for event in events:
         if isinstance(event, dg.Output) and event.output_name in rows:
             event = dg.Output(

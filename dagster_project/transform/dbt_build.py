@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +19,8 @@ from typing import Any
 from dagster_project.files import make_folder_whole
 from dagster_project.progress import tell
 from dagster_project.settings import DBT_PROJECT, Settings, memory_megabytes, silence_telemetry
+from dagster_project.transform.news import without_news
+from dagster_project.warehouse import Warehouse
 
 silence_telemetry()
 
@@ -28,8 +30,10 @@ from dbt.contracts.graph.manifest import Manifest  # noqa: E402
 from dbt_common.events.functions import msg_to_dict  # noqa: E402
 
 PARSED = DBT_PROJECT / "target" / "parsed"
-# Parsed projects kept: as many versions of the models as somebody switches between.
+# Parsed projects kept, and in a store what dbt ran of them: as many versions of the models as somebody switches between.
 KEPT = 4
+# What dbt says of a model that is built and of a test that is run.
+RESULTS = ("LogModelResult", "LogTestResult")
 # Parsing opens no warehouse, and dbt takes only the database's name from its path: every store's is the same.
 NO_STORE = Path("warehouse.duckdb")
 
@@ -40,8 +44,9 @@ class DbtFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class ParsedProject:
-    """The dbt project as dbt (`manifest`) and as Dagster (`nodes`, manifest.json) read it."""
+    """The dbt project as dbt (`manifest`) and as Dagster (`nodes`, manifest.json) read it, and the hash of its files."""
 
+    version: str
     manifest: Manifest
     nodes: dict[str, Any]
 
@@ -53,18 +58,19 @@ def parse() -> ParsedProject:
     Raises:
         DbtFailed: the project does not parse.
     """
-    folder = PARSED / fingerprint()
+    version = fingerprint()
+    folder = PARSED / version
     if not (folder / "manifest.json").exists():
         make_folder_whole(folder, lambda unfinished: invoke(NO_STORE, 2, unfinished, ["parse"]))
-        forget_old()
+        forget_old(PARSED)
     result = invoke(NO_STORE, 2, folder, ["--no-write-json", "parse"])
-    return ParsedProject(result.result, json.loads((folder / "manifest.json").read_text()))
+    return ParsedProject(version, result.result, json.loads((folder / "manifest.json").read_text()))
 
 
-def forget_old() -> None:
-    """Keep the newest parsed projects. Another process may be making or forgetting some at the same time."""
+def forget_old(folder: Path) -> None:
+    """Keep the newest versions in a folder of them. Another process may be making or forgetting some at the same time."""
     whole = []
-    for path in PARSED.glob("[!.]*"):
+    for path in folder.glob("[!.]*"):
         with suppress(FileNotFoundError):
             whole.append((path.stat().st_mtime, path))
     for _, path in sorted(whole)[:-KEPT]:
@@ -120,33 +126,65 @@ def failure_of(result: Any) -> str:
 
 
 def build(
-    settings: Settings, select: Sequence[str], exclude_tests: bool = False, variables: Mapping[str, Any] | None = None
+    settings: Settings,
+    select: Sequence[str],
+    exclude_tests: bool = False,
+    variables: Mapping[str, Any] | None = None,
+    full_refresh: bool = False,
+    on_event: Callable[[Any], None] | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """Build models (names) with their tests and yield dbt's structured events.
+    """Build those of some models (names) that have news, with the tests of all of them, and yield dbt's structured results.
 
-    Tests with several parents run where the last is built (`--indirect-selection buildable`), so each runs once. Unit tests are the test suite's.
+    Unit tests are the test suite's.
 
     Raises:
-        DbtFailed: after all events, when a model or a test failed.
+        DbtFailed: after all results, when a model or a test failed.
     """
-    events: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
+    parsed = parse()
+    said = json.dumps(variables or {}, sort_keys=True)
+    target = settings.store / "dbt" / hashlib.sha256(f"{parsed.version} {said}".encode()).hexdigest()[:16]
+    models = {node["unique_id"] for node in parsed.nodes["nodes"].values() if is_model(node) and node["name"] in select}
+    asked = set(models) if exclude_tests else models | tests_of(models, parsed.nodes)
+    if not full_refresh:
+        asked -= without_news(Warehouse(settings.warehouse, settings.threads), target, parsed.nodes["nodes"], models)
+    # A build compiles into the manifest it is given, ephemeral models for good: each gets its own. Names are compared with all names: one tag is not.
+    manifest = parsed.manifest.deepcopy()
+    for name in asked:
+        manifest.nodes[name].tags.append("asked")
     # What dbt would write about each build (its manifest once more, its results) nobody reads: the events say it.
-    arguments = ["--no-write-json", "build" if not exclude_tests else "run", "--select", *select]
-    if not exclude_tests:
-        arguments += ["--indirect-selection", "buildable", "--exclude-resource-type", "unit_test"]
-    if variables:
-        arguments += ["--vars", json.dumps(variables)]
+    arguments = ["--no-write-json", "build", "--select", "tag:asked", "--indirect-selection", "empty", "--vars", said]
+    if full_refresh:
+        arguments.append("--full-refresh")
 
-    # A build compiles into the manifest it is given, ephemeral models for good: each gets its own.
     def heard(event: Any) -> None:
-        raw = msg_to_dict(event)
-        node = raw.get("data", {}).get("node_info", {})
-        if raw["info"]["name"] == "LogModelResult":
-            tell(node["node_relation"]["schema"], node["node_name"])
-        events.append(raw)
+        if on_event is not None:
+            on_event(event)
+        if event.info.name in RESULTS:
+            result = msg_to_dict(event)
+            node = result["data"]["node_info"]
+            if event.info.name == "LogModelResult":
+                tell(node["node_relation"]["schema"], node["node_name"])
+            results.append(result)
 
     try:
-        settings.store.mkdir(parents=True, exist_ok=True)
-        invoke(settings.warehouse, settings.threads, settings.store / "dbt", arguments, parse().manifest.deepcopy(), heard)
+        invoke(settings.warehouse, settings.threads, target, arguments, manifest, heard)
+        forget_old(target.parent)
     finally:
-        yield from events
+        yield from results
+
+
+def is_model(node: Mapping[str, Any]) -> bool:
+    """Whether a node of dbt's is a model that leaves something in the store."""
+    return node["resource_type"] == "model" and node["config"]["materialized"] != "ephemeral"
+
+
+def tests_of(models: set[str], nodes: Mapping[str, Any]) -> set[str]:
+    """The tests of some models that read nothing which is built after these: one with several parents runs where the last is built, so each runs once."""
+    before, ahead = set(nodes["sources"]), list(models)
+    while ahead:
+        if (name := ahead.pop()) not in before:
+            before.add(name)
+            ahead += nodes["parent_map"][name]
+    parents = {name: set(nodes["parent_map"][name]) for name, node in nodes["nodes"].items() if node["resource_type"] == "test"}
+    return {test for test, read in parents.items() if read & models and read <= before}

@@ -41,16 +41,23 @@ their parts to build. Who has missed a build, a first build, changed code and `-
             {{ create_table_as(False, target, sql) }};
             {{ enter_build(name, differing, true) }}
         {%- endcall %}
-    {% elif way == 'compared' %}
+    {% elif way != 'nothing' %}
+        {%- set is_in_parts = way == 'parts' -%}
+        {% if is_in_parts %}
+            {#- On its own: a contract is compared with the model's SQL before that is run. -#}
+            {% call statement('changed_parts') -%}
+                {{ changed_parts(differing, inputs, sql) }}
+            {%- endcall %}
+        {% endif %}
         {% call statement('made') -%}
-            {{ create_table_as(True, made, sql) }}
+            {{ create_table_as(True, made, restricted(sql, differing, inputs) if is_in_parts else sql) }}
         {%- endcall %}
-        {%- set is_alike = shape_of(target) == shape_of(made) -%}
+        {%- set is_alike = is_in_parts or shape_of(target) == shape_of(made) -%}
         {%- set differs = not is_alike -%}
         {% if is_alike %}
             {% call statement('compared', fetch_result=true) -%}
                 {{ carry(target, differing) }}
-                {{ compare(target, made) }}
+                {{ compare(target, made, is_changed(part, differing, target) if is_in_parts) }}
             {%- endcall %}
             {%- set differs = load_result('compared')['data'][0][0] > 0 -%}
         {% endif %}
@@ -58,26 +65,9 @@ their parts to build. Who has missed a build, a first build, changed code and `-
             {%- if not is_alike %}
             create or replace table {{ target }} as select * from {{ made }};
             {%- elif differs %}
-            {{ replace_rows(target, 'came', logged) }}
+            {{ replace_rows(target, logged) }}
             {%- endif %}
             {{ enter_build(name, differing, not is_alike, differs) }}
-        {%- endcall %}
-    {% elif way == 'parts' %}
-        {#- On its own: a contract is compared with the model's SQL before that is run. -#}
-        {% call statement('changed_parts') -%}
-            {{ changed_parts(differing, inputs, sql) }}
-        {%- endcall %}
-        {% call statement('parts') -%}
-            {{ create_table_as(True, made, restricted(sql, differing, inputs)) }};
-            {{ carry(target, differing) }}
-            create or replace temp table held as
-            select
-                rowid as held_row,
-                *
-            from {{ target }}
-            where {{ is_changed(part, differing, target) }};
-            {{ replace_rows(target, made, logged) }}
-            {{ enter_build(name, differing, false) }}
         {%- endcall %}
     {% endif %}
 
@@ -185,7 +175,7 @@ present as (
     {%- elif how.kind == 'days' -%}
     select '{{ input }}' as input, '-' as batch, {{ content_of(days_of_the_run(input)) }} as state
     {%- elif how.kind == 'view' -%}
-    select '{{ input }}' as input, '-' as batch, md5(sql) as state
+    select '{{ input }}' as input, '-' as batch, comment as state
     from duckdb_views()
     where schema_name = '{{ input.split('.')[0] }}' and view_name = '{{ input.split('.')[1] }}'
     {%- else -%}
@@ -359,44 +349,43 @@ where ({{ how.touch | join(', ') }}) in (select ({{ how.touch | join(', ') }}) f
 {% endmacro %}
 
 {#
-The rows of a table to be replaced (`held`) and those to take their place (`came`); how many contents differ. Rows are compared by their hashes, a
-number each, so that comparing costs little beside building: a row that changed is missed only where its hash stays the same, once in 10^19.
+The rows of a table to be replaced (`held`), of all or of those that fulfil a condition, and those of another to take their place (`came`); how many
+contents differ. Rows are compared by their hashes, a number each, so that comparing costs little beside building: a row that changed is missed only
+where its hash stays the same, once in 10^19. Where there is a condition, its rows are read once: they may lie strewn over the table.
 #}
-{% macro compare(target, made) %}
+{% macro compare(target, made, condition=none) %}
+{%- set content_hash = "hash(*columns(lambda name: name <> 'held_row'))" -%}
+{%- set former = '(select rowid as held_row, * from ' ~ target ~ ')' -%}
+{%- if condition %}
+create or replace temp table former as select rowid as held_row, * from {{ target }} where {{ condition }};
+    {%- set former = 'former' -%}
+{%- endif %}
 create or replace temp table differing as
 select content_hash
 from (
-    select hash(content) as content_hash, 1 as side from {{ target }} as content
+    select {{ content_hash }} as content_hash, 1 as side from {{ former }}
     union all
-    select hash(content) as content_hash, -1 as side from {{ made }} as content
+    select {{ content_hash }} as content_hash, -1 as side from {{ made }}
 ) as contents
 group by content_hash
 having sum(side) <> 0;
 create or replace temp table held as
-select rowid as held_row, * from {{ target }} as content where hash(content) in (select differing.content_hash from differing);
+select * from {{ former }} where {{ content_hash }} in (select differing.content_hash from differing);
 create or replace temp table came as
-select * from {{ made }} as content where hash(content) in (select differing.content_hash from differing);
+select * from {{ made }} where {{ content_hash }} in (select differing.content_hash from differing);
 select count(*) from differing
 {% endmacro %}
 
-{# Put rows in the place of the `held` ones of a table, and note which went and which came, for the kept tables that read it. #}
-{% macro replace_rows(target, made, logged) -%}
+{# Put the rows that `came` in the place of the `held` ones of a table, and note which went and which came, for the kept tables that read it. #}
+{% macro replace_rows(target, logged) -%}
 {%- if is_followed(model.unique_id) %}
-create or replace table {{ logged }} as ({{ differences('(select * exclude (held_row) from held)', made) }});
+create or replace table {{ logged }} as (select * exclude (held_row) from held union all select * from came);
 {%- else %}
 drop table if exists {{ logged }};
 {%- endif %}
 delete from {{ target }} where rowid in (select held.held_row from held);
-insert into {{ target }} by name select * from {{ made }};
-drop table held;
+insert into {{ target }} by name select * from came;
 {%- endmacro %}
-
-{# The rows that one of two relations has and the other has not, each as often as that is so. #}
-{% macro differences(one, other) %}
-(select * from {{ one }} except all select * from {{ other }})
-union all
-(select * from {{ other }} except all select * from {{ one }})
-{% endmacro %}
 
 {# Whether a kept table reads a model, itself or through views and ephemeral models. #}
 {% macro is_followed(unique_id) %}

@@ -42,11 +42,10 @@ def build_night(settings: Settings, day: date, full_refresh: bool = False) -> No
     load_shop_extracts(store.warehouse, store.shop, settings.store)
     write_shop(store)
     store.warehouse.write_run_days([store.shop.moment(day)])
-    whole = ["--full-refresh"] if full_refresh else []
 
-    def run(*select: str) -> None:
-        manifest = dbt_build.parse().manifest.deepcopy()
-        dbt_build.invoke(settings.warehouse, settings.threads, settings.store / "dbt", ["run", *whole, "--select", *select], manifest)
+    def run(*stages: str) -> None:
+        names = [node["name"] for node in dbt_build.parse().nodes["nodes"].values() if node["schema"] in stages]
+        list(dbt_build.build(settings, names, exclude_tests=True, full_refresh=full_refresh))
 
     run("staging", "identity")
     add_contact_points(store)
@@ -133,6 +132,60 @@ def test_a_night_without_news_builds_nothing(nights: Settings) -> None:
     before = state_of(nights)
     build_night(nights, LAST_DAY)
     assert state_of(nights) == before
+
+
+def built(settings: Settings, *stages: str) -> set[str]:
+    """The models that dbt builds, of those of some stages."""
+    names = [node["name"] for node in dbt_build.parse().nodes["nodes"].values() if node["schema"] in stages]
+    return {result["data"]["node_info"]["node_name"] for result in dbt_build.build(settings, names, exclude_tests=True)}
+
+
+@pytest.fixture
+def quiet(nights: Settings, tmp_path: Path) -> Settings:
+    """A copy of the shop after its last night, of which nothing has been built since."""
+    shutil.copytree(nights.home, tmp_path / "home", ignore=shutil.ignore_patterns("arriving"))
+    return replace(nights, home=tmp_path / "home")
+
+
+def test_dbt_is_not_asked_of_what_has_no_news(quiet: Settings) -> None:
+    assert built(quiet, "staging", "identity") == {"match_rates"}
+    assert built(quiet, "profile") == {"customer_permissions", "customer_suppressions", "next_questions"}
+
+
+@pytest.mark.parametrize(
+    ("news", "expected"),
+    [
+        ("insert into sources.pos__receipts by name from sources.pos__receipts limit 1", {"stg_pos__order_items", "stg_pos__orders"}),
+        ("create or replace view staging.stg_shopify__variants as from sources.shopify__products", {"stg_shopify__variants"}),
+        ("drop table staging.stg_pos__orders", {"stg_pos__orders"}),
+        (
+            "update sources.model_inputs set state = 'another' where model = 'staging.stg_pos__records' and input = 'code'",
+            {"stg_pos__records"},
+        ),
+    ],
+)
+def test_whatever_may_be_another_is_built(news: str, expected: set[str], quiet: Settings) -> None:
+    with duckdb.connect(str(quiet.warehouse)) as connection:
+        connection.execute(news)
+    assert expected <= built(quiet, "staging")
+    assert built(quiet, "staging") == set()
+
+
+def test_what_reads_a_view_of_another_sql_is_built(quiet: Settings) -> None:
+    """Its own books say nothing of it: it was built when the view was the other."""
+    with duckdb.connect(str(quiet.warehouse)) as connection:
+        connection.execute("create or replace view staging.stg_articles__articles as from sources.articles__articles")
+        connection.execute("comment on view staging.stg_articles__articles is 'another'")
+        connection.execute("update sources.model_inputs set state = 'another' where input = 'staging.stg_articles__articles'")
+        connection.execute("delete from profile.dim_articles")
+    assert "dim_articles" in built(quiet, "staging", "profile")
+
+
+def test_a_changed_project_is_asked_of_dbt_once(quiet: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = replace(dbt_build.parse(), version="another")
+    monkeypatch.setattr(dbt_build, "parse", lambda: parsed)
+    assert "stg_pos__orders" in built(quiet, "staging")
+    assert built(quiet, "staging") == set()
 
 
 def test_a_batch_taken_for_built_is_found_missing(nights: Settings, whole: Settings, tmp_path: Path) -> None:
