@@ -16,7 +16,9 @@ from typing import Any
 from dagster_project.handbook import segment_rules
 from dagster_project.identity.questions import newest_day
 from dagster_project.plan_reasons import Why, segment_reasons, send_reasons
-from dagster_project.settings import Settings
+from dagster_project.privacy.request import refuse_open
+from dagster_project.runs import run_days
+from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.guards import holding
 from dagster_project.warehouse import Warehouse
@@ -24,8 +26,6 @@ from dagster_project.warehouse import Warehouse
 # What a run only reads, or replaces whole under a new name: linked, not copied. Everything else in the copy is a copy.
 LINKED = ("raw", "landing", "exports", "rebuilds", "published", "content", "mlartifacts", "mlflow")
 SAMPLES = 3
-# Below DEARLY_HOME.
-PLANS = ".plan"
 
 MEMBERS = "select segment as name, customer_id, '' as how from segments.customer_segments where as_of = (select max(as_of) from sources.built_days)"
 SENDS = """
@@ -101,9 +101,6 @@ def plan(settings: Settings, shop: Shop) -> Plan:
         ValueError: no day is built yet.
         RunFailed: the day cannot be built as things stand.
     """
-    from dagster_project.privacy.erasing import refuse_open
-    from dagster_project.runs import run_days
-
     refuse_open(settings)
     began = monotonic()
     store = Warehouse(settings.warehouse, settings.threads)

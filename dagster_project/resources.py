@@ -9,6 +9,7 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 from dagster_project.lease import hold
+from dagster_project.privacy.request import refuse_open
 from dagster_project.settings import Settings, load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
@@ -66,9 +67,6 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             LeaseHeld: another process holds it.
             RunFailed: somebody is half erased, so nothing may be built or delivered.
         """
-        # Here, as what an erasure reads is made by assets that are given this.
-        from dagster_project.privacy.erasing import refuse_open
-
         self.open()
         run = context.run.run_id if context.run else "a run"
         with hold(self._settings.store, f"Dagster run {run[:8]}"):

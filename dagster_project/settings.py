@@ -12,6 +12,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DBT_PROJECT = REPOSITORY / "dbt"
 TEMPLATES = REPOSITORY / "templates"
 SHOPS = REPOSITORY / "shops"
+# Below DEARLY_HOME: the copies of stores in which a plan is made.
+PLANS = ".plan"
 
 # Telemetry of every tool is off, whatever the machine's own settings say.
 TELEMETRY_OFF = {

@@ -27,8 +27,9 @@ def erase(
     shop: ShopOption = None,
 ) -> None:
     """Erase persons from everywhere, and print the proof. They stay out when old extracts are read again."""
-    from dagster_project.privacy.erasing import ask, finish_open, open_request, whom
+    from dagster_project.privacy.erasing import ask, finish_open, whom
     from dagster_project.privacy.erasing import erase as do_erase
+    from dagster_project.privacy.request import open_request
     from dagster_project.shop import load_shop
 
     settings = settings_of(shop)

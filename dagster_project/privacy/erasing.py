@@ -5,26 +5,22 @@
 Each step may be repeated: killed anywhere, the next `dearly erase` or `dearly run` begins again with what was asked, and ends the same.
 """
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from dagster_project.failures import RunFailed
 from dagster_project.faults import fault_point
-from dagster_project.files import write_whole
-from dagster_project.plan import PLANS
 from dagster_project.privacy.artefacts import PAGES, files_of, forget_names_learned, rewrite, rewrite_run, take_away
 from dagster_project.privacy.landed import Landed, blank_landed
 from dagster_project.privacy.orders import write_orders
 from dagster_project.privacy.person import Person, apart, find
 from dagster_project.privacy.proof import Proof, prove
+from dagster_project.privacy.request import Request, open_request, request_path, write_request
 from dagster_project.privacy.rows import erase_rows, rebuild, rename_batches
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import Trace, quarantined_identifiers, traces
-from dagster_project.settings import Settings
+from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.identifiers import Identifier
 from dagster_project.sources.suppression import Entry, Suppression, keep_entry
@@ -33,41 +29,6 @@ from dagster_project.warehouse import Warehouse
 NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
 UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
-
-
-@dataclass(frozen=True)
-class Request:
-    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them, and their key's."""
-
-    name: str
-    asked_at: str
-    person: Person
-    people: tuple[tuple[str, ...], ...]
-    key_check: str
-
-
-def open_request(settings: Settings) -> Request | None:
-    """The erasure that somebody asked for and that is not proven yet."""
-    path = request_path(settings)
-    if not path.exists():
-        return None
-    said = json.loads(path.read_text())
-    identifiers, shared = (frozenset(Identifier(*one) for one in said[key]) for key in ("identifiers", "shared"))
-    return Request(
-        said["name"],
-        said["asked_at"],
-        Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])),
-        _tuples(said["people"]),
-        said["key_check"],
-    )
-
-
-def _tuples(people: list[list[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(digests) for digests in people)
-
-
-def request_path(settings: Settings) -> Path:
-    return settings.store / "erasing.json"
 
 
 def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = False) -> tuple[Person, list[Trace]]:
@@ -113,17 +74,7 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
     ((newest,),) = warehouse.rows(NEWEST)
     request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, suppression.key_check)
-    said = {
-        "name": name,
-        "asked_at": request.asked_at,
-        "people": people,
-        "key_check": request.key_check,
-        "identifiers": sorted([one.kind, one.value] for one in person.identifiers),
-        "shared": sorted([one.kind, one.value] for one in person.shared),
-        "spellings": sorted(person.spellings),
-        "contents": sorted(person.contents),
-    }
-    write_whole(request_path(settings), json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_request(settings, request)
     return request
 
 
@@ -186,17 +137,6 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
             take_away(path)
         elif path.parent not in runs:
             rewrite(path, search)
-
-
-def refuse_open(settings: Settings) -> None:
-    """Nothing is built, and nothing delivered, from a store that somebody is half erased from.
-
-    Raises:
-        RunFailed: it is such a one.
-    """
-    request = open_request(settings)
-    if request:
-        raise RunFailed(f"The erasure {request.name} of {settings.shop} is open: end it with `dearly erase`, then run again.")
 
 
 def finish_open(settings: Settings, shop: Shop) -> Proof | None:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from dagster_project.cli import app
 from dagster_project.faults import ERASURE_POINTS
-from dagster_project.privacy.erasing import ask, erase, finish_open, open_request
+from dagster_project.privacy.erasing import ask, erase, finish_open
+from dagster_project.privacy.request import open_request
 from dagster_project.settings import Settings
 from dagster_project.shop import load_shop
 from dagster_project.sources.identifiers import Identifier

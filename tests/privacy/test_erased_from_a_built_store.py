@@ -12,10 +12,11 @@ import pytest
 
 from dagster_project.identity.link_lists import Decision, add_decision
 from dagster_project.privacy.access import write_access
-from dagster_project.privacy.erasing import ask, erase, open_request, whom
+from dagster_project.privacy.erasing import ask, erase, whom
 from dagster_project.privacy.orders import pending_orders
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_decisions
+from dagster_project.privacy.request import open_request
 from dagster_project.privacy.retention import inactive
 from dagster_project.settings import Settings
 from dagster_project.shop import Retention, load_shop
