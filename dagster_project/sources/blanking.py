@@ -115,13 +115,9 @@ def left(row: dict[str, Any], table: Table, stays: bool | None, without: Without
     """What is left of a row: of one of theirs what may stay, if anything does; of another (None) all but what `without` takes."""
     keep = row.keys() if stays is None else kept_headers(table) if stays else set()
     said = {name: without(value) if name in keep else None for name, value in row.items()}
-    needed = {header for name in needed_columns(table) for header in table.names[name]}
+    needed = {header for name in table.needed for header in table.names[name]}
     lost = {name for name in needed & row.keys() & keep if said[name] in (None, "") and row[name] not in (None, "")}
     return dict.fromkeys(row) if lost else said
-
-
-def needed_columns(table: Table) -> set[str]:
-    return {*table.key, *(name for name, column in table.columns.items() if column.required)}
 
 
 def csv_lines(reading: Reading, rows: dict[int, bool | None], without: Without) -> Iterator[str]:

@@ -19,7 +19,7 @@ from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.settings import memory_megabytes
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import STAMPS, System, Table
+from dagster_project.sources.contract import STAMPS, System, Table, row_hash
 from dagster_project.sources.drift import Drifting, UnreadableExtract
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.judging import Judged, Judging
@@ -313,11 +313,10 @@ class TableLoader:
 
         Rows stay where they are: copies of whole rows cost more than everything that is asked about them.
         """
-        columns = ", ".join(f'"{name}"' for name in self.table.columns)
-        kept = ", ".join(f'"{name}"' for name in self.versioned_by())
+        hashed = row_hash(f'"{name}"' for name in self.table.columns)
+        kept = ", ".join(f'"{name}"' for name in self.table.versioned_by)
         connection.execute(
-            f"create or replace temp table good as "
-            f"select {kept}, _row_number, md5(json_array({columns})::varchar) as _row_hash from ({judged.good_rows()})"
+            f"create or replace temp table good as select {kept}, _row_number, {hashed} as _row_hash from ({judged.good_rows()})"
         )
         connection.execute(
             f"""
@@ -330,7 +329,7 @@ class TableLoader:
 
     def unchanged(self) -> str:
         """The newest word on the row's key, and cursor where there is one, says the same: a row that was deleted and is back as it was is news."""
-        names = self.versioned_by()
+        names = self.table.versioned_by
         key = ", ".join(f'"{name}"' for name in names)
         same_key = " and ".join(f'held."{name}" is not distinct from good."{name}"' for name in names)
         # Only the keys that have come: a small extract must not sort all that is held.
@@ -342,10 +341,6 @@ class TableLoader:
             else ("row_number() over (partition by {} order by _known_at desc, _row_number desc)")
         )
         return f"_row_hash in (select _row_hash from ({held}) qualify {place.format(key)} = 1)"
-
-    def versioned_by(self) -> list[str]:
-        """The columns that tell a row's versions apart: its key, and the source's own order of them."""
-        return list(dict.fromkeys([*self.table.key, *([self.table.cursor] if self.table.cursor else [])]))
 
     def refuse_if_cut(self, judged: Judged) -> None:
         """Compare what came with what the source says of it, and with how its files usually end.
