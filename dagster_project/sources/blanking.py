@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from dagster_project.sources.contract import Table
 from dagster_project.sources.drift import Drifting
+from dagster_project.sources.reading import format_of
 from dagster_project.sources.reading.chunks import Reading
 from dagster_project.sources.reading.csv_files import Remembering, delimiter_of
 from dagster_project.sources.reading.text_lines import MARKS, open_bytes, text_lines
@@ -36,8 +37,7 @@ def as_it_is(value: Any) -> Any:
 def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool | None], without: Without = as_it_is) -> None:
     """Write `source` to `target` with the rows of these numbers blank; of those with True what may stay does, and all of
     those with None, which are another's. Every value that is left is what `without` makes of it; a row that then lacks what its table requires is blank."""
-    ending = source.name.removesuffix(".gz").rsplit(".", 1)[-1]
-    form = ending if ending in ("jsonl", "parquet") else table.format if ending not in ("csv", "tsv") else "csv"
+    form = format_of(source, table)
     if form == "parquet":
         blank_parquet(source, target, table, rows, without)
         return
