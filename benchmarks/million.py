@@ -152,7 +152,7 @@ def run(shop: str, customers: int, buyers: int, products: int) -> dict[str, Any]
     built = Warehouse(settings.warehouse)
     if not built.exists("scores.model_log"):
         raise ValueError(f"{shop}: no model was trained in this store; build it first (dearly run --shop {shop}).")
-    artifacts = settings.store / "mlartifacts"
+    artifacts = settings.artifacts
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "warehouse.duckdb"

@@ -103,12 +103,12 @@ def plan(settings: Settings, shop: Shop) -> Plan:
     """
     refuse_open(settings)
     began = monotonic()
-    store = Warehouse(settings.warehouse, settings.threads)
+    store = Warehouse.of(settings)
     day = newest_day(store, shop)
     as_of = shop.moment(day).as_of
     with copy_of(settings) as copied:
         run_days(copied, [day])
-        other = Warehouse(copied.warehouse, copied.threads)
+        other = Warehouse.of(copied)
         moves = moves_between(store.rows(MOVES), other.rows(MOVES))
         moved = {customer: f"{kind} ({because})" for kind, one, another, because, _ in moves for customer in (one, another)}
         before, after = ({row[0] for row in each.rows(CUSTOMERS)} for each in (store, other))

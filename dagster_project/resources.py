@@ -57,7 +57,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Read the settings and the shop; no lease yet."""
         self._settings = replace(load(shop=self.shop_folder), home=Path(self.home), environment=self.environment, threads=self.threads)
         self._shop = load_shop(self._settings.shop_folder)
-        self._warehouse = Warehouse(self._settings.warehouse, self._settings.threads)
+        self._warehouse = Warehouse.of(self._settings)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Store"]:

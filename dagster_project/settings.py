@@ -55,6 +55,32 @@ class Settings:
         return self.store / "dagster"
 
     @property
+    def artifacts(self) -> Path:
+        """The files of models that scores and links are made with."""
+        return self.store / "mlartifacts"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's own records, whose files lie in `tracked_files`."""
+        return f"sqlite:///{self.store / 'mlflow.db'}"
+
+    @property
+    def tracked_files(self) -> Path:
+        return self.store / "mlflow"
+
+    @property
+    def exports(self) -> Path:
+        return self.store / "exports"
+
+    @property
+    def published(self) -> Path:
+        return self.store / "published"
+
+    @property
+    def report(self) -> Path:
+        return self.store / "report" / "index.html"
+
+    @property
     def delivers_outside(self) -> bool:
         return self.environment == "production"
 

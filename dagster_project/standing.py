@@ -106,7 +106,7 @@ def standing_of(settings: Settings) -> Standing:
     Raises:
         LeaseHeld: a run is writing right now.
     """
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly status"):
         tables = []
         for title, (header, sql) in TABLES.items():

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment
-from dagster_project.settings import memory_megabytes
+from dagster_project.settings import Settings, memory_megabytes
 
 # Bookkeeping that exists before any extract or model: dbt reads these as sources, Python writes them.
 BOOKKEEPING = """
@@ -69,6 +69,11 @@ class Warehouse:
         self.threads = threads
         self._session: duckdb.DuckDBPyConnection | None = None
         self._in_transaction = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """The file of a store."""
+        return cls(settings.warehouse, settings.threads)
 
     def create(self) -> None:
         """Make the file with its bookkeeping tables, or complete an older one. A file is born under another name: killed during its creation

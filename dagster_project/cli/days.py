@@ -73,7 +73,7 @@ def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
 
     if all(source.kind == "files" for source in shop.sources.values()):
         return 0
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly pull"):
         warehouse.create()
         pulled = pull_shop(warehouse, shop, settings.store, again=again)

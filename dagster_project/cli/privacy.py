@@ -124,7 +124,7 @@ def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[st
     from dagster_project.runs import day_named
     from dagster_project.warehouse import Warehouse
 
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     day = day_named(as_of, shop) if as_of else newest_day(warehouse, shop)
     found = inactive(warehouse, shop, shop.moment(day).as_of)
     say(f"{len(found)} customers are over the retention of {shop.retention.inactive_customers} months on {day}.")
@@ -136,7 +136,7 @@ def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[st
 def take_orders(settings: "Settings", destination: str) -> None:
     from dagster_project.privacy.orders import pending_orders
 
-    orders = pending_orders(settings.store / "exports", destination)
+    orders = pending_orders(settings.exports, destination)
     if not orders:
         raise ValueError(f"{destination} has no order that waits.")
     for path in orders:

@@ -30,7 +30,7 @@ def replay_quarantine(
 
     settings = settings_of(shop)
     the_shop = load_shop(settings.shop_folder)
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     try:
         with hold(settings.store, "dearly replay"):
             if write:

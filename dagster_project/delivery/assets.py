@@ -84,7 +84,7 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         fault_point("publishing")
         folder = "unchanged (a rebuild)"
         if not is_rebuild(store, moment):
-            folder = publish(store.warehouse, store.settings.store / "published", moment)
+            folder = publish(store.warehouse, store.settings.published, moment)
             built = pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))})
             store.warehouse.replace_days("sources.built_days", built, [moment.as_of])
         fault_point("published")
@@ -148,7 +148,7 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     ]
     due += [(feed, destination) for feed in feeds for destination in shop]
     for destination in shop:
-        ended = ended_segments(store.settings.store / "exports" / destination, descriptions, moment)
+        ended = ended_segments(store.settings.exports / destination, descriptions, moment)
         due += [(ended_feed(store, segment, moment, gate), destination) for segment in ended]
     due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
@@ -159,7 +159,7 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
 
 
 def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, rebuild: bool) -> ExportRun:
-    exports = store.settings.store / "exports"
+    exports = store.settings.exports
     root = store.settings.store / "rebuilds" if rebuild else exports
     before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
     base = exports / destination / feed.name / str(before[0][0]) if before else None

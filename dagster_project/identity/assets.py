@@ -85,10 +85,9 @@ def add_contact_points(store: Store) -> int:
 
 def link(store: Store) -> Linked:
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
-    home = store.settings.store
-    registry = Registry(f"sqlite:///{home / 'mlflow.db'}", home / "mlflow", store.shop.name)
+    registry = Registry(store.settings.tracking_uri, store.settings.tracked_files, store.shop.name)
     stated = read_decisions(store.settings.shop_folder)
     decisions = without_erased(stated, Suppression.of(store.shop))
     if len(decisions) < len(stated):
         tell("identity", f"{len(stated) - len(decisions)} lines of {path_of(store.settings.shop_folder)} name an erased record: ignored")
-    return link_records(store.warehouse, store.shop, decisions, key, home / "mlartifacts", registry)
+    return link_records(store.warehouse, store.shop, decisions, key, store.settings.artifacts, registry)

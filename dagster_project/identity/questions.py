@@ -80,7 +80,7 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
         raise ValueError(f"{shop.name} has no links yet: `dearly run --shop {shop.name}` finds them.")
     first, second = record_named(warehouse, one), record_named(warehouse, other)
     trained = warehouse.rows(MODEL)
-    text = load(settings.store / "mlartifacts" / "identity" / trained[0][1], trained[0][0]) if trained else None
+    text = load(settings.artifacts / "identity" / trained[0][1], trained[0][0]) if trained else None
     direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
     close = shop.moment(newest_day(warehouse, shop)).known_by
     decided = in_force(without_erased(read_decisions(shop.folder), Suppression.of(shop)), close, lambda day: shop.moment(day).known_by)

@@ -86,7 +86,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         (path.relative_to(shop.folder).as_posix() if path.is_relative_to(shop.folder) else path.name, rows)
         for path, rows in in_sources(settings, shop, suppression)
     ]
-    ((newest,),) = Warehouse(settings.warehouse, settings.threads).rows(NEWEST)
+    ((newest,),) = Warehouse.of(settings).rows(NEWEST)
     known_by = sorted(f"{one.kind.replace('_', ' ')} {one.value}" for one in person.identifiers)
     held = {
         "shop": shop.name,
@@ -110,7 +110,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
 
 def rows_of(settings: Settings, shop: Shop, person: Person, suppression: Suppression) -> dict[str, list[dict[str, Any]]]:
     """Every row of theirs, by table."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     found: dict[str, list[dict[str, Any]]] = {}
     with warehouse.session(), warehouse.connect() as connection:
         for trace in traces(connection, shop, person, suppression):

@@ -69,10 +69,10 @@ def take_away(path: Path) -> None:
 
 def forget_names_learned(settings: Settings) -> None:
     """Take away the identity model wherever it was saved: it knows how frequent each name is, a rare one too. The next night learns it anew."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     log = warehouse.rows("select artifact_sha256 from identity.model_log") if warehouse.exists("identity.model_log") else []
     learned = {sha256 for (sha256,) in log}
-    for path in [*(settings.store / "mlartifacts").rglob("model.json"), *(settings.store / "mlflow").rglob("model.json")]:
+    for path in [*settings.artifacts.rglob("model.json"), *settings.tracked_files.rglob("model.json")]:
         if all((path.parent / name).is_file() for name in FILES) and fingerprint(path.parent) in learned:
             shutil.rmtree(path.parent)
 

@@ -37,7 +37,7 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
     Raises:
         ValueError: a name names nobody here.
     """
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with warehouse.session(), warehouse.connect() as connection:
 
         def traced(person: Person) -> list[Trace]:
@@ -67,7 +67,7 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     """
     Suppression.of(shop)
     suppression = Suppression.against(shop, person.identifiers)
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     people = tuple(
         tuple(sorted(map(suppression.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person))
     )
@@ -80,7 +80,7 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
 
 def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     suppression = Suppression.against(shop, request.person.identifiers)
     entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
@@ -89,7 +89,7 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     shutil.rmtree(settings.home / PLANS / settings.shop, ignore_errors=True)
     search = Search(request.person, settings.store)
     named = [path for path in files_of(settings, shop) if search.file(path)]
-    write_orders(settings.store / "exports", named, search, request.name)
+    write_orders(settings.exports, named, search, request.name)
     fault_point("ordered")
     forget_names_learned(settings)
     landed = blank_landed(settings, shop, suppression, search)

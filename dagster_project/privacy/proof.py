@@ -39,7 +39,7 @@ class Proof:
 
 def prove(settings: Settings, shop: Shop, person: Person, suppression: Suppression, erased: dict[str, int] | None = None) -> Proof:
     """Look everywhere."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with warehouse.session(), warehouse.connect() as connection:
         tables = len(connection.execute(TABLES).fetchall())
         hits = [f"{trace.table}: {trace.rows} rows" for trace in traces(connection, shop, person, suppression)]
@@ -53,7 +53,7 @@ def prove(settings: Settings, shop: Shop, person: Person, suppression: Suppressi
         erased or {},
         in_sources(settings, shop, suppression),
         in_decisions(shop, person),
-        pending_orders(settings.store / "exports"),
+        pending_orders(settings.exports),
         len(person.shared),
     )
 

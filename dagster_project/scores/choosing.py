@@ -50,7 +50,7 @@ class RefusedModel(ValueError):
 
 def registry_of(settings: Settings, shop: Shop) -> Registry:
     """The MLflow store of a shop's store."""
-    return Registry(f"sqlite:///{settings.store / 'mlflow.db'}", settings.store / "mlflow", shop.name)
+    return Registry(settings.tracking_uri, settings.tracked_files, shop.name)
 
 
 def next_day(warehouse: Warehouse, shop: Shop) -> datetime:

@@ -173,7 +173,7 @@ def test_a_place_that_cannot_be_mended_is_told_and_the_erasure_stays_open(few: S
     """The control: a person left in one file is seen, and nothing says that it is done."""
     settings = copy_of(few, tmp_path)
     shop = load_shop(settings.shop_folder)
-    left = settings.store / "mlartifacts" / "model.bin"
+    left = settings.artifacts / "model.bin"
     left.parent.mkdir()
     left.write_bytes(b"\x00\x01" + said(3)["email"].encode() + b"\x00")
     proof = erase(settings, shop, ask(settings, shop, person(3)))
@@ -189,9 +189,9 @@ def test_a_place_that_cannot_be_mended_is_told_and_the_erasure_stays_open(few: S
 def test_the_model_that_knows_names_goes_and_no_other(few: Settings, tmp_path: Path) -> None:
     settings = copy_of(few, tmp_path)
     shop = load_shop(settings.shop_folder)
-    learned, scores = settings.store / "mlartifacts" / "identity" / "day", settings.store / "mlartifacts" / "churn" / "day"
+    learned, scores = settings.artifacts / "identity" / "day", settings.artifacts / "churn" / "day"
     sha256 = save("how frequent each name is", learned)
-    save("how frequent each name is", settings.store / "mlflow" / "1" / "model")
+    save("how frequent each name is", settings.tracked_files / "1" / "model")
     save("numbers", scores)
     with Warehouse(settings.warehouse).transaction() as connection:
         connection.execute("create schema if not exists identity")

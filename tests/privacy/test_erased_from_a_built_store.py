@@ -102,8 +102,8 @@ def test_the_night_after_a_kill_ends_the_erasure_and_knows_only_the_others(
     assert places == []
     assert in_decisions(shop, person) == [f"{settings.shop_folder}/identity/decisions.csv:2"]
     assert [place for place, text in everything(settings) if kept in text]
-    assert wrong_manifests(settings.store / "exports") == []
-    told = {path.parent.parent.name: path.read_text() for path in pending_orders(settings.store / "exports")}
+    assert wrong_manifests(settings.exports) == []
+    told = {path.parent.parent.name: path.read_text() for path in pending_orders(settings.exports)}
     assert told.keys() == {"generic", "generic_jsonl"}
     assert all(text.count(email) == 1 for text in told.values())
 
