@@ -76,7 +76,7 @@ def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
     warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly pull"):
         warehouse.create()
-        pulled = pull_shop(warehouse, shop, settings.store, again=again)
+        pulled = pull_shop(warehouse, shop, settings.store, again=again, key=settings.pseudonym_key)
     for one in pulled:
         console.print(
             f"{one.system}.{one.table}: " + (f"[red]{escape(one.failure)}[/]" if one.failure else f"{one.rows} rows"), highlight=False

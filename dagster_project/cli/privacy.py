@@ -42,7 +42,7 @@ def erase(
             if lift:
                 if open_request(settings):
                     raise Refused("An erasure is open, and whoever it names would be on the list again: end it with `dearly erase` first.")
-                lift_all(the_shop, names or [])
+                lift_all(settings, the_shop, names or [])
                 return
             proof = finish_open(settings, the_shop)
             if proof:
@@ -144,13 +144,13 @@ def take_orders(settings: "Settings", destination: str) -> None:
     say(f"{len(orders)} orders to {destination} are done, and gone.")
 
 
-def lift_all(shop: "Shop", names: list[str]) -> None:
+def lift_all(settings: "Settings", shop: "Shop", names: list[str]) -> None:
     from dagster_project.privacy.person import named
     from dagster_project.sources.suppression import lift
 
     if not names:
         raise ValueError("--lift needs to know who may come in again: name an e-mail address or a record.")
     for name in names:
-        if not lift(shop, named(name, shop)):
+        if not lift(shop, settings.pseudonym_key, named(name, shop)):
             raise ValueError(f"{name!r} is not among the erased of {shop.name}.")
         say(f"{name} comes in again with the next extract that names them; what was erased stays erased.")

@@ -101,7 +101,9 @@ def is_rebuild(store: Store, moment: Moment) -> bool:
 
 def refresh_consent(store: Store, moment: Moment) -> None:
     """Take in what consent has come since the run began, and state the newest word."""
-    news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True, closed=moment.known_by)
+    news = load_shop_extracts(
+        store.warehouse, store.shop, store.settings.store, store.settings.pseudonym_key, only_consent=True, closed=moment.known_by
+    )
     write_moments(store, [moment])
     if news:
         for _ in build(store.settings, consent_models(), exclude_tests=True):

@@ -87,7 +87,7 @@ def link(store: Store) -> Linked:
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
     registry = Registry(store.settings.tracking_uri, store.settings.tracked_files, store.shop.name)
     stated = read_decisions(store.settings.shop_folder)
-    decisions = without_erased(stated, Suppression.of(store.shop))
+    decisions = without_erased(stated, Suppression.of(store.shop, store.settings.pseudonym_key))
     if len(decisions) < len(stated):
         tell("identity", f"{len(stated) - len(decisions)} lines of {path_of(store.settings.shop_folder)} name an erased record: ignored")
     return link_records(store.warehouse, store.shop, decisions, key, store.settings.artifacts, registry)

@@ -83,5 +83,9 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
     text = load(settings.artifacts / "identity" / trained[0][1], trained[0][0]) if trained else None
     direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
     close = shop.moment(newest_day(warehouse, shop)).known_by
-    decided = in_force(without_erased(read_decisions(shop.folder), Suppression.of(shop)), close, lambda day: shop.moment(day).known_by)
+    decided = in_force(
+        without_erased(read_decisions(shop.folder), Suppression.of(shop, settings.pseudonym_key)),
+        close,
+        lambda day: shop.moment(day).known_by,
+    )
     return explain(warehouse.read(EDGES), dict(warehouse.rows(PRESENT)), first, second, direct, list(decided.values()), SHOP_CUT)

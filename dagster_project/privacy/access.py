@@ -76,7 +76,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         ValueError: nobody in the store is called that.
     """
     person, _ = whom(settings, shop, names)
-    suppression = Suppression.against(shop, person.identifiers)
+    suppression = Suppression.against(shop, settings.pseudonym_key, person.identifiers)
     tables = rows_of(settings, shop, person, suppression)
     search = Search(person, settings.store)
     access = settings.store / "access"

@@ -41,7 +41,7 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
     with warehouse.session(), warehouse.connect() as connection:
 
         def traced(person: Person) -> list[Trace]:
-            return traces(connection, shop, person, Suppression.against(shop, person.identifiers))
+            return traces(connection, shop, person, Suppression.against(shop, settings.pseudonym_key, person.identifiers))
 
         for name in names if len(names) > 1 and not known else []:
             if not traced(find(warehouse, shop, [name])):
@@ -65,8 +65,8 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     Raises:
         ValueError: somebody was erased under another pseudonym key; one key has to know them all.
     """
-    Suppression.of(shop)
-    suppression = Suppression.against(shop, person.identifiers)
+    Suppression.of(shop, settings.pseudonym_key)
+    suppression = Suppression.against(shop, settings.pseudonym_key, person.identifiers)
     warehouse = Warehouse.of(settings)
     people = tuple(
         tuple(sorted(map(suppression.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person))
@@ -81,7 +81,7 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
 def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
     warehouse = Warehouse.of(settings)
-    suppression = Suppression.against(shop, request.person.identifiers)
+    suppression = Suppression.against(shop, settings.pseudonym_key, request.person.identifiers)
     entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
     fault_point("asked")

@@ -58,12 +58,13 @@ class RowsLost(RuntimeError):
 
 
 def load_shop_extracts(
-    warehouse: Warehouse, shop: Shop, store: Path, only_consent: bool = False, closed: datetime | None = None
+    warehouse: Warehouse, shop: Shop, store: Path, key: str | None = None, only_consent: bool = False, closed: datetime | None = None
 ) -> list[Batch]:
     """Land and load every extract of the shop's systems that the ledger does not have, oldest first.
 
     An extract that cannot be read, or that its contract stops, is noted in `sources.refused_extracts`, and the others go on. With
-    `only_consent`, just the tables that hold consent or suppression: delivery's last look. `closed` is the `known_by` of the day at hand.
+    `only_consent`, just the tables that hold consent or suppression: delivery's last look. `closed` is the `known_by` of the day at hand. `key` is
+    the settings' pseudonym key, by which those who were erased are known.
     """
     contracts = contracts_of(shop)
     due: list[tuple[System, str, list[Extract]]] = []
@@ -78,7 +79,7 @@ def load_shop_extracts(
         own = Warehouse(warehouse.path, warehouse.threads)
         # Judged rows wait in temporary tables of one connection.
         with own.session():
-            return TableLoader(own, shop, store, system, table_name, closed).load(extracts)
+            return TableLoader(own, shop, store, system, table_name, key, closed).load(extracts)
 
     # The longest first: what begins last should not be what everybody waits for.
     places = sorted(range(len(due)), key=lambda place: (-sum(extract.path.stat().st_size for extract in due[place][2]), place))
@@ -96,14 +97,16 @@ def load_shop_extracts(
 class TableLoader:
     """Loads extracts of one table. `known` are the batches that the ledger has of it, with the time of their extraction."""
 
-    def __init__(self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, closed: datetime | None = None) -> None:
+    def __init__(
+        self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, key: str | None, closed: datetime | None = None
+    ) -> None:
         self.warehouse, self.shop, self.store = warehouse, shop, store
         self.system, self.name, self.closed = system, name, closed
         sql = "select batch_id, extracted_at from sources.load_ledger where source = ? and table_name = ?"
         self.known: dict[str, datetime] = dict(warehouse.rows(sql, [system.system, name]))
         self.table: Table = system.tables[name]
         self.raw = f"sources.{system.system}__{name}"
-        self.suppression = Suppression.of(shop)
+        self.suppression = Suppression.of(shop, key)
 
     def load(self, extracts: Sequence[Extract]) -> list[Batch]:
         """Land and load those whose content is not loaded yet, under whatever name it came; note those that are refused."""

@@ -58,15 +58,18 @@ def night_before(shop: Shop, now: datetime) -> datetime:
     return max(closed, default=now)
 
 
-def pull_shop(warehouse: Warehouse, shop: Shop, store: Path, now: datetime | None = None, again: bool = False) -> list[Pulled]:
+def pull_shop(
+    warehouse: Warehouse, shop: Shop, store: Path, now: datetime | None = None, again: bool = False, key: str | None = None
+) -> list[Pulled]:
     """Pull every table that has not been pulled since the last night closed; with `again`, every table once more, as of the clock.
 
-    A table that cannot be pulled does not keep the others from coming: the night's guard says so.
+    A table that cannot be pulled does not keep the others from coming: the night's guard says so. `key` is the settings' pseudonym key, by which
+    those who were erased are known.
     """
     now = now or clock()
     night = night_before(shop, now)
     contracts = contracts_of(shop)
-    erased = Suppression.of(shop)
+    erased = Suppression.of(shop, key)
     done = []
     for name, source in shop.sources.items():
         if source.kind == "files":

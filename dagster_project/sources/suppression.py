@@ -19,7 +19,6 @@ from pathlib import Path
 import pyarrow.compute as pc
 
 from dagster_project.files import write_whole
-from dagster_project.settings import held
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import System
@@ -59,13 +58,13 @@ def keep_entry(shop: Shop, entry: Entry) -> Path:
     return path
 
 
-def lift(shop: Shop, one: Identifier) -> int:
+def lift(shop: Shop, stated_key: str | None, one: Identifier) -> int:
     """Let a person in again, as their sources speak of them from now on; return how many erasures named them.
 
     Raises:
         ValueError: the key that knows them is not at hand.
     """
-    digest, found = Suppression.of(shop).digest(one), 0
+    digest, found = Suppression.of(shop, stated_key).digest(one), 0
     for entry in entries_of(shop):
         others = tuple(digests for digests in entry.people if digest not in digests)
         if len(others) == len(entry.people):
@@ -87,15 +86,15 @@ class Suppression:
     country: str
 
     @staticmethod
-    def of(shop: Shop) -> "Suppression":
-        """Everybody erased so far.
+    def of(shop: Shop, stated_key: str | None) -> "Suppression":
+        """Everybody erased so far; `stated_key` is the settings' pseudonym key.
 
         Raises:
             ValueError: somebody was, and the key that knows them is not at hand.
         """
         entries = entries_of(shop)
         digests = frozenset(digest for entry in entries for digests in entry.people for digest in digests)
-        everybody = Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")) if digests else "", digests, shop.country)
+        everybody = Suppression(shop.pseudonym_key(stated_key) if digests else "", digests, shop.country)
         for entry in entries:
             if entry.key_check != everybody.key_check:
                 raise ValueError(
@@ -105,9 +104,9 @@ class Suppression:
         return everybody
 
     @staticmethod
-    def against(shop: Shop, identifiers: Iterable[Identifier]) -> "Suppression":
+    def against(shop: Shop, stated_key: str | None, identifiers: Iterable[Identifier]) -> "Suppression":
         """These persons alone."""
-        blank = Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")), frozenset(), shop.country)
+        blank = Suppression(shop.pseudonym_key(stated_key), frozenset(), shop.country)
         return Suppression(blank.key, frozenset(blank.digest(one) for one in identifiers), shop.country)
 
     def __bool__(self) -> bool:

@@ -159,7 +159,7 @@ def test_who_is_let_in_again_comes_with_the_next_extract(erased: Settings, tmp_p
     settings = copy_of(erased, tmp_path)
     shop = load_shop(settings.shop_folder)
     for kind in ("email", "phone", "loyalty_id"):
-        lift(shop, Identifier(kind, said(0)[kind]))
+        lift(shop, None, Identifier(kind, said(0)[kind]))
     path = next(settings.shop_folder.glob("extracts/pos/receipts/*.csv"))
     path.with_name("receipts_20260304T050000Z.csv").write_bytes(path.read_bytes() + b"\n")
     load_all(settings)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -22,11 +23,13 @@ from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import load_system
 from dagster_project.sources.identifiers import Identifier, stated_rows
+from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.sources.pulling import land_rows
 from dagster_project.sources.reading.chunks import Chunk
 from dagster_project.sources.suppression import Entry, Suppression, keep_entry, lift
 from dagster_project.warehouse import Warehouse
-from tests.sources.samples import good_rows
+from tests.sources.samples import Store as Samples
+from tests.sources.samples import content, good_rows
 
 ANN = Identifier("email", "ann@x.org")
 
@@ -38,19 +41,34 @@ def shop(tmp_path: Path) -> Shop:
 
 def erased(shop: Shop, *identifiers: Identifier) -> Suppression:
     """The list with one person on it."""
-    suppression = Suppression.against(shop, identifiers)
+    suppression = Suppression.against(shop, None, identifiers)
     keep_entry(shop, Entry("abc", "2026-03-02T05:00:00Z", True, (tuple(suppression.digests),), suppression.key_check))
-    return Suppression.of(shop)
+    return Suppression.of(shop, None)
 
 
 def test_the_key_of_that_time_is_needed_to_know_them(shop: Shop) -> None:
     assert erased(shop, ANN).holds(ANN)
     other = shop.model_copy(update={"key": "another key"})
-    for knowing in (lambda: Suppression.of(other), lambda: lift(other, ANN)):
+    for knowing in (lambda: Suppression.of(other, None), lambda: lift(other, None, ANN)):
         with pytest.raises(ValueError, match=r"was kept under another pseudonym key .* set DEARLY_PSEUDONYM_KEY to the key of that time"):
             knowing()
-    assert lift(shop, ANN) == 1
-    assert not Suppression.of(other)
+    assert lift(shop, None, ANN) == 1
+    assert not Suppression.of(other, None)
+
+
+def test_they_are_known_by_the_key_of_the_settings_whatever_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEARLY_PSEUDONYM_KEY", "the environment's")
+    settings = replace(load({"DEARLY_HOME": str(tmp_path)}, shop="small"), pseudonym_key="their own")
+    samples = Samples(tmp_path / "samples", "shopify", "customers")
+    settings.store.mkdir()
+    Warehouse.of(settings).create()
+    request = ask(settings, samples.shop, Person(frozenset({ANN})), is_one=True)
+    assert request.people == ((Suppression("their own", frozenset(), "DE").digest(ANN),),)
+    keep_entry(samples.shop, Entry(request.name, request.asked_at, True, request.people, request.key_check))
+    rows = [row | {"email": email} for row, email in zip(samples.good(2), ("ann@x.org", "bob@y.org"), strict=True)]
+    samples.write("20260305T050000Z", content(samples.table, rows))
+    (batch,) = load_shop_extracts(samples.warehouse, samples.shop, samples.folder / "store", settings.pseudonym_key)
+    assert (batch.rows_loaded, batch.rows_erased) == (1, 1)
 
 
 def test_a_pull_after_the_erasure_lands_without_them(shop: Shop, tmp_path: Path) -> None:
