@@ -13,8 +13,8 @@ from datetime import date
 from time import monotonic
 from typing import Any
 
+from dagster_project.built_days import NEWEST, newest_day
 from dagster_project.handbook import segment_rules
-from dagster_project.identity.questions import newest_day
 from dagster_project.plan_reasons import Why, segment_reasons, send_reasons
 from dagster_project.privacy.request import refuse_open
 from dagster_project.runs import run_days
@@ -27,18 +27,18 @@ from dagster_project.warehouse import Warehouse
 LINKED = ("raw", "landing", "exports", "rebuilds", "published", "content", "mlartifacts", "mlflow")
 SAMPLES = 3
 
-MEMBERS = "select segment as name, customer_id, '' as how from segments.customer_segments where as_of = (select max(as_of) from sources.built_days)"
-SENDS = """
+MEMBERS = f"select segment as name, customer_id, '' as how from segments.customer_segments where as_of = {NEWEST}"
+SENDS = f"""
 select campaign || ', ' || step as name, customer_id, coalesce(variant, '') as how from campaigns.campaign_decisions
-where as_of = (select max(as_of) from sources.built_days) and decision = 'send'
+where as_of = {NEWEST} and decision = 'send'
 """
 CUSTOMERS = "select distinct customer_id from identity.customer_links where valid_to is null"
 MOVES = """
 select kind, from_customer_id, to_customer_id, because, records from identity.merge_log order by happened_at, from_customer_id, to_customer_id
 """
-FILES = """
+FILES = f"""
 select destination || ', ' || feed, run, rows from campaigns.export_log
-where as_of = (select max(as_of) from sources.built_days) order by all
+where as_of = {NEWEST} order by all
 """
 
 

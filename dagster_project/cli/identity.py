@@ -65,7 +65,8 @@ def identity_review(
 
 
 def decide_about(verdict: str, record: str, other: str, why: str, start: str | None, shop: str | None) -> None:
-    from dagster_project.identity.questions import decide, newest_day
+    from dagster_project.built_days import newest_day
+    from dagster_project.identity.questions import decide
     from dagster_project.shop import load_shop
     from dagster_project.warehouse import Warehouse
 

@@ -119,7 +119,7 @@ def say(line: str) -> None:
 
 
 def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[str]:
-    from dagster_project.identity.questions import newest_day
+    from dagster_project.built_days import newest_day
     from dagster_project.privacy.retention import inactive
     from dagster_project.runs import day_named
     from dagster_project.warehouse import Warehouse

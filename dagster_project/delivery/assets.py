@@ -3,6 +3,7 @@
 import dagster as dg
 import pyarrow as pa
 
+from dagster_project.built_days import newest
 from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.campaigns.brand import load_brand
 from dagster_project.delivery.audiences import judge_audiences
@@ -95,8 +96,8 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
 
 def is_rebuild(store: Store, moment: Moment) -> bool:
     """Whether a later day has been built: then this one may look back, not act."""
-    ((newest,),) = store.warehouse.rows("select max(as_of) from sources.built_days")
-    return newest is not None and moment.as_of < newest
+    built = newest(store.warehouse)
+    return built is not None and moment.as_of < built
 
 
 def refresh_consent(store: Store, moment: Moment) -> None:

@@ -3,10 +3,10 @@
 from datetime import date
 from pathlib import Path
 
+from dagster_project.built_days import newest_day
 from dagster_project.identity.explain import Explanation, compared_directly, explain
 from dagster_project.identity.link_lists import Decision, add_decision, in_force, read_decisions, without_erased
 from dagster_project.identity.statements import SHOP_CUT, STATEMENTS
-from dagster_project.moments import day_of
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.suppression import Suppression
@@ -38,18 +38,6 @@ def record_named(warehouse: Warehouse, name: str) -> str:
         said = f"{name!r} is no person's record: it is {customer}'s, by the rule {rule!r}, since {since}, and goes where that customer's records go."
         raise ValueError(f"{said} Name one of these, or the customer.")
     raise ValueError(f"{name!r} is neither a person's record (source:id, as in hubspot:123) nor a customer id of this store.")
-
-
-def newest_day(warehouse: Warehouse, shop: Shop) -> date:
-    """The newest day built.
-
-    Raises:
-        ValueError: none is.
-    """
-    found = warehouse.rows("select max(as_of) from sources.built_days") if warehouse.exists("sources.built_days") else []
-    if not found or found[0][0] is None:
-        raise ValueError(f"{shop.name} has no day built yet: `dearly run --shop {shop.name}` builds one.")
-    return day_of(found[0][0], shop.zone)
 
 
 def decide(

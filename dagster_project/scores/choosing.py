@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from dagster_project.built_days import newest
 from dagster_project.moments import day_of
 from dagster_project.progress import say
 from dagster_project.scores.recording import Row, append, in_force, logged
@@ -55,8 +56,8 @@ def registry_of(settings: Settings, shop: Shop) -> Registry:
 
 def next_day(warehouse: Warehouse, shop: Shop) -> datetime:
     """The moment of the first day that is not built: the earliest that a choice of now may touch."""
-    ((newest,),) = warehouse.rows("select max(as_of) from sources.built_days")
-    day = day_of(newest, shop.zone) + timedelta(days=1) if newest else shop.first_day
+    as_of = newest(warehouse)
+    day = day_of(as_of, shop.zone) + timedelta(days=1) if as_of else shop.first_day
     return shop.moment(day).as_of
 
 
