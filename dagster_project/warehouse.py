@@ -138,12 +138,8 @@ class Warehouse:
             return connection.execute(sql, list(parameters)).fetchall()
 
     def exists(self, table: str) -> bool:
-        # The catalogue's own views list every table before they answer for one.
-        try:
-            self.rows(f"from {table} limit 0")
-        except duckdb.CatalogException:
-            return False
-        return True
+        with self.connect() as connection:
+            return exists(connection, table)
 
     def replace(self, table: str, rows: pa.Table) -> None:
         """Make the table anew from these rows."""
@@ -172,3 +168,12 @@ class Warehouse:
         with self.transaction() as connection:
             connection.execute("delete from sources.run_days")
             connection.executemany("insert into sources.run_days values (?, ?, ?, ?)", rows)
+
+
+def exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    # The catalogue's own views list every table before they answer for one.
+    try:
+        connection.execute(f"from {table} limit 0")
+    except duckdb.CatalogException:
+        return False
+    return True

@@ -20,14 +20,13 @@ from dagster_project.privacy.artefacts import files_of
 from dagster_project.privacy.erasing import whom
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_sources
-from dagster_project.privacy.rows import exists
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import traces
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.identifiers import Identifier
 from dagster_project.sources.suppression import Suppression
-from dagster_project.warehouse import Warehouse
+from dagster_project.warehouse import Warehouse, exists
 
 # Where rows only repeat others in another shape: they are in data.json, not on the page.
 REPEATING = ("staging.", "identity.normalised", "identity.st", "__changes", ".int_", "features.")

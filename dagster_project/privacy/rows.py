@@ -16,7 +16,7 @@ from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import Trace, quoted
 from dagster_project.settings import memory_megabytes
 from dagster_project.sources.contract import System, row_hash
-from dagster_project.warehouse import Warehouse
+from dagster_project.warehouse import Warehouse, exists
 
 # What comparing people keeps and the next night finds again; keys and hashes of names, which no needle tells.
 COMPARED = ("normalised", "blocking_keys", "linked_until")
@@ -138,11 +138,3 @@ def rebuild(warehouse: Warehouse) -> None:
             connection.execute("detach new")
 
     make_whole(warehouse.path, copy)
-
-
-def exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    try:
-        connection.execute(f"from {table} limit 0")
-    except duckdb.CatalogException:
-        return False
-    return True
