@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from benchmarks.recommendations import synthetic
+from dagster_project.scores.model_log import in_force
 from dagster_project.scores.recommending import TOP
-from dagster_project.scores.recording import in_force
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training import score_day
 from dagster_project.settings import load

@@ -17,7 +17,7 @@ app.add_typer(models, name="model")
 @models.command("list")
 def list_models(shop: ShopOption = None) -> None:
     """Every model that was trained, chosen or refused, and from when it scores."""
-    from dagster_project.scores.recording import log_lines
+    from dagster_project.scores.model_log import log_lines
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)

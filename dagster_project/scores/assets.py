@@ -13,8 +13,8 @@ from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
 from dagster_project.scores.choosing import follow_aliases, follow_brought, registry_of
 from dagster_project.scores.drift import DRIFT, REALISED, drift_of, off, realised_by, request, shifted, strongest
+from dagster_project.scores.model_log import MODEL_LOG, append
 from dagster_project.scores.recommending import recommend_day
-from dagster_project.scores.recording import MODEL_LOG, append
 from dagster_project.scores.score_models import CUSTOMER_SCORES, customer_scores_of, models_of
 from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, Scored, score_day, train_all
 from ml.parallel import side_by_side

@@ -14,7 +14,7 @@ import pyarrow as pa
 from dagster_project.built_days import newest
 from dagster_project.moments import day_of
 from dagster_project.progress import say
-from dagster_project.scores.recording import Row, append, in_force, logged
+from dagster_project.scores.model_log import Row, append, in_force, logged
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
