@@ -5,6 +5,7 @@ on, in every run; the last line about two records counts.
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
@@ -84,13 +85,11 @@ def add_decision(shop_folder: Path, decision: Decision) -> Path:
     if not old.endswith("\n"):
         old += "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (old + _line(decision)).encode())
+    lines = io.StringIO(old)
+    lines.seek(0, io.SEEK_END)
+    csv.writer(lines, lineterminator="\n").writerow(astuple(decision))
+    write_whole(path, lines.getvalue().encode())
     return path
-
-
-def _line(decision: Decision) -> str:
-    cells = [str(cell).replace('"', '""') for cell in astuple(decision)]
-    return ",".join(f'"{cell}"' if {",", '"', "\n"} & set(cell) else cell for cell in cells) + "\n"
 
 
 def without_erased(decisions: Iterable[Decision], suppression: Suppression) -> list[Decision]:

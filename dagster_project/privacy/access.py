@@ -15,7 +15,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from dagster_project.files import write_whole
+from dagster_project.files import write_json, write_whole
 from dagster_project.privacy.artefacts import files_of
 from dagster_project.privacy.erasing import whom
 from dagster_project.privacy.person import Person
@@ -96,7 +96,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         "source_files": [{"file": file, "rows": rows} for file, rows in sources],
     }
     folder = access / suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
-    write_whole(folder / "data.json", json.dumps(held, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_json(folder / "data.json", held, indent=1)
     done = Held(folder, len(tables), sum(map(len, tables.values())), len(named))
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE.read_text())
     by_kind = {kind.replace("_", " "): sorted(person.of(kind)) for kind in sorted({one.kind for one in person.identifiers})}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dagster_project.failures import RunFailed
-from dagster_project.files import write_whole
+from dagster_project.files import write_json
 from dagster_project.privacy.person import Person
 from dagster_project.settings import Settings
 from dagster_project.sources.identifiers import Identifier
@@ -55,7 +55,7 @@ def write_request(settings: Settings, request: Request) -> None:
         "spellings": sorted(person.spellings),
         "contents": sorted(person.contents),
     }
-    write_whole(request_path(settings), json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n")
+    write_json(request_path(settings), said, indent=1)
 
 
 def refuse_open(settings: Settings) -> None:

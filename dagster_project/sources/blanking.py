@@ -72,14 +72,14 @@ def remaining(line: str, table: Table, stays: bool | None, without: Without) -> 
         return "{}"
     # The names stay: a column that no other row has would be missed.
     blank = left(row, table, stays, without) if isinstance(row, dict) else {}
-    return write_json(blank)
+    return json_text(blank)
 
 
 def read_json(text: str) -> Any:
     return json.loads(text, parse_float=AS_WRITTEN, parse_int=AS_WRITTEN)
 
 
-def write_json(value: Any, separators: tuple[str, str] | None = None) -> str:
+def json_text(value: Any, separators: tuple[str, str] | None = None) -> str:
     return re.sub(r'"\\u0000([^"\\]*)\\u0000"', r"\1", json.dumps(value, ensure_ascii=False, separators=separators))
 
 
@@ -94,7 +94,7 @@ def without(value: Any, names: Callable[[str], bool]) -> Any:
     except ValueError:
         return None
     # As a raw table has it.
-    less = write_json(pruned(said, names), (",", ":")) if isinstance(said, list | dict) else value
+    less = json_text(pruned(said, names), (",", ":")) if isinstance(said, list | dict) else value
     return None if names(less) else less
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from dagster_project.files import write_whole
+from dagster_project.files import write_json
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import System
@@ -54,7 +54,7 @@ def entries_of(shop: Shop) -> list[Entry]:
 
 def keep_entry(shop: Shop, entry: Entry) -> Path:
     path = folder_of(shop) / f"{entry.request}.json"
-    write_whole(path, json.dumps(asdict(entry), indent=1).encode() + b"\n")
+    write_json(path, asdict(entry), indent=1)
     return path
 
 
