@@ -12,6 +12,7 @@ from dagster_project.lease import hold
 from dagster_project.privacy.request import refuse_open
 from dagster_project.settings import Settings, load
 from dagster_project.shop import Shop, load_shop
+from dagster_project.stated_shop import state_shop
 from dagster_project.warehouse import Warehouse
 
 
@@ -74,4 +75,5 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._warehouse.create()
             # Opening and closing the file costs more than most of what a step asks of it: a run does it once.
             with self._warehouse.connect():
+                state_shop(self._warehouse, self._shop)
                 yield self

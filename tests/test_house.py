@@ -210,6 +210,7 @@ def test_features_come_after_identity_for_which_past_days_are_learned_from_follo
     ("loaded", "waits"),
     [
         ("dagster_project.cli, dagster_project.demo, dagster_project.failures", {"dagster", "dbt"}),
+        ("dagster_project.checks", {"dagster", "dbt"}),
         # Of a run: what brought models, APIs, contracts and matching need, and other runs do not.
         ("dagster_project.definitions", {"skops", "dlt", "great_expectations", "splink"}),
     ],

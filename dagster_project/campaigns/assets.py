@@ -13,9 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dagster_project.campaigns.brand import Brand, load_brand
-from dagster_project.campaigns.campaign import Campaign, load_campaigns
+from dagster_project.campaigns.campaign import Campaign, campaigns_of
 from dagster_project.campaigns.content import CONTENT, compile_template, render
-from dagster_project.campaigns.located_yaml import ContentError
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.campaigns.personal import carts, recommended, trending
 from dagster_project.campaigns.plan import campaign_plan
@@ -25,25 +24,10 @@ from dagster_project.moments import Moment, day_of
 from dagster_project.partitions import moments_of, write_moments
 from dagster_project.progress import tell
 from dagster_project.resources import Store
-from dagster_project.settings import TEMPLATES
-from dagster_project.shop import Shop
 
 RECIPIENTS = "select * from campaigns.recipients where as_of = ? order by campaign, step, variant, customer_id"
 # Mails that are in memory at once, and in one row group of their file.
 BATCH = 2048
-
-
-def campaigns_of(shop: Shop) -> list[Campaign]:
-    """The campaigns that this shop runs: all, or those its shop.yaml names.
-
-    Raises:
-        ContentError: it names one that there is not.
-    """
-    there = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
-    unknown = [slug for slug in shop.campaigns or [] if slug not in there]
-    if unknown:
-        raise ContentError(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
-    return [campaign for slug, campaign in there.items() if shop.campaigns is None or slug in shop.campaigns]
 
 
 def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:

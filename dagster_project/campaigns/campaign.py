@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from dagster_project.campaigns.brand import LineOfText, Sender
 from dagster_project.campaigns.located_yaml import ContentError, load
 from dagster_project.campaigns.words import Words, WordsByLanguage
+from dagster_project.settings import TEMPLATES
+from dagster_project.shop import Shop
 
 # The link to unsubscribe as each tool writes it in an href. Rendered mails hold the generic one; `content.for_destination` swaps it.
 UNSUBSCRIBE_TAGS = {
@@ -175,3 +177,16 @@ def load_campaigns(folder: Path) -> list[Campaign]:
     if mistakes:
         raise ContentError("\n".join(mistakes))
     return campaigns
+
+
+def campaigns_of(shop: Shop) -> list[Campaign]:
+    """The campaigns that this shop runs: all, or those its shop.yaml names.
+
+    Raises:
+        ContentError: it names one that there is not.
+    """
+    there = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
+    unknown = [slug for slug in shop.campaigns or [] if slug not in there]
+    if unknown:
+        raise ContentError(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
+    return [campaign for slug, campaign in there.items() if shop.campaigns is None or slug in shop.campaigns]

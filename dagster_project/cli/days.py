@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
     from dagster_project import runs
-    from dagster_project.campaigns.assets import campaigns_of
+    from dagster_project.campaigns.campaign import campaigns_of
     from dagster_project.failures import RunFailed
     from dagster_project.shop import load_shop
     from dagster_project.sources.guards import refuse_unknown

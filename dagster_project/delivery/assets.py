@@ -4,12 +4,13 @@ import dagster as dg
 import pyarrow as pa
 
 from dagster_project.built_days import newest
-from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.campaigns.brand import load_brand
+from dagster_project.campaigns.campaign import campaigns_of
 from dagster_project.delivery.audiences import judge_audiences
 from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import ExportRun, write_export
 from dagster_project.delivery.feeds import (
+    Day,
     Feed,
     campaign_feed,
     codes_feed,
@@ -132,15 +133,15 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
 
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
-    gate = newest_gate(store)
+    day = Day(store.warehouse, store.shop, store.settings, moment, newest_gate(store.warehouse))
     clusters = store.warehouse.rows(CLUSTERS, [moment.as_of])
     descriptions = segment_descriptions(parse().nodes, [(str(name), str(told)) for name, told in clusters])
     campaigns = campaigns_of(store.shop)
     sender = load_brand(store.settings.shop_folder).sender
-    mails = [campaign_feed(store, campaign, sender, moment, gate) for campaign in campaigns]
-    segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
-    feeds = [*segments, profile_feed(store, moment, gate)]
-    codes = [codes_feed(store, campaign, feed, moment) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
+    mails = [campaign_feed(day, campaign, sender) for campaign in campaigns]
+    segments = [segment_feed(day, name, text) for name, text in descriptions.items()]
+    feeds = [*segments, profile_feed(day)]
+    codes = [codes_feed(day, campaign, feed) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
     # A campaign goes to those of the shop's destinations that it names; lists and profiles go to all of them.
     shop = store.shop.destinations
     due = [
@@ -152,7 +153,7 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     due += [(feed, destination) for feed in feeds for destination in shop]
     for destination in shop:
         ended = ended_segments(store.settings.exports / destination, descriptions, moment)
-        due += [(ended_feed(store, segment, moment, gate), destination) for segment in ended]
+        due += [(ended_feed(day, segment), destination) for segment in ended]
     due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
     runs = [(feed, destination, deliver_feed(store, feed, moment, destination, rebuild)) for feed, destination in due]

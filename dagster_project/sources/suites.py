@@ -32,7 +32,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from numpy.typing import NDArray
 
-from dagster_project.identity.contact_points import email_point, phone_point
+from dagster_project.sources.contact_points import email_point, phone_point
 from dagster_project.sources.reading.engine import engine
 from dagster_project.sources.rules import STEPS, Rule
 
