@@ -119,7 +119,7 @@ def memory_megabytes() -> int:
     return max(450, int(min(limit for limit in limits if limit > 0) * 0.4) >> 20)
 
 
-def held(name: str) -> str:
+def variable(name: str) -> str:
     """What an environment variable that a person names holds; empty where it is not set."""
     return os.environ.get(name, "")
 
@@ -130,9 +130,9 @@ def secret(name: str) -> str:
     Raises:
         ValueError: it is not set.
     """
-    if not held(name):
+    if not variable(name):
         raise ValueError(f"The environment variable {name}, which shop.yaml names, is not set.")
-    return held(name)
+    return variable(name)
 
 
 def kill_at() -> str | None:

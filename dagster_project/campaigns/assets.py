@@ -17,7 +17,7 @@ from dagster_project.campaigns.campaign import Campaign, campaigns_of
 from dagster_project.campaigns.content import CONTENT, compile_template, render
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.campaigns.personal import carts, recommended, trending
-from dagster_project.campaigns.plan import campaign_plan
+from dagster_project.campaigns.steps import steps_of
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment, day_of
@@ -36,9 +36,9 @@ def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     @dg.asset(key=["campaigns", "campaign_steps"], group_name="campaigns", partitions_def=partitions, backfill_policy=one_day)
     def campaign_steps(store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per campaign, step and variant, as the campaign folders declare them."""
-        plan = campaign_plan(campaigns_of(store.shop))
-        store.warehouse.replace("campaigns.campaign_steps", plan)
-        return dg.MaterializeResult(metadata={"dagster/row_count": plan.num_rows})
+        steps = steps_of(campaigns_of(store.shop))
+        store.warehouse.replace("campaigns.campaign_steps", steps)
+        return dg.MaterializeResult(metadata={"dagster/row_count": steps.num_rows})
 
     @dg.asset(
         key=["campaigns", "campaign_content"],

@@ -111,14 +111,14 @@ def demo(shop: ShopOption = None) -> None:
 @app.command()
 def status(shop: ShopOption = None) -> None:
     """What is built, what is held and why, who left what out."""
-    from dagster_project.standing import standing_of
+    from dagster_project.status import status_of
 
     settings = settings_of(shop)
     if not settings.warehouse.exists():
         console.print(f"{settings.shop}: nothing is built yet; `dearly run --shop {settings.shop}` builds the last closed day.")
         return
-    standing = standing_of(settings)
-    for title, header, rows in standing.tables:
+    now = status_of(settings)
+    for title, header, rows in now.tables:
         if not rows:
             continue
         table = Table(*header, title=title, title_justify="left", title_style="bold")
@@ -127,7 +127,7 @@ def status(shop: ShopOption = None) -> None:
         for row in rows:
             table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
-    for line in standing.held:
+    for line in now.held:
         console.print(f"[bold red]held[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 

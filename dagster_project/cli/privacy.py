@@ -146,7 +146,7 @@ def take_orders(settings: "Settings", destination: str) -> None:
 
 def lift_all(settings: "Settings", shop: "Shop", names: list[str]) -> None:
     from dagster_project.privacy.person import named
-    from dagster_project.sources.suppression import lift
+    from dagster_project.sources.erased import lift
 
     if not names:
         raise ValueError("--lift needs to know who may come in again: name an e-mail address or a record.")

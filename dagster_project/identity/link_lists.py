@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dagster_project.files import write_whole
 from dagster_project.identity.clustering import Constraints
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import Suppression
 
 VERDICTS = ("link", "unlink")
 
@@ -92,9 +92,9 @@ def add_decision(shop_folder: Path, decision: Decision) -> Path:
     return path
 
 
-def without_erased(decisions: Iterable[Decision], suppression: Suppression) -> list[Decision]:
+def without_erased(decisions: Iterable[Decision], erased: Erased) -> list[Decision]:
     """The decisions about records that are here; a line that names somebody who was erased is ignored."""
-    return [one for one in decisions if not any(suppression.holds(Identifier("record_id", record)) for record in one.pair)]
+    return [one for one in decisions if not any(erased.holds(Identifier("record_id", record)) for record in one.pair)]
 
 
 def in_force(decisions: Iterable[Decision], moment: datetime, closes: Callable[[date], datetime]) -> dict[tuple[str, str], Decision]:

@@ -9,7 +9,7 @@ from dagster_project.identity.link_lists import Decision, add_decision, in_force
 from dagster_project.identity.statements import SHOP_CUT, STATEMENTS
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
-from dagster_project.sources.suppression import Suppression
+from dagster_project.sources.erased import Erased
 from dagster_project.warehouse import Warehouse
 from ml.store import load
 
@@ -72,7 +72,7 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
     direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
     close = shop.moment(newest_day(warehouse, shop)).known_by
     decided = in_force(
-        without_erased(read_decisions(shop.folder), Suppression.of(shop, settings.pseudonym_key)),
+        without_erased(read_decisions(shop.folder), Erased.of(shop, settings.pseudonym_key)),
         close,
         lambda day: shop.moment(day).known_by,
     )

@@ -1,6 +1,6 @@
 """Files of the store that name a person: what a tool or a reader takes is written anew without them, a page is taken away.
 
-The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/suppression.py`).
+The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/erased.py`).
 """
 
 import csv

@@ -22,8 +22,8 @@ from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import Trace, quarantined_identifiers, traces
 from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.erased import Entry, Erased, keep_entry
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import Entry, Suppression, keep_entry
 from dagster_project.warehouse import Warehouse
 
 NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
@@ -41,7 +41,7 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
     with warehouse.session(), warehouse.connect() as connection:
 
         def traced(person: Person) -> list[Trace]:
-            return traces(connection, shop, person, Suppression.against(shop, settings.pseudonym_key, person.identifiers))
+            return traces(connection, shop, person, Erased.against(shop, settings.pseudonym_key, person.identifiers))
 
         for name in names if len(names) > 1 and not known else []:
             if not traced(find(warehouse, shop, [name])):
@@ -65,15 +65,13 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     Raises:
         ValueError: somebody was erased under another pseudonym key; one key has to know them all.
     """
-    Suppression.of(shop, settings.pseudonym_key)
-    suppression = Suppression.against(shop, settings.pseudonym_key, person.identifiers)
+    Erased.of(shop, settings.pseudonym_key)
+    erased = Erased.against(shop, settings.pseudonym_key, person.identifiers)
     warehouse = Warehouse.of(settings)
-    people = tuple(
-        tuple(sorted(map(suppression.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person))
-    )
-    name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
+    people = tuple(tuple(sorted(map(erased.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person)))
+    name = erased.digest(Identifier("request", "".join(sorted(erased.digests))))[:12]
     ((newest,),) = warehouse.rows(NEWEST)
-    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, suppression.key_check)
+    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, erased.key_check)
     write_request(settings, request)
     return request
 
@@ -81,7 +79,7 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
 def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
     warehouse = Warehouse.of(settings)
-    suppression = Suppression.against(shop, settings.pseudonym_key, request.person.identifiers)
+    erased = Erased.against(shop, settings.pseudonym_key, request.person.identifiers)
     entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
     fault_point("asked")
@@ -92,16 +90,16 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     write_orders(settings.exports, named, search, request.name)
     fault_point("ordered")
     forget_names_learned(settings)
-    landed = blank_landed(settings, shop, suppression, search)
+    landed = blank_landed(settings, shop, erased, search)
     fault_point("blanked")
-    erased = delete(warehouse, shop, request.person, suppression, landed, search)
+    rows = delete(warehouse, shop, request.person, erased, landed, search)
     fault_point("deleted")
     rebuild(warehouse)
     fault_point("rebuilt")
     landed.replace_pulled()
     rewrite_artefacts(settings, shop, search)
     fault_point("rewritten")
-    proof = prove(settings, shop, request.person, suppression, erased)
+    proof = prove(settings, shop, request.person, erased, rows)
     if not proof.hits:
         proof = replace(proof, entry=keep_entry(shop, replace(entry, is_proven=True)))
         fault_point("proven")
@@ -109,16 +107,16 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     return proof
 
 
-def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed, search: Search) -> dict[str, int]:
+def delete(warehouse: Warehouse, shop: Shop, person: Person, erased: Erased, landed: Landed, search: Search) -> dict[str, int]:
     """Take the person's rows out of every table, all or none; table → rows."""
     with warehouse.session(), warehouse.transaction() as connection:
-        found = traces(connection, shop, person, suppression)
+        found = traces(connection, shop, person, erased)
         erase_rows(connection, found, landed.blanks, search)
         rename_batches(connection, landed.renamed)
-    erased: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
     for trace in found:
-        erased[trace.table] += trace.rows
-    return dict(erased)
+        rows[trace.table] += trace.rows
+    return dict(rows)
 
 
 def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:

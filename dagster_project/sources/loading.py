@@ -21,13 +21,13 @@ from dagster_project.settings import memory_megabytes
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import STAMPS, System, Table, row_hash
 from dagster_project.sources.drift import Drifting, UnreadableExtract
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.judging import Judged, Judging
 from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.reading.chunks import CHUNK_ROWS
 from dagster_project.sources.reading.text_lines import open_bytes
-from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 
 # While one table's rows are judged, in Python, another's are inserted, in DuckDB; each holds a chunk of rows, so where memory is short they take turns.
@@ -106,7 +106,7 @@ class TableLoader:
         self.known: dict[str, datetime] = dict(warehouse.rows(sql, [system.system, name]))
         self.table: Table = system.tables[name]
         self.raw = f"sources.{system.system}__{name}"
-        self.suppression = Suppression.of(shop, key)
+        self.erased = Erased.of(shop, key)
 
     def load(self, extracts: Sequence[Extract]) -> list[Batch]:
         """Land and load those whose content is not loaded yet, under whatever name it came; note those that are refused."""
@@ -151,7 +151,7 @@ class TableLoader:
             judged[extract.path.name] = extract.extracted_at
             if judging is None:
                 self.complete_raw()
-                judging = Judging(self.warehouse, self.shop, self.system, self.name, erases=bool(self.suppression))
+                judging = Judging(self.warehouse, self.shop, self.system, self.name, erases=bool(self.erased))
             tell("sources", extract.path.name)
             try:
                 judging.take(extract, content, self.land(extract, content), self.drifting(extract, judging))
@@ -224,7 +224,7 @@ class TableLoader:
         suffix = "".join(extract.path.suffixes[-2:]) if extract.path.suffix == ".gz" else extract.path.suffix
         landed = folder / f"{content[:16]}{suffix}"
         if not landed.exists():
-            make_whole(landed, lambda path: self.suppression.copy(extract.path, path, self.system, self.name))
+            make_whole(landed, lambda path: self.erased.copy(extract.path, path, self.system, self.name))
         fault_point("landed")
         return landed
 

@@ -15,8 +15,8 @@ from dagster_project.privacy.erasing import ask, erase, finish_open
 from dagster_project.privacy.request import open_request
 from dagster_project.settings import Settings
 from dagster_project.shop import load_shop
+from dagster_project.sources.erased import entries_of, lift
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import entries_of, lift
 from dagster_project.warehouse import Warehouse
 from ml.store import save
 from tests.children import exit_code_of

@@ -94,15 +94,15 @@ order by as_of, guard
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """Tables to print (title, header, rows) and what holds delivery."""
 
     tables: Sequence[tuple[str, Sequence[str], list[tuple[Any, ...]]]]
     held: list[str]
 
 
-def standing_of(settings: Settings) -> Standing:
-    """Read the store's standing.
+def status_of(settings: Settings) -> Status:
+    """Read the store's status.
 
     Raises:
         LeaseHeld: a run is writing right now.
@@ -118,7 +118,7 @@ def standing_of(settings: Settings) -> Standing:
             f"{as_of} {guard}: {message}; {way_out(settings, guard, is_newest)}"
             for as_of, guard, message, is_newest in warehouse.rows(HELD)
         ]
-    return Standing(tables, held)
+    return Status(tables, held)
 
 
 def way_out(settings: Settings, guard: str, is_newest: bool) -> str:

@@ -64,7 +64,7 @@ def lift(shop: Shop, stated_key: str | None, one: Identifier) -> int:
     Raises:
         ValueError: the key that knows them is not at hand.
     """
-    digest, found = Suppression.of(shop, stated_key).digest(one), 0
+    digest, found = Erased.of(shop, stated_key).digest(one), 0
     for entry in entries_of(shop):
         others = tuple(digests for digests in entry.people if digest not in digests)
         if len(others) == len(entry.people):
@@ -78,7 +78,7 @@ def lift(shop: Shop, stated_key: str | None, one: Identifier) -> int:
 
 
 @dataclass(frozen=True)
-class Suppression:
+class Erased:
     """Those who stay out of a shop, by digests; `country` reads numbers without a prefix."""
 
     key: str
@@ -86,7 +86,7 @@ class Suppression:
     country: str
 
     @staticmethod
-    def of(shop: Shop, stated_key: str | None) -> "Suppression":
+    def of(shop: Shop, stated_key: str | None) -> "Erased":
         """Everybody erased so far; `stated_key` is the settings' pseudonym key.
 
         Raises:
@@ -94,7 +94,7 @@ class Suppression:
         """
         entries = entries_of(shop)
         digests = frozenset(digest for entry in entries for digests in entry.people for digest in digests)
-        everybody = Suppression(shop.pseudonym_key(stated_key) if digests else "", digests, shop.country)
+        everybody = Erased(shop.pseudonym_key(stated_key) if digests else "", digests, shop.country)
         for entry in entries:
             if entry.key_check != everybody.key_check:
                 raise ValueError(
@@ -104,10 +104,10 @@ class Suppression:
         return everybody
 
     @staticmethod
-    def against(shop: Shop, stated_key: str | None, identifiers: Iterable[Identifier]) -> "Suppression":
+    def against(shop: Shop, stated_key: str | None, identifiers: Iterable[Identifier]) -> "Erased":
         """These persons alone."""
-        blank = Suppression(shop.pseudonym_key(stated_key), frozenset(), shop.country)
-        return Suppression(blank.key, frozenset(blank.digest(one) for one in identifiers), shop.country)
+        blank = Erased(shop.pseudonym_key(stated_key), frozenset(), shop.country)
+        return Erased(blank.key, frozenset(blank.digest(one) for one in identifiers), shop.country)
 
     def __bool__(self) -> bool:
         return bool(self.digests)
