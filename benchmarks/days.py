@@ -26,10 +26,10 @@ from typing import Any
 
 import duckdb
 
-from dagster_project.partitions import write_shop
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, Settings, load, memory_megabytes
 from dagster_project.sources.contract import STAMPS, all_systems
+from dagster_project.stated_shop import state_shop
 from dagster_project.transform.dbt_build import build as dbt_build
 from dagster_project.transform.dbt_build import parse
 
@@ -76,7 +76,7 @@ def open_shop(home: Path) -> Store:
     store = Store.of(settings)
     store.open()
     store.warehouse.create()
-    write_shop(store)
+    state_shop(store.warehouse, store.shop)
     with store.warehouse.connect() as connection:
         for system, table in TABLES:
             columns = [f'"{name}" varchar' for name in all_systems()[system].tables[table].columns]

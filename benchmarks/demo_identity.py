@@ -70,7 +70,7 @@ def report(
     if not settings.warehouse.exists() or not truth.is_dir():
         print(f"{name}: {settings.store} holds no shop with its truth; `dearly demo` makes one.", file=sys.stderr)
         return None
-    results = measure(Warehouse(settings.warehouse, settings.threads), str(truth))
+    results = measure(Warehouse.of(settings), str(truth))
     print(json.dumps(results) if chosen.as_json else "\n".join(lines(results)))
     return results
 

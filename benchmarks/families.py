@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from benchmarks.family_models import FAMILIES, said_by
 from dagster_project.moments import Moment
 from dagster_project.scores import training
 from dagster_project.scores.choosing import registry_of
@@ -27,7 +28,6 @@ from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 from ml import customer_scores, propensity
 from ml.customer_scores import Trained, churn_probability, measure
-from ml.families import FAMILIES, said_by
 from ml.planning import Plan
 from ml.propensity import PropensityModel
 from ml.signals import feature_columns, take_yardstick

@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 import pyarrow.types as types
 
 from benchmarks.recommendations import synthetic
+from dagster_project.scores.model_log import in_force
 from dagster_project.scores.recommending import TOP
-from dagster_project.scores.recording import in_force
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training import score_day
 from dagster_project.settings import load
@@ -152,7 +152,7 @@ def run(shop: str, customers: int, buyers: int, products: int) -> dict[str, Any]
     built = Warehouse(settings.warehouse)
     if not built.exists("scores.model_log"):
         raise ValueError(f"{shop}: no model was trained in this store; build it first (dearly run --shop {shop}).")
-    artifacts = settings.store / "mlartifacts"
+    artifacts = settings.artifacts
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "warehouse.duckdb"

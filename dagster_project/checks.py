@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
-from dagster_project.campaigns.assets import campaigns_of
 from dagster_project.campaigns.brand import load_brand
-from dagster_project.campaigns.campaign import Campaign
+from dagster_project.campaigns.campaign import Campaign, campaigns_of
 from dagster_project.campaigns.lint import lint_all
 from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.failures import Mistake

@@ -73,7 +73,7 @@ def run_demo(settings: Settings, shop: Shop) -> Made:
     """Generate, build the last days, write the report. Nothing is done twice: the same code on the same store ends at once."""
     assert shop.last_day is not None, "the demo's shop has a last day"
     days = [shop.last_day - timedelta(days=n) for n in reversed(range(DAYS))]
-    report = settings.store / "report" / "index.html"
+    report = settings.report
     done = settings.store / "demo.json"
     state = state_of(settings, days)
     if done.exists() and report.exists() and json.loads(done.read_text())["state"] == state:

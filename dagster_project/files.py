@@ -1,6 +1,7 @@
 """Files land whole: a reader sees the old file or the new one, never half of one, also after a kill or a power cut."""
 
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -17,6 +18,11 @@ def write_whole(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def write_json(path: Path, value: object, indent: int = 2) -> None:
+    """`write_whole` of a value for people and programs to read."""
+    write_whole(path, json.dumps(value, ensure_ascii=False, indent=indent).encode() + b"\n")
 
 
 def make_whole(path: Path, make: Callable[[Path], object]) -> None:

@@ -13,10 +13,12 @@ from datetime import date
 from time import monotonic
 from typing import Any
 
+from dagster_project.built_days import NEWEST, newest_day
 from dagster_project.handbook import segment_rules
-from dagster_project.identity.questions import newest_day
 from dagster_project.plan_reasons import Why, segment_reasons, send_reasons
-from dagster_project.settings import Settings
+from dagster_project.privacy.request import refuse_open
+from dagster_project.runs import run_days
+from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.guards import holding
 from dagster_project.warehouse import Warehouse
@@ -24,21 +26,19 @@ from dagster_project.warehouse import Warehouse
 # What a run only reads, or replaces whole under a new name: linked, not copied. Everything else in the copy is a copy.
 LINKED = ("raw", "landing", "exports", "rebuilds", "published", "content", "mlartifacts", "mlflow")
 SAMPLES = 3
-# Below DEARLY_HOME.
-PLANS = ".plan"
 
-MEMBERS = "select segment as name, customer_id, '' as how from segments.customer_segments where as_of = (select max(as_of) from sources.built_days)"
-SENDS = """
+MEMBERS = f"select segment as name, customer_id, '' as how from segments.customer_segments where as_of = {NEWEST}"
+SENDS = f"""
 select campaign || ', ' || step as name, customer_id, coalesce(variant, '') as how from campaigns.campaign_decisions
-where as_of = (select max(as_of) from sources.built_days) and decision = 'send'
+where as_of = {NEWEST} and decision = 'send'
 """
 CUSTOMERS = "select distinct customer_id from identity.customer_links where valid_to is null"
 MOVES = """
 select kind, from_customer_id, to_customer_id, because, records from identity.merge_log order by happened_at, from_customer_id, to_customer_id
 """
-FILES = """
+FILES = f"""
 select destination || ', ' || feed, run, rows from campaigns.export_log
-where as_of = (select max(as_of) from sources.built_days) order by all
+where as_of = {NEWEST} order by all
 """
 
 
@@ -101,17 +101,14 @@ def plan(settings: Settings, shop: Shop) -> Plan:
         ValueError: no day is built yet.
         RunFailed: the day cannot be built as things stand.
     """
-    from dagster_project.privacy.erasing import refuse_open
-    from dagster_project.runs import run_days
-
     refuse_open(settings)
     began = monotonic()
-    store = Warehouse(settings.warehouse, settings.threads)
+    store = Warehouse.of(settings)
     day = newest_day(store, shop)
     as_of = shop.moment(day).as_of
     with copy_of(settings) as copied:
         run_days(copied, [day])
-        other = Warehouse(copied.warehouse, copied.threads)
+        other = Warehouse.of(copied)
         moves = moves_between(store.rows(MOVES), other.rows(MOVES))
         moved = {customer: f"{kind} ({because})" for kind, one, another, because, _ in moves for customer in (one, another)}
         before, after = ({row[0] for row in each.rows(CUSTOMERS)} for each in (store, other))

@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from dagster_project.built_days import NEWEST
 from dagster_project.warehouse import Warehouse
 
 # (sign, name, customer) → why; a sign is +, − or ~.
 Why = Callable[[str, str, str], str]
 
 DIFFERS = "what is known of them differs"
-NEWEST = "(select max(as_of) from sources.built_days)"
 # All that a segment may ask, as one row.
 KNOWN = f"""
 select features, scores, lower(customers.membership_tier)

@@ -19,7 +19,7 @@ def current(settings: Settings) -> Path:
     Raises:
         NothingPublished: there is none.
     """
-    pointer = settings.store / "published" / "current.json"
+    pointer = settings.published / "current.json"
     if not pointer.exists():
         raise NothingPublished(f"{settings.shop} has nothing published yet: `dearly run --shop {settings.shop}` builds a day.")
     return pointer.parent / str(json.loads(pointer.read_text())["folder"])

@@ -10,8 +10,10 @@ from pydantic import Field, PrivateAttr
 
 from dagster_project.garbage import collect_seldom
 from dagster_project.lease import hold
+from dagster_project.privacy.request import refuse_open
 from dagster_project.settings import Settings, load
 from dagster_project.shop import Shop, load_shop
+from dagster_project.stated_shop import state_shop
 from dagster_project.warehouse import Warehouse
 
 
@@ -57,7 +59,7 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Read the settings and the shop; no lease yet."""
         self._settings = replace(load(shop=self.shop_folder), home=Path(self.home), environment=self.environment, threads=self.threads)
         self._shop = load_shop(self._settings.shop_folder)
-        self._warehouse = Warehouse(self._settings.warehouse, self._settings.threads)
+        self._warehouse = Warehouse.of(self._settings)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Store"]:
@@ -67,9 +69,6 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             LeaseHeld: another process holds it.
             RunFailed: somebody is half erased, so nothing may be built or delivered.
         """
-        # Here, as what an erasure reads is made by assets that are given this.
-        from dagster_project.privacy.erasing import refuse_open
-
         collect_seldom()
         self.open()
         run = context.run.run_id if context.run else "a run"
@@ -78,4 +77,5 @@ class Store(dg.ConfigurableResource):  # type: ignore[type-arg]
             self._warehouse.create()
             # Opening and closing the file costs more than most of what a step asks of it: a run does it once.
             with self._warehouse.connect():
+                state_shop(self._warehouse, self._shop)
                 yield self

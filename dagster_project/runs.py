@@ -77,7 +77,7 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
     with hold(settings.store, f"dearly run of {settings.shop} as of {', '.join(str(day) for day in days)}"):
         definitions = build_definitions(settings)
         resources: dict[str, Any] = {"store": Store.of(settings, accept, accepted_by)}
-        warehouse = Warehouse(settings.warehouse, settings.threads)
+        warehouse = Warehouse.of(settings)
         warehouse.create()
         try:
             finish_open(settings, load_shop(settings.shop_folder))

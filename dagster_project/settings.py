@@ -12,6 +12,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 DBT_PROJECT = REPOSITORY / "dbt"
 TEMPLATES = REPOSITORY / "templates"
 SHOPS = REPOSITORY / "shops"
+# Below DEARLY_HOME: the copies of stores in which a plan is made.
+PLANS = ".plan"
 
 # Telemetry of every tool is off, whatever the machine's own settings say.
 TELEMETRY_OFF = {
@@ -53,6 +55,32 @@ class Settings:
         return self.store / "dagster"
 
     @property
+    def artifacts(self) -> Path:
+        """The files of models that scores and links are made with."""
+        return self.store / "mlartifacts"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's own records, whose files lie in `tracked_files`."""
+        return f"sqlite:///{self.store / 'mlflow.db'}"
+
+    @property
+    def tracked_files(self) -> Path:
+        return self.store / "mlflow"
+
+    @property
+    def exports(self) -> Path:
+        return self.store / "exports"
+
+    @property
+    def published(self) -> Path:
+        return self.store / "published"
+
+    @property
+    def report(self) -> Path:
+        return self.store / "report" / "index.html"
+
+    @property
     def delivers_outside(self) -> bool:
         return self.environment == "production"
 
@@ -91,7 +119,7 @@ def memory_megabytes() -> int:
     return max(450, int(min(limit for limit in limits if limit > 0) * 0.4) >> 20)
 
 
-def held(name: str) -> str:
+def variable(name: str) -> str:
     """What an environment variable that a person names holds; empty where it is not set."""
     return os.environ.get(name, "")
 
@@ -102,9 +130,9 @@ def secret(name: str) -> str:
     Raises:
         ValueError: it is not set.
     """
-    if not held(name):
+    if not variable(name):
         raise ValueError(f"The environment variable {name}, which shop.yaml names, is not set.")
-    return held(name)
+    return variable(name)
 
 
 def kill_at() -> str | None:

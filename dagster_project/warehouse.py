@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment
-from dagster_project.settings import memory_megabytes
+from dagster_project.settings import Settings, memory_megabytes
 
 # Bookkeeping that exists before any extract or model: dbt reads these as sources, Python writes them.
 BOOKKEEPING = """
@@ -69,6 +69,11 @@ class Warehouse:
         self.threads = threads
         self._session: duckdb.DuckDBPyConnection | None = None
         self._in_transaction = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Warehouse":
+        """The file of a store."""
+        return cls(settings.warehouse, settings.threads)
 
     def create(self) -> None:
         """Make the file with its bookkeeping tables, or complete an older one. A file is born under another name: killed during its creation
@@ -133,12 +138,8 @@ class Warehouse:
             return connection.execute(sql, list(parameters)).fetchall()
 
     def exists(self, table: str) -> bool:
-        # The catalogue's own views list every table before they answer for one.
-        try:
-            self.rows(f"from {table} limit 0")
-        except duckdb.CatalogException:
-            return False
-        return True
+        with self.connect() as connection:
+            return exists(connection, table)
 
     def replace(self, table: str, rows: pa.Table) -> None:
         """Make the table anew from these rows."""
@@ -167,3 +168,12 @@ class Warehouse:
         with self.transaction() as connection:
             connection.execute("delete from sources.run_days")
             connection.executemany("insert into sources.run_days values (?, ?, ?, ?)", rows)
+
+
+def exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    # The catalogue's own views list every table before they answer for one.
+    try:
+        connection.execute(f"from {table} limit 0")
+    except duckdb.CatalogException:
+        return False
+    return True

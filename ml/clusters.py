@@ -80,9 +80,7 @@ class ClusterModel:
         return [self.names[place] for place in places]
 
 
-def train_clusters(
-    features: pa.Table, method: str = "kmeans", previous: ClusterModel | None = None, columns: tuple[str, ...] = COLUMNS
-) -> ClusterModel | Abstained:
+def train_clusters(features: pa.Table, method: str = "kmeans", previous: ClusterModel | None = None) -> ClusterModel | Abstained:
     """Find the clusters of a day's buyers (`features.order_features`). A cluster that is mostly one of the `previous` keeps its name.
 
     `previous` is also the champion: of the day's customers the new groups may leave no more spread within them than its groups do.
@@ -92,7 +90,7 @@ def train_clusters(
     few = too_few_customers(len(features))
     if few:
         return few
-    logged = _logged(features, columns)
+    logged = _logged(features, COLUMNS)
     middle, scale = logged.mean(axis=0), np.maximum(logged.std(axis=0), 1e-9)
     scaled = _scaled(logged, middle, scale)
     generator = np.random.default_rng(0)
@@ -104,8 +102,8 @@ def train_clusters(
             agreement = _agreement(sample, centres, draws, method)
             shares = np.bincount(_nearest(scaled, centres), minlength=size) / len(scaled)
             if agreement[0] >= MEAN_AGREEMENT and agreement[1] >= WORST_AGREEMENT and shares.min() >= LEAST_SHARE:
-                names, descriptions = _told(centres, shares, logged, _nearest(scaled, centres), columns)
-                model = ClusterModel(method, columns, middle, scale, centres, names, descriptions, agreement)
+                names, descriptions = _told(centres, shares, logged, _nearest(scaled, centres), COLUMNS)
+                model = ClusterModel(method, COLUMNS, middle, scale, centres, names, descriptions, agreement)
                 return model if previous is None else _held_against(_renamed(model, previous, features), previous, features, scaled)
     return Abstained(f"no number of groups from 3 to 8 comes back in {DRAWS} draws of the customers")
 

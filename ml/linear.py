@@ -10,6 +10,10 @@ from threadpoolctl import threadpool_limits
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
+# Of the logistic regression and of the Tweedie regression, as their library counts them.
+INVERSE_PENALTY = 0.02
+PENALTY = 0.01
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -29,15 +33,15 @@ def centred(ranks: Matrix) -> Matrix:
     return np.nan_to_num(ranks, nan=0.5) - 0.5
 
 
-def fit_logistic(ranks: Matrix, target: Vector, c: float = 0.02) -> Linear:
+def fit_logistic(ranks: Matrix, target: Vector) -> Linear:
     """L2 logistic regression; `raw` is a logit."""
     with threadpool_limits(1):
-        model = LogisticRegression(C=c, max_iter=1000).fit(centred(ranks), target)
+        model = LogisticRegression(C=INVERSE_PENALTY, max_iter=1000).fit(centred(ranks), target)
     return Linear(weights=model.coef_[0].astype(np.float64), intercept=float(model.intercept_[0]))
 
 
-def fit_tweedie(ranks: Matrix, target: Vector, penalty: float = 0.01) -> Linear:
+def fit_tweedie(ranks: Matrix, target: Vector) -> Linear:
     """Tweedie regression of power 1.5 (many zeros, a long tail); `raw` is a log."""
     with threadpool_limits(1):
-        model = TweedieRegressor(power=1.5, alpha=penalty, link="log", max_iter=1000).fit(centred(ranks), target)
+        model = TweedieRegressor(power=1.5, alpha=PENALTY, link="log", max_iter=1000).fit(centred(ranks), target)
     return Linear(weights=np.asarray(model.coef_, dtype=np.float64), intercept=float(model.intercept_))

@@ -55,9 +55,7 @@ def bucket_ends(horizon_days: int) -> Vector:
     return np.asarray(ends, dtype=np.float64)
 
 
-def train_next_order(
-    snapshots: pa.Table, first_orders: pa.Table, columns: tuple[str, ...], horizon_days: int, seeds: int = 1
-) -> NextOrderModel:
+def train_next_order(snapshots: pa.Table, first_orders: pa.Table, columns: tuple[str, ...], horizon_days: int) -> NextOrderModel:
     """Learn from the newest labelled snapshots. `first_orders`: as_of, customer_id, days_to_order (whole days until the next order, null
     when none within the horizon); every customer of a labelled snapshot has a row.
     """
@@ -81,7 +79,7 @@ def train_next_order(
     used = ~np.isnan(matrix).all(axis=0)
     # Every split may see every column here: the bucket's place carries most of the hazard.
     trees = fit_trees(
-        binned(matrix[:, used]), target, "log_loss", seeds, max_features=1.0, max_leaf_nodes=15, learning_rate=0.1, max_iter=50
+        binned(matrix[:, used]), target, "log_loss", seeds=1, max_features=1.0, max_leaf_nodes=15, learning_rate=0.1, max_iter=50
     )
     return NextOrderModel(horizon_days, columns, used, ends, trees)
 

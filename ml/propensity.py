@@ -84,7 +84,6 @@ def train_propensity(
     outcome: str,
     snapshots: Sequence[pa.Table],
     happened: Sequence[Vector],
-    columns: tuple[str, ...] | None = None,
     champion: PropensityModel | None = None,
 ) -> PropensityModel | Abstained:
     """Learn from snapshots, oldest first, with 1 in `happened` for every row where the outcome followed.
@@ -105,7 +104,7 @@ def train_propensity(
         abstained = abstained or too_one_sided(_ever(outcomes[side], np.unique(of_row[side], return_inverse=True)[1]), f"{outcome} (half)")
     if abstained:
         return abstained
-    columns = columns or learnable_columns(rows)
+    columns = learnable_columns(rows)
     matrix = _ranked_by_day(snapshots, columns)
     halves = tuple(Half(*_fit(matrix[side], outcomes[side], seeds=1)) for side in (first, ~first))
     checked, rate = _of_strangers(halves, matrix, first), np.where(first, outcomes[~first].mean(), outcomes[first].mean())

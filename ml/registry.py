@@ -134,9 +134,9 @@ class Registry:
         listed = [Registered(name, str(one.version), str(one.run_id), one.tags.get("sha256", "")) for one in found]
         return sorted(listed, key=lambda one: -int(one.version))
 
-    def point(self, name: str, version: str, alias: str = CHAMPION) -> None:
-        """Move an alias: promotion, or roll-back to an older version."""
-        self._client().set_registered_model_alias(name, alias, version)
+    def point(self, name: str, version: str) -> None:
+        """Move the alias of what scores: promotion, or roll-back to an older version."""
+        self._client().set_registered_model_alias(name, CHAMPION, version)
 
     def fetch(self, registered: Registered) -> Any:
         """The model of a version, after its SHA-256 was checked."""

@@ -13,37 +13,21 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dagster_project.campaigns.brand import Brand, load_brand
-from dagster_project.campaigns.campaign import Campaign, load_campaigns
+from dagster_project.campaigns.campaign import Campaign, campaigns_of
 from dagster_project.campaigns.content import CONTENT, compile_template, render
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.campaigns.personal import carts, recommended, trending
-from dagster_project.campaigns.plan import campaign_plan
-from dagster_project.failures import Mistake
+from dagster_project.campaigns.steps import steps_of
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
 from dagster_project.moments import Moment, day_of
 from dagster_project.partitions import moments_of, write_moments
 from dagster_project.progress import tell
 from dagster_project.resources import Store
-from dagster_project.settings import TEMPLATES
-from dagster_project.shop import Shop
 
 RECIPIENTS = "select * from campaigns.recipients where as_of = ? order by campaign, step, variant, customer_id"
 # Mails that are in memory at once, and in one row group of their file.
 BATCH = 2048
-
-
-def campaigns_of(shop: Shop) -> list[Campaign]:
-    """The campaigns that this shop runs: all, or those its shop.yaml names.
-
-    Raises:
-        Mistake: it names one that there is not.
-    """
-    there = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
-    unknown = [slug for slug in shop.campaigns or [] if slug not in there]
-    if unknown:
-        raise Mistake(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
-    return [campaign for slug, campaign in there.items() if shop.campaigns is None or slug in shop.campaigns]
 
 
 def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -52,9 +36,9 @@ def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     @dg.asset(key=["campaigns", "campaign_steps"], group_name="campaigns", partitions_def=partitions, backfill_policy=one_day)
     def campaign_steps(store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per campaign, step and variant, as the campaign folders declare them."""
-        plan = campaign_plan(campaigns_of(store.shop))
-        store.warehouse.replace("campaigns.campaign_steps", plan)
-        return dg.MaterializeResult(metadata={"dagster/row_count": plan.num_rows})
+        steps = steps_of(campaigns_of(store.shop))
+        store.warehouse.replace("campaigns.campaign_steps", steps)
+        return dg.MaterializeResult(metadata={"dagster/row_count": steps.num_rows})
 
     @dg.asset(
         key=["campaigns", "campaign_content"],

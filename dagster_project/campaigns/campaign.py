@@ -13,6 +13,8 @@ from dagster_project.campaigns.brand import LineOfText, Sender
 from dagster_project.campaigns.words import Words, WordsByLanguage
 from dagster_project.failures import Mistake
 from dagster_project.located_yaml import load
+from dagster_project.settings import TEMPLATES
+from dagster_project.shop import Shop
 
 # The link to unsubscribe as each tool writes it in an href. Rendered mails hold the generic one; `content.for_destination` swaps it.
 UNSUBSCRIBE_TAGS = {
@@ -176,3 +178,16 @@ def load_campaigns(folder: Path) -> list[Campaign]:
     if mistakes:
         raise Mistake("\n".join(mistakes))
     return campaigns
+
+
+def campaigns_of(shop: Shop) -> list[Campaign]:
+    """The campaigns that this shop runs: all, or those its shop.yaml names.
+
+    Raises:
+        Mistake: it names one that there is not.
+    """
+    there = {campaign.slug: campaign for campaign in load_campaigns(TEMPLATES / "campaigns")}
+    unknown = [slug for slug in shop.campaigns or [] if slug not in there]
+    if unknown:
+        raise Mistake(f"{shop.folder / 'shop.yaml'}: campaigns: there is no {', '.join(unknown)}; there are {', '.join(there)}.")
+    return [campaign for slug, campaign in there.items() if shop.campaigns is None or slug in shop.campaigns]

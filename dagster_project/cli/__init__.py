@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 
 # Each module hangs its commands on the app as it is loaded, in the order of the help page.
-from dagster_project.cli import days, explain, identity, models, privacy, replay, servers, writing
+from dagster_project.cli import checks_and_drafts, days, explain, identity, models, privacy, replay, servers
 from dagster_project.cli.common import WRONG_USAGE, Refused, app
 from dagster_project.failures import Mistake
 from dagster_project.garbage import collect_seldom
@@ -24,4 +24,4 @@ def main() -> None:
         sys.exit(refused.code if isinstance(refused, Refused) else next(codes[one] for one in codes if isinstance(refused, one)))
 
 
-__all__ = ["app", "days", "explain", "identity", "main", "models", "privacy", "replay", "servers", "writing"]
+__all__ = ["app", "checks_and_drafts", "days", "explain", "identity", "main", "models", "privacy", "replay", "servers"]

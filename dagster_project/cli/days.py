@@ -25,7 +25,7 @@ def run(
 ) -> None:
     """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
     from dagster_project import runs
-    from dagster_project.campaigns.assets import campaigns_of
+    from dagster_project.campaigns.campaign import campaigns_of
     from dagster_project.failures import RunFailed
     from dagster_project.shop import load_shop
     from dagster_project.sources.guards import refuse_unknown
@@ -73,10 +73,10 @@ def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
 
     if all(source.kind == "files" for source in shop.sources.values()):
         return 0
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly pull"):
         warehouse.create()
-        pulled = pull_shop(warehouse, shop, settings.store, again=again)
+        pulled = pull_shop(warehouse, shop, settings.store, again=again, key=settings.pseudonym_key)
     for one in pulled:
         console.print(
             f"{one.system}.{one.table}: " + (f"[red]{escape(one.failure)}[/]" if one.failure else f"{one.rows} rows"), highlight=False
@@ -111,14 +111,14 @@ def demo(shop: ShopOption = None) -> None:
 @app.command()
 def status(shop: ShopOption = None) -> None:
     """What is built, what is held and why, who left what out."""
-    from dagster_project.standing import standing_of
+    from dagster_project.status import status_of
 
     settings = settings_of(shop)
     if not settings.warehouse.exists():
         console.print(f"{settings.shop}: nothing is built yet; `dearly run --shop {settings.shop}` builds the last closed day.")
         return
-    standing = standing_of(settings)
-    for title, header, rows in standing.tables:
+    now = status_of(settings)
+    for title, header, rows in now.tables:
         if not rows:
             continue
         table = Table(*header, title=title, title_justify="left", title_style="bold")
@@ -127,7 +127,7 @@ def status(shop: ShopOption = None) -> None:
         for row in rows:
             table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
-    for line in standing.held:
+    for line in now.held:
         console.print(f"[bold red]held[/] {escape(line)}", highlight=False, soft_wrap=True)
 
 

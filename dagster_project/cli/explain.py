@@ -44,7 +44,7 @@ def explain_link(
     settings = settings_of(shop)
     try:
         with hold(settings.store, "dearly explain link"):
-            story = link_story(Warehouse(settings.warehouse, settings.threads), settings, load_shop(settings.shop_folder), record, other)
+            story = link_story(Warehouse.of(settings), settings, load_shop(settings.shop_folder), record, other)
     except ValueError as error:
         raise Refused(str(error)) from None
     console.print(story.text(), highlight=False, markup=False, soft_wrap=True)
@@ -67,6 +67,6 @@ def explain_scores(
     if not settings.warehouse.exists():
         raise Refused(f"{settings.shop} has no built day: `dearly run --shop {settings.shop}` builds one.", FAILED)
     with hold(settings.store, "dearly explain"):
-        story = score_story(Warehouse(settings.warehouse, settings.threads), customer)
+        story = score_story(Warehouse.of(settings), customer)
     for line in story:
         console.print(line, highlight=False)

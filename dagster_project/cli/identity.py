@@ -44,7 +44,7 @@ def identity_review(
 
     settings = settings_of(shop)
     with hold(settings.store, "dearly identity review"):
-        found = cases(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else None
+        found = cases(Warehouse.of(settings)) if settings.warehouse.exists() else None
     if found is None:
         raise Refused(f"{settings.shop}: nothing is linked yet; `dearly run --shop {settings.shop}` finds who is who.", FAILED)
     if not found:
@@ -65,7 +65,8 @@ def identity_review(
 
 
 def decide_about(verdict: str, record: str, other: str, why: str, start: str | None, shop: str | None) -> None:
-    from dagster_project.identity.questions import decide, newest_day
+    from dagster_project.built_days import newest_day
+    from dagster_project.identity.questions import decide
     from dagster_project.shop import load_shop
     from dagster_project.warehouse import Warehouse
 
@@ -76,7 +77,7 @@ def decide_about(verdict: str, record: str, other: str, why: str, start: str | N
         raise Refused(f"--from {start}: a day is written 2026-03-05.") from None
     try:
         with hold(settings.store, f"dearly identity {verdict}"):
-            warehouse = Warehouse(settings.warehouse, settings.threads)
+            warehouse = Warehouse.of(settings)
             the_shop = load_shop(settings.shop_folder)
             decision, path, until = decide(warehouse, the_shop, verdict, record, other, why, getpass.getuser(), day)
             newest = newest_day(warehouse, the_shop)

@@ -17,12 +17,12 @@ app.add_typer(models, name="model")
 @models.command("list")
 def list_models(shop: ShopOption = None) -> None:
     """Every model that was trained, chosen or refused, and from when it scores."""
-    from dagster_project.scores.recording import log_lines
+    from dagster_project.scores.model_log import log_lines
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
     with hold(settings.store, "dearly model"):
-        lines = log_lines(Warehouse(settings.warehouse, settings.threads)) if settings.warehouse.exists() else []
+        lines = log_lines(Warehouse.of(settings)) if settings.warehouse.exists() else []
     table = Table("model", "candidate", "trained", "scores from", "why", box=HORIZONTALS, pad_edge=False, collapse_padding=True)
     for column in table.columns[:-1]:
         column.no_wrap = True
@@ -57,15 +57,14 @@ def choose_model(model: str, version: str | None, shop: str | None, anyway: bool
     the_shop = load_shop(settings.shop_folder)
     if not settings.warehouse.exists():
         raise Refused(f"{settings.shop}: nothing is built yet, so there is no model.", FAILED)
-    warehouse, registry, by = Warehouse(settings.warehouse, settings.threads), choosing.registry_of(settings, the_shop), getpass.getuser()
-    artifacts = settings.store / "mlartifacts"
+    warehouse, registry, by = Warehouse.of(settings), choosing.registry_of(settings, the_shop), getpass.getuser()
     try:
         with hold(settings.store, "dearly model"):
             since = choosing.next_day(warehouse, the_shop)
             if version is None:
-                chosen = choosing.roll_back(warehouse, the_shop, registry, artifacts, model, by)
+                chosen = choosing.roll_back(warehouse, the_shop, registry, settings.artifacts, model, by)
             else:
-                chosen = choosing.choose_version(warehouse, the_shop, registry, artifacts, model, version, by, anyway)
+                chosen = choosing.choose_version(warehouse, the_shop, registry, settings.artifacts, model, version, by, anyway)
     except (choosing.NoSuchModel, choosing.RefusedModel) as error:
         raise Refused(str(error)) from None
     console.print(f"Version {chosen.version} of {model} scores from {since:%Y-%m-%d %H:%M} UTC on; its alias champion says so too.")

@@ -27,8 +27,9 @@ def erase(
     shop: ShopOption = None,
 ) -> None:
     """Erase persons from everywhere, and print the proof. They stay out when old extracts are read again."""
-    from dagster_project.privacy.erasing import ask, finish_open, open_request, whom
+    from dagster_project.privacy.erasing import ask, finish_open, whom
     from dagster_project.privacy.erasing import erase as do_erase
+    from dagster_project.privacy.request import open_request
     from dagster_project.shop import load_shop
 
     settings = settings_of(shop)
@@ -41,7 +42,7 @@ def erase(
             if lift:
                 if open_request(settings):
                     raise Refused("An erasure is open, and whoever it names would be on the list again: end it with `dearly erase` first.")
-                lift_all(the_shop, names or [])
+                lift_all(settings, the_shop, names or [])
                 return
             proof = finish_open(settings, the_shop)
             if proof:
@@ -118,12 +119,12 @@ def say(line: str) -> None:
 
 
 def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[str]:
-    from dagster_project.identity.questions import newest_day
+    from dagster_project.built_days import newest_day
     from dagster_project.privacy.retention import inactive
     from dagster_project.runs import day_named
     from dagster_project.warehouse import Warehouse
 
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     day = day_named(as_of, shop) if as_of else newest_day(warehouse, shop)
     found = inactive(warehouse, shop, shop.moment(day).as_of)
     say(f"{len(found)} customers are over the retention of {shop.retention.inactive_customers} months on {day}.")
@@ -135,7 +136,7 @@ def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[st
 def take_orders(settings: "Settings", destination: str) -> None:
     from dagster_project.privacy.orders import pending_orders
 
-    orders = pending_orders(settings.store / "exports", destination)
+    orders = pending_orders(settings.exports, destination)
     if not orders:
         raise ValueError(f"{destination} has no order that waits.")
     for path in orders:
@@ -143,13 +144,13 @@ def take_orders(settings: "Settings", destination: str) -> None:
     say(f"{len(orders)} orders to {destination} are done, and gone.")
 
 
-def lift_all(shop: "Shop", names: list[str]) -> None:
+def lift_all(settings: "Settings", shop: "Shop", names: list[str]) -> None:
     from dagster_project.privacy.person import named
-    from dagster_project.sources.suppression import lift
+    from dagster_project.sources.erased import lift
 
     if not names:
         raise ValueError("--lift needs to know who may come in again: name an e-mail address or a record.")
     for name in names:
-        if not lift(shop, named(name, shop)):
+        if not lift(shop, settings.pseudonym_key, named(name, shop)):
             raise ValueError(f"{name!r} is not among the erased of {shop.name}.")
         say(f"{name} comes in again with the next extract that names them; what was erased stays erased.")

@@ -30,7 +30,7 @@ def replay_quarantine(
 
     settings = settings_of(shop)
     the_shop = load_shop(settings.shop_folder)
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     try:
         with hold(settings.store, "dearly replay"):
             if write:
@@ -38,7 +38,7 @@ def replay_quarantine(
                 write.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
                 console.print(f"{len(rows)} rows written to {write}")
                 return
-            done = replay(warehouse, the_shop, settings.store, source, table, file)
+            done = replay(warehouse, the_shop, settings.store, source, table, file, settings.pseudonym_key)
     except ValueError as error:
         raise Refused(str(error)) from None
     if done.batch is None:

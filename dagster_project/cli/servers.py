@@ -14,7 +14,7 @@ from dagster_project.settings import REPOSITORY
 def mlflow(shop: ShopOption = None, port: int = 5000) -> None:
     """Open the MLflow UI on the shop's store (on this machine only)."""
     settings = settings_of(shop)
-    store = f"sqlite:///{settings.store / 'mlflow.db'}"
+    store = settings.tracking_uri
     command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", store, "--host", "127.0.0.1", "--port", str(port)]
     become(command, settings.store, os.environ)
 

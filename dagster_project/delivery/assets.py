@@ -3,12 +3,14 @@
 import dagster as dg
 import pyarrow as pa
 
-from dagster_project.campaigns.assets import campaigns_of
+from dagster_project.built_days import newest
 from dagster_project.campaigns.brand import load_brand
+from dagster_project.campaigns.campaign import campaigns_of
 from dagster_project.delivery.audiences import judge_audiences
 from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import ExportRun, write_export
 from dagster_project.delivery.feeds import (
+    Day,
     Feed,
     campaign_feed,
     codes_feed,
@@ -86,7 +88,7 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         fault_point("publishing")
         folder = "unchanged (a rebuild)"
         if not is_rebuild(store, moment):
-            folder = publish(store.warehouse, store.settings.store / "published", moment)
+            folder = publish(store.warehouse, store.settings.published, moment)
             built = pa.table({"as_of": pa.array([moment.as_of], pa.timestamp("us"))})
             store.warehouse.replace_days("sources.built_days", built, [moment.as_of])
         fault_point("published")
@@ -97,13 +99,15 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
 
 def is_rebuild(store: Store, moment: Moment) -> bool:
     """Whether a later day has been built: then this one may look back, not act."""
-    ((newest,),) = store.warehouse.rows("select max(as_of) from sources.built_days")
-    return newest is not None and moment.as_of < newest
+    built = newest(store.warehouse)
+    return built is not None and moment.as_of < built
 
 
 def refresh_consent(store: Store, moment: Moment) -> None:
     """Take in what consent has come since the run began, and state the newest word."""
-    news = load_shop_extracts(store.warehouse, store.shop, store.settings.store, only_consent=True, closed=moment.known_by)
+    news = load_shop_extracts(
+        store.warehouse, store.shop, store.settings.store, store.settings.pseudonym_key, only_consent=True, closed=moment.known_by
+    )
     write_moments(store, [moment])
     if news:
         for _ in build(store.settings, consent_models(), exclude_tests=True):
@@ -131,15 +135,15 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
 
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
-    gate = newest_gate(store)
+    day = Day(store.warehouse, store.shop, store.settings, moment, newest_gate(store.warehouse))
     clusters = store.warehouse.rows(CLUSTERS, [moment.as_of])
     descriptions = segment_descriptions(parse().nodes, [(str(name), str(told)) for name, told in clusters])
     campaigns = campaigns_of(store.shop)
     sender = load_brand(store.settings.shop_folder).sender
-    mails = [campaign_feed(store, campaign, sender, moment, gate) for campaign in campaigns]
-    segments = [segment_feed(store, name, text, moment, gate) for name, text in descriptions.items()]
-    feeds = [*segments, profile_feed(store, moment, gate)]
-    codes = [codes_feed(store, campaign, feed, moment) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
+    mails = [campaign_feed(day, campaign, sender) for campaign in campaigns]
+    segments = [segment_feed(day, name, text) for name, text in descriptions.items()]
+    feeds = [*segments, profile_feed(day)]
+    codes = [codes_feed(day, campaign, feed) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
     # A campaign goes to those of the shop's destinations that it names; lists and profiles go to all of them.
     shop = store.shop.destinations
     due = [
@@ -150,8 +154,8 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     ]
     due += [(feed, destination) for feed in feeds for destination in shop]
     for destination in shop:
-        ended = ended_segments(store.settings.store / "exports" / destination, descriptions, moment)
-        due += [(ended_feed(store, segment, moment, gate), destination) for segment in ended]
+        ended = ended_segments(store.settings.exports / destination, descriptions, moment)
+        due += [(ended_feed(day, segment), destination) for segment in ended]
     due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
     runs = [(feed, destination, deliver_feed(store, feed, moment, destination, rebuild)) for feed, destination in due]
@@ -161,7 +165,7 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
 
 
 def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, rebuild: bool) -> ExportRun:
-    exports = store.settings.store / "exports"
+    exports = store.settings.exports
     root = store.settings.store / "rebuilds" if rebuild else exports
     before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
     base = exports / destination / feed.name / str(before[0][0]) if before else None

@@ -22,7 +22,7 @@ from dagster_project.delivery.feeds import Feed
 from dagster_project.delivery.formats import FORMATS, Format, Part, parts_of, text_of, to_parquet
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
-from dagster_project.files import write_whole
+from dagster_project.files import write_json, write_whole
 from dagster_project.moments import stamp
 
 CONTRACT_VERSION = "1"
@@ -86,7 +86,7 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
         manifest = manifest_of(destination, feed, shaped, result.delta_of, files, left)
         readme = readme_of(manifest, shaped.rows, destination.how_to_import, destination.takes_removals)
         write_whole(folder / run / "README.html", readme.encode())
-        write_whole(folder / run / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
+        write_json(folder / run / "manifest.json", manifest)
         fault_point("manifested")
         write_whole(folder / run / "_SUCCESS", b"")
     if moves_latest:

@@ -19,7 +19,9 @@ from dagster_project.campaigns.brand import Sender
 from dagster_project.campaigns.campaign import Campaign
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.moments import Moment, day_of, end_of_day, stamp
-from dagster_project.resources import Store
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop
+from dagster_project.warehouse import Warehouse
 
 PERMITTED = "select customer_id from profile.current_permissions where channel = 'email' and purpose = 'marketing' and is_permitted"
 CONSENT_AS_OF = "select max(known_at) from profile.current_permissions"
@@ -127,28 +129,39 @@ class Gate:
         return rows.filter(pa.array([customer in self.permitted for customer in ids], pa.bool_())), held
 
 
-def newest_gate(store: Store) -> Gate:
-    permitted = frozenset(row[0] for row in store.warehouse.rows(PERMITTED))
-    ((consent_as_of,),) = store.warehouse.rows(CONSENT_AS_OF)
+@dataclass(frozen=True)
+class Day:
+    """The day that feeds are of: what they are read from, and the gate that everybody in them passes."""
+
+    warehouse: Warehouse
+    shop: Shop
+    settings: Settings
+    moment: Moment
+    gate: Gate
+
+
+def newest_gate(warehouse: Warehouse) -> Gate:
+    permitted = frozenset(row[0] for row in warehouse.rows(PERMITTED))
+    ((consent_as_of,),) = warehouse.rows(CONSENT_AS_OF)
     return Gate(permitted, consent_as_of)
 
 
-def campaign_feed(store: Store, campaign: Campaign, sender: Sender, moment: Moment, gate: Gate) -> Feed:
+def campaign_feed(day: Day, campaign: Campaign, sender: Sender) -> Feed:
     """One row per mail to send, with the rendered mails beside; `sender` is the shop's own, where the campaign names none."""
-    rows, held = gate.pass_through(store.warehouse.read(CAMPAIGN_ROWS, [moment.as_of, campaign.slug]))
-    totals = dict(store.warehouse.rows(CAMPAIGN_TOTALS, [moment.as_of, campaign.slug]))
-    paths = [row[0] for row in store.warehouse.rows(CONTENT_FILES, [moment.as_of, campaign.slug])]
-    mails = Mails(tuple(store.settings.store / path for path in paths), frozenset(rows["content_id"].to_pylist()))
+    rows, held = day.gate.pass_through(day.warehouse.read(CAMPAIGN_ROWS, [day.moment.as_of, campaign.slug]))
+    totals = dict(day.warehouse.rows(CAMPAIGN_TOTALS, [day.moment.as_of, campaign.slug]))
+    paths = [row[0] for row in day.warehouse.rows(CONTENT_FILES, [day.moment.as_of, campaign.slug])]
+    mails = Mails(tuple(day.settings.store / path for path in paths), frozenset(rows["content_id"].to_pylist()))
     return Feed(
         name=campaign.slug,
         kind="campaign",
         description=campaign.description,
-        as_of=moment.as_of,
-        rows=addressed(store, rows, moment),
+        as_of=day.moment.as_of,
+        rows=addressed(day, rows),
         key="content_id",
         totals=totals,
         held_back=held,
-        consent_as_of=gate.consent_as_of,
+        consent_as_of=day.gate.consent_as_of,
         content=mails if paths else None,
         unsubscribe_tags=campaign.unsubscribe_tag,
         label=campaign.slug,
@@ -156,19 +169,19 @@ def campaign_feed(store: Store, campaign: Campaign, sender: Sender, moment: Mome
     )
 
 
-def segment_feed(store: Store, segment: str, description: str, moment: Moment, gate: Gate) -> Feed:
+def segment_feed(day: Day, segment: str, description: str) -> Feed:
     """One row per mailable member of a segment."""
-    rows, held = gate.pass_through(store.warehouse.read(SEGMENT_ROWS, [moment.as_of, segment]))
+    rows, held = day.gate.pass_through(day.warehouse.read(SEGMENT_ROWS, [day.moment.as_of, segment]))
     return Feed(
         name=f"segment_{segment}",
         kind="segment list",
         description=description,
-        as_of=moment.as_of,
-        rows=addressed(store, rows, moment),
+        as_of=day.moment.as_of,
+        rows=addressed(day, rows),
         key="external_id",
         totals={"in": rows.num_rows},
         held_back=held,
-        consent_as_of=gate.consent_as_of,
+        consent_as_of=day.gate.consent_as_of,
         label=segment,
     )
 
@@ -188,48 +201,48 @@ def ended_segments(given: Path, current: Collection[str], moment: Moment) -> lis
     return ended
 
 
-def ended_feed(store: Store, segment: str, moment: Moment, gate: Gate) -> Feed:
+def ended_feed(day: Day, segment: str) -> Feed:
     """The last list of a segment that is no more."""
-    feed = segment_feed(store, segment, "No longer a segment: everybody has left it.", moment, gate)
+    feed = segment_feed(day, segment, "No longer a segment: everybody has left it.")
     return replace(feed, rows=feed.rows.slice(0, 0), totals={"in": 0}, held_back=())
 
 
-def profile_feed(store: Store, moment: Moment, gate: Gate) -> Feed:
+def profile_feed(day: Day) -> Feed:
     """One row per mailable customer: what a tool may personalise by."""
-    rows, held = gate.pass_through(store.warehouse.read(PROFILE_ROWS, [moment.as_of]))
+    rows, held = day.gate.pass_through(day.warehouse.read(PROFILE_ROWS, [day.moment.as_of]))
     return Feed(
         name="profiles",
         kind="profile feed",
         description="Every customer who may be written to, with segments and scores.",
-        as_of=moment.as_of,
-        rows=addressed(store, rows, moment),
+        as_of=day.moment.as_of,
+        rows=addressed(day, rows),
         key="external_id",
         totals={"in": rows.num_rows},
         held_back=held,
-        consent_as_of=gate.consent_as_of,
+        consent_as_of=day.gate.consent_as_of,
     )
 
 
-def codes_feed(store: Store, campaign: Campaign, mails: Feed, moment: Moment) -> Feed:
+def codes_feed(day: Day, campaign: Campaign, mails: Feed) -> Feed:
     """One row per discount code that a mail of the campaign's feed shows, for the shop to accept: who is not mailed a code has none there.
 
     A code is valid from the moment to the end of its last day in the shop's zone, once.
     """
-    key = store.shop.pseudonym_key(store.settings.pseudonym_key)
-    day = day_of(moment.as_of, store.shop.zone)
+    key = day.shop.pseudonym_key(day.settings.pseudonym_key)
+    today = day_of(day.moment.as_of, day.shop.zone)
     customers = dict(zip(mails.rows["content_id"].to_pylist(), mails.rows["external_id"].to_pylist(), strict=True))
     rows = []
     for batch in mails.content.columns("content_id", "text") if mails.content else ():
         for content_id, text in zip(batch["content_id"].to_pylist(), batch["text"].to_pylist(), strict=True):
-            offer = offer_for(campaign, customers[content_id], day, key)
+            offer = offer_for(campaign, customers[content_id], today, key)
             if offer and offer["code"] in text:
-                ends_at = end_of_day(offer["valid_until"], store.shop.zone, 0).as_of
-                rows.append((offer["code"], offer["percent"], moment.as_of, ends_at, 1))
+                ends_at = end_of_day(offer["valid_until"], day.shop.zone, 0).as_of
+                rows.append((offer["code"], offer["percent"], day.moment.as_of, ends_at, 1))
     return Feed(
         name=f"codes_{campaign.slug}",
         kind="codes",
         description=f"The discount codes in the day's mails of {campaign.name}.",
-        as_of=moment.as_of,
+        as_of=day.moment.as_of,
         rows=pa.Table.from_pylist([dict(zip(CODES.names, row, strict=True)) for row in sorted(rows)], schema=CODES),
         key="code",
         totals={"mailed with a code": len(rows), "mailed without one": mails.rows.num_rows - len(rows)},
@@ -238,11 +251,11 @@ def codes_feed(store: Store, campaign: Campaign, mails: Feed, moment: Moment) ->
     )
 
 
-def addressed(store: Store, rows: pa.Table, moment: Moment) -> pa.Table:
+def addressed(day: Day, rows: pa.Table) -> pa.Table:
     """The rows as they may leave: with addresses or, where the tool holds those, with the ids by which the shop's systems know people."""
-    if store.shop.address_held_by == "shop":
+    if day.shop.address_held_by == "shop":
         return rows
-    ids = dict(store.warehouse.rows(SOURCE_IDS, [moment.known_by, moment.known_by]))
+    ids = dict(day.warehouse.rows(SOURCE_IDS, [day.moment.known_by, day.moment.known_by]))
     rows = rows.drop_columns([name for name in ("email", "phone_e164") if name in rows.column_names])
     return rows.add_column(1, "source_ids", pa.array([ids.get(one) for one in rows["external_id"].to_pylist()], pa.string()))
 

@@ -1,14 +1,13 @@
 """What readers read: a folder of Parquet files per built day, two kept, and current.json switched to the newest at once."""
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
 import pyarrow as pa
 
 from dagster_project.delivery.formats import to_parquet
-from dagster_project.files import write_whole
+from dagster_project.files import write_json, write_whole
 from dagster_project.moments import Moment
 from dagster_project.warehouse import Warehouse
 
@@ -40,7 +39,7 @@ def publish(warehouse: Warehouse, folder: Path, moment: Moment) -> str:
         for file, content in files.items():
             write_whole(folder / name / file, content)
         write_whole(folder / name / "_SUCCESS", b"")
-    write_whole(folder / "current.json", json.dumps({"folder": name, "as_of": moment.name}, indent=2).encode() + b"\n")
+    write_json(folder / "current.json", {"folder": name, "as_of": moment.name})
     for old in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != name)[: -(KEPT - 1) or None]:
         shutil.rmtree(old)
     return name

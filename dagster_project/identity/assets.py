@@ -11,7 +11,7 @@ from dagster_project.identity.linking import Linked, link_records
 from dagster_project.identity.pictures import probabilities_drawn, tables_of
 from dagster_project.progress import tell
 from dagster_project.resources import Store
-from dagster_project.sources.suppression import Suppression
+from dagster_project.sources.erased import Erased
 from ml.registry import Registry
 
 NEW_EMAILS = """
@@ -85,10 +85,9 @@ def add_contact_points(store: Store) -> int:
 
 def link(store: Store) -> Linked:
     key = store.shop.pseudonym_key(store.settings.pseudonym_key)
-    home = store.settings.store
-    registry = Registry(f"sqlite:///{home / 'mlflow.db'}", home / "mlflow", store.shop.name)
+    registry = Registry(store.settings.tracking_uri, store.settings.tracked_files, store.shop.name)
     stated = read_decisions(store.settings.shop_folder)
-    decisions = without_erased(stated, Suppression.of(store.shop))
+    decisions = without_erased(stated, Erased.of(store.shop, store.settings.pseudonym_key))
     if len(decisions) < len(stated):
         tell("identity", f"{len(stated) - len(decisions)} lines of {path_of(store.settings.shop_folder)} name an erased record: ignored")
-    return link_records(store.warehouse, store.shop, decisions, key, home / "mlartifacts", registry)
+    return link_records(store.warehouse, store.shop, decisions, key, store.settings.artifacts, registry)

@@ -18,6 +18,7 @@ import pyarrow as pa
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.rules import RULES, Rule, find_edges
 from dagster_project.identity.splink_model import weigh
+from dagster_project.warehouse import exists
 
 MODEL_RULE = "model"
 KEPT = ("normalised", "blocking_keys", "edges", "shared_identifiers")
@@ -125,10 +126,7 @@ def find_changed(
 
 def kept_records(con: duckdb.DuckDBPyConnection) -> int:
     """How many records earlier calls of `compare_new` left on `con`."""
-    try:
-        row = con.execute("select count(*) from identity.normalised").fetchone()
-    except duckdb.CatalogException:
-        return 0
+    row = con.execute("select count(*) from identity.normalised").fetchone() if exists(con, "identity.normalised") else None
     return int(row[0]) if row else 0
 
 

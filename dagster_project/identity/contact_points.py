@@ -1,37 +1,14 @@
-"""Addresses and numbers as people state them, with their canonical form and whether they can be one at all."""
+"""Addresses and numbers as people state them, as a table: a row each, with its canonical form."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 
-import phonenumbers
 import pyarrow as pa
-from email_validator import EmailNotValidError, validate_email
+
+from dagster_project.sources.contact_points import email_point, phone_point
 
 CONTACT_POINTS = pa.schema(
     [("kind", pa.string()), ("stated", pa.string()), ("country", pa.string()), ("canonical", pa.string()), ("status", pa.string())]
 )
-
-
-# One address comes in the extracts of many systems and nights, and checking it is the dearest thing that is asked of a row.
-@lru_cache(maxsize=1 << 16)
-def email_point(stated: str) -> tuple[str | None, str]:
-    """The address as it is mailed to, and `valid` or `invalid` (syntax only: nothing is looked up)."""
-    try:
-        return validate_email(stated.strip(), check_deliverability=False).normalized.lower(), "valid"
-    except EmailNotValidError:
-        return stated.strip().lower() or None, "invalid"
-
-
-@lru_cache(maxsize=1 << 16)
-def phone_point(stated: str, country: str) -> tuple[str | None, str]:
-    """The number in E.164, read as of `country` (ISO 3166 alpha-2) where it has no prefix of its own."""
-    try:
-        number = phonenumbers.parse(stated, country)
-    except phonenumbers.NumberParseException:
-        return None, "invalid"
-    if not phonenumbers.is_valid_number(number):
-        return None, "invalid"
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), "valid"
 
 
 def contact_points(emails: Iterable[str], phones: Iterable[tuple[str, str | None]], home: str) -> pa.Table:

@@ -5,6 +5,7 @@ on, in every run; the last line about two records counts.
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
@@ -12,8 +13,8 @@ from pathlib import Path
 
 from dagster_project.files import write_whole
 from dagster_project.identity.clustering import Constraints
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import Suppression
 
 VERDICTS = ("link", "unlink")
 
@@ -84,18 +85,16 @@ def add_decision(shop_folder: Path, decision: Decision) -> Path:
     if not old.endswith("\n"):
         old += "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, (old + _line(decision)).encode())
+    lines = io.StringIO(old)
+    lines.seek(0, io.SEEK_END)
+    csv.writer(lines, lineterminator="\n").writerow(astuple(decision))
+    write_whole(path, lines.getvalue().encode())
     return path
 
 
-def _line(decision: Decision) -> str:
-    cells = [str(cell).replace('"', '""') for cell in astuple(decision)]
-    return ",".join(f'"{cell}"' if {",", '"', "\n"} & set(cell) else cell for cell in cells) + "\n"
-
-
-def without_erased(decisions: Iterable[Decision], suppression: Suppression) -> list[Decision]:
+def without_erased(decisions: Iterable[Decision], erased: Erased) -> list[Decision]:
     """The decisions about records that are here; a line that names somebody who was erased is ignored."""
-    return [one for one in decisions if not any(suppression.holds(Identifier("record_id", record)) for record in one.pair)]
+    return [one for one in decisions if not any(erased.holds(Identifier("record_id", record)) for record in one.pair)]
 
 
 def in_force(decisions: Iterable[Decision], moment: datetime, closes: Callable[[date], datetime]) -> dict[tuple[str, str], Decision]:

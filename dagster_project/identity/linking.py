@@ -38,7 +38,7 @@ from dagster_project.identity.stays import attach, can_merge, history
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
-from dagster_project.warehouse import Warehouse
+from dagster_project.warehouse import Warehouse, exists
 from ml.registry import Account, Registry
 from ml.store import load, save
 
@@ -250,9 +250,7 @@ def find_people(
     Where the three are not there yet, from the first close on; else only for the records in temp table `touched`, those that newer decisions are
     about, and all that hang together with them.
     """
-    try:
-        connection.execute("from identity.stood limit 0")
-    except duckdb.CatalogException:
+    if not exists(connection, "identity.stood"):
         persons = connection.execute(PERSONS.format(among="")).to_arrow_table()
         found = history(persons, edges_of(connection), SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
         for table, rows in (("stays", found.stays), ("merge_log", found.merge_log), ("stood", found.stood)):

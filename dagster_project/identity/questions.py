@@ -3,13 +3,13 @@
 from datetime import date
 from pathlib import Path
 
+from dagster_project.built_days import newest_day
 from dagster_project.identity.explain import Explanation, compared_directly, explain
 from dagster_project.identity.link_lists import Decision, add_decision, in_force, read_decisions, without_erased
 from dagster_project.identity.statements import SHOP_CUT, STATEMENTS
-from dagster_project.moments import day_of
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
-from dagster_project.sources.suppression import Suppression
+from dagster_project.sources.erased import Erased
 from dagster_project.warehouse import Warehouse
 from ml.store import load
 
@@ -40,18 +40,6 @@ def record_named(warehouse: Warehouse, name: str) -> str:
     raise ValueError(f"{name!r} is neither a person's record (source:id, as in hubspot:123) nor a customer id of this store.")
 
 
-def newest_day(warehouse: Warehouse, shop: Shop) -> date:
-    """The newest day built.
-
-    Raises:
-        ValueError: none is.
-    """
-    found = warehouse.rows("select max(as_of) from sources.built_days") if warehouse.exists("sources.built_days") else []
-    if not found or found[0][0] is None:
-        raise ValueError(f"{shop.name} has no day built yet: `dearly run --shop {shop.name}` builds one.")
-    return day_of(found[0][0], shop.zone)
-
-
 def decide(
     warehouse: Warehouse, shop: Shop, verdict: str, one: str, other: str, why: str, by: str, day: date | None
 ) -> tuple[Decision, Path, Decision | None]:
@@ -80,8 +68,12 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
         raise ValueError(f"{shop.name} has no links yet: `dearly run --shop {shop.name}` finds them.")
     first, second = record_named(warehouse, one), record_named(warehouse, other)
     trained = warehouse.rows(MODEL)
-    text = load(settings.store / "mlartifacts" / "identity" / trained[0][1], trained[0][0]) if trained else None
+    text = load(settings.artifacts / "identity" / trained[0][1], trained[0][0]) if trained else None
     direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
     close = shop.moment(newest_day(warehouse, shop)).known_by
-    decided = in_force(without_erased(read_decisions(shop.folder), Suppression.of(shop)), close, lambda day: shop.moment(day).known_by)
+    decided = in_force(
+        without_erased(read_decisions(shop.folder), Erased.of(shop, settings.pseudonym_key)),
+        close,
+        lambda day: shop.moment(day).known_by,
+    )
     return explain(warehouse.read(EDGES), dict(warehouse.rows(PRESENT)), first, second, direct, list(decided.values()), SHOP_CUT)

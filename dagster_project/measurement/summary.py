@@ -40,7 +40,7 @@ def summary_lines(settings: Settings) -> list[str]:
     for name, rows in blocks:
         lines += ["", f"[bold]{name}[/]", *_aligned(rows)]
     lines += [f"[bold red]Delivery is held[/] by {_plain(guard.name)}: {_plain(guard.message)}" for guard in sources.held]
-    report = settings.store / "report" / "index.html"
+    report = settings.report
     return [*lines, "", f"Report: {_plain(str(report))}"] if report.exists() else lines
 
 

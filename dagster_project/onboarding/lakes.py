@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.onboarding.samples import CannotRead, Sample, described
-from dagster_project.settings import held, secret
+from dagster_project.settings import secret, variable
 from dagster_project.sources.contract import SYSTEMS, Pull, System, load_loader
 from dagster_project.sources.databases import CHUNK, DuckDBFile, Row, Server, Tables, database, plain
 
@@ -53,7 +53,7 @@ def lake_at(source: str) -> Lake | None:
         raise CannotRead("An address may hold a password: put it into an environment variable, and name that (--from LAKE_DATABASE).")
     if path.is_file() and path.suffix in FILES:
         return Lake(file=path.resolve())
-    return Lake(connection=source) if not path.exists() and "://" in held(source) else None
+    return Lake(connection=source) if not path.exists() and "://" in variable(source) else None
 
 
 def read_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> list[Sample]:

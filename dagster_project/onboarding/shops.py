@@ -82,7 +82,7 @@ def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -
                 history = write_extracts(connection, folder, layout, groups, closed, systems)
             review = [*unread, *(f"{sample.name} is left out: {why}" for sample, why in layout.left_out)]
             review = list(dict.fromkeys([*review, *(doubt for reading in layout.own for doubt in reading.doubts)]))
-            write_shop(
+            write_shop_yaml(
                 connection, folder, place, (first, local_last), history, layout, review, source if isinstance(source, Lake) else None
             )
             return Draft(load_shop(folder), layout, review)
@@ -184,7 +184,7 @@ def says_of_profiling(connection: duckdb.DuckDBPyConnection, layout: Layout) -> 
     return any(PROFILING.search(word.lower()) for sample, header in purposes for word in values.distinct_words(connection, sample, header))
 
 
-def write_shop(
+def write_shop_yaml(
     connection: duckdb.DuckDBPyConnection,
     folder: Path,
     place: Place,

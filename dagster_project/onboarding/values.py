@@ -9,6 +9,8 @@ import duckdb
 from dagster_project.onboarding.samples import READ_ROWS, Sample, quoted, words_of
 
 ALMOST_ALL = 0.995
+# So many different values are words of a list.
+FEW = 30
 DATES = (
     "%m/%d/%Y",
     "%d/%m/%Y",
@@ -159,11 +161,11 @@ def is_unique(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str
     return bool(row and row[1] and row[0] >= 0.98 * row[1])
 
 
-def distinct_words(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, limit: int = 30) -> list[str]:
+def distinct_words(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> list[str]:
     """The values of a column of few different ones, commonest first; empty for one of many."""
-    sql = f"select value from ({some(sample, header)}) where value is not null group by 1 order by count(*) desc, 1 limit {limit + 1}"
+    sql = f"select value from ({some(sample, header)}) where value is not null group by 1 order by count(*) desc, 1 limit {FEW + 1}"
     found = [str(row[0]) for row in connection.execute(sql).fetchall()]
-    return found if len(found) <= limit else []
+    return found if len(found) <= FEW else []
 
 
 def name_of(header: str) -> str:

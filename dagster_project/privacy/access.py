@@ -15,19 +15,18 @@ from typing import Any
 
 from jinja2 import Environment
 
-from dagster_project.files import write_whole
+from dagster_project.files import write_json, write_whole
 from dagster_project.privacy.artefacts import files_of
 from dagster_project.privacy.erasing import whom
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_sources
-from dagster_project.privacy.rows import exists
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import traces
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import Suppression
-from dagster_project.warehouse import Warehouse
+from dagster_project.warehouse import Warehouse, exists
 
 # Where rows only repeat others in another shape: they are in data.json, not on the page.
 REPEATING = ("staging.", "identity.normalised", "identity.st", "__changes", ".int_", "features.")
@@ -76,17 +75,17 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         ValueError: nobody in the store is called that.
     """
     person, _ = whom(settings, shop, names)
-    suppression = Suppression.against(shop, person.identifiers)
-    tables = rows_of(settings, shop, person, suppression)
+    erased = Erased.against(shop, settings.pseudonym_key, person.identifiers)
+    tables = rows_of(settings, shop, person, erased)
     search = Search(person, settings.store)
     access = settings.store / "access"
     files = [path for path in files_of(settings, shop) if not path.is_relative_to(access) and search.file(path)]
     named = [path.relative_to(settings.store).as_posix() for path in files]
     sources = [
         (path.relative_to(shop.folder).as_posix() if path.is_relative_to(shop.folder) else path.name, rows)
-        for path, rows in in_sources(settings, shop, suppression)
+        for path, rows in in_sources(settings, shop, erased)
     ]
-    ((newest,),) = Warehouse(settings.warehouse, settings.threads).rows(NEWEST)
+    ((newest,),) = Warehouse.of(settings).rows(NEWEST)
     known_by = sorted(f"{one.kind.replace('_', ' ')} {one.value}" for one in person.identifiers)
     held = {
         "shop": shop.name,
@@ -96,8 +95,8 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         "files": named,
         "source_files": [{"file": file, "rows": rows} for file, rows in sources],
     }
-    folder = access / suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
-    write_whole(folder / "data.json", json.dumps(held, ensure_ascii=False, indent=1).encode() + b"\n")
+    folder = access / erased.digest(Identifier("request", "".join(sorted(erased.digests))))[:12]
+    write_json(folder / "data.json", held, indent=1)
     done = Held(folder, len(tables), sum(map(len, tables.values())), len(named))
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE.read_text())
     by_kind = {kind.replace("_", " "): sorted(person.of(kind)) for kind in sorted({one.kind for one in person.identifiers})}
@@ -108,12 +107,12 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     return done
 
 
-def rows_of(settings: Settings, shop: Shop, person: Person, suppression: Suppression) -> dict[str, list[dict[str, Any]]]:
+def rows_of(settings: Settings, shop: Shop, person: Person, erased: Erased) -> dict[str, list[dict[str, Any]]]:
     """Every row of theirs, by table."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     found: dict[str, list[dict[str, Any]]] = {}
     with warehouse.session(), warehouse.connect() as connection:
-        for trace in traces(connection, shop, person, suppression):
+        for trace in traces(connection, shop, person, erased):
             rows = connection.execute(f"select * from {trace.table} where {trace.where} order by all").to_arrow_table().to_pylist()
             name = trace.table.replace('"', "")
             if not trace.is_theirs or name.startswith("identity.int_browser"):

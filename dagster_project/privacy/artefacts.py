@@ -1,6 +1,6 @@
 """Files of the store that name a person: what a tool or a reader takes is written anew without them, a page is taken away.
 
-The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/suppression.py`).
+The shop's own source files are not touched: they are listed, and whoever was erased is left out when they are read (`sources/erased.py`).
 """
 
 import csv
@@ -21,7 +21,7 @@ from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.delivery.formats import FORMATS
 from dagster_project.delivery.readme import readme_of
 from dagster_project.faults import fault_point
-from dagster_project.files import make_whole, write_whole
+from dagster_project.files import make_whole, write_json, write_whole
 from dagster_project.privacy.searching import Search, packed, unpacked
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
@@ -55,7 +55,7 @@ def rewrite(path: Path, search: Search) -> None:
     elif is_of_lines(path):
         write_whole(path, lines_without(path, search))
     elif path.suffix == ".json":
-        write_whole(path, json.dumps(pruned(json.loads(path.read_text()), search.names), indent=2, ensure_ascii=False).encode() + b"\n")
+        write_json(path, pruned(json.loads(path.read_text()), search.names))
     elif path.suffix in (".html", ".eml", ".tmp"):
         path.unlink()
 
@@ -69,10 +69,10 @@ def take_away(path: Path) -> None:
 
 def forget_names_learned(settings: Settings) -> None:
     """Take away the identity model wherever it was saved: it knows how frequent each name is, a rare one too. The next night learns it anew."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     log = warehouse.rows("select artifact_sha256 from identity.model_log") if warehouse.exists("identity.model_log") else []
     learned = {sha256 for (sha256,) in log}
-    for path in [*(settings.store / "mlartifacts").rglob("model.json"), *(settings.store / "mlflow").rglob("model.json")]:
+    for path in [*settings.artifacts.rglob("model.json"), *settings.tracked_files.rglob("model.json")]:
         if all((path.parent / name).is_file() for name in FILES) and fingerprint(path.parent) in learned:
             shutil.rmtree(path.parent)
 
@@ -135,7 +135,7 @@ def rewrite_run(run: Path, search: Search) -> None:
         column["name"]: pa.array([str(row.get(column["name"]) or "") for row in sample], pa.string()) for column in manifest["schema"]
     }
     readme = readme_of(manifest, pa.table(columns), destination.how_to_import, destination.takes_removals)
-    write_whole(run / "manifest.json", json.dumps(manifest, indent=2, ensure_ascii=False).encode() + b"\n")
+    write_json(run / "manifest.json", manifest)
     write_whole(run / "README.html", readme.encode())
     for path, content in contents.items():
         fault_point("rewriting")

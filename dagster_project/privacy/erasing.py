@@ -5,69 +5,30 @@
 Each step may be repeated: killed anywhere, the next `dearly erase` or `dearly run` begins again with what was asked, and ends the same.
 """
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from dagster_project.failures import RunFailed
 from dagster_project.faults import fault_point
-from dagster_project.files import write_whole
-from dagster_project.plan import PLANS
 from dagster_project.privacy.artefacts import PAGES, files_of, forget_names_learned, rewrite, rewrite_run, take_away
 from dagster_project.privacy.landed import Landed, blank_landed
 from dagster_project.privacy.orders import write_orders
 from dagster_project.privacy.person import Person, apart, find
 from dagster_project.privacy.proof import Proof, prove
+from dagster_project.privacy.request import Request, open_request, request_path, write_request
 from dagster_project.privacy.rows import erase_rows, rebuild, rename_batches
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import Trace, quarantined_identifiers, traces
-from dagster_project.settings import Settings
+from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
+from dagster_project.sources.erased import Entry, Erased, keep_entry
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import Entry, Suppression, keep_entry
 from dagster_project.warehouse import Warehouse
 
 NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
 UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
-
-
-@dataclass(frozen=True)
-class Request:
-    """An erasure that is not proven yet: whom it is about, together and each by the digests that are kept of them, and their key's."""
-
-    name: str
-    asked_at: str
-    person: Person
-    people: tuple[tuple[str, ...], ...]
-    key_check: str
-
-
-def open_request(settings: Settings) -> Request | None:
-    """The erasure that somebody asked for and that is not proven yet."""
-    path = request_path(settings)
-    if not path.exists():
-        return None
-    said = json.loads(path.read_text())
-    identifiers, shared = (frozenset(Identifier(*one) for one in said[key]) for key in ("identifiers", "shared"))
-    return Request(
-        said["name"],
-        said["asked_at"],
-        Person(identifiers, frozenset(said["spellings"]), shared, frozenset(said["contents"])),
-        _tuples(said["people"]),
-        said["key_check"],
-    )
-
-
-def _tuples(people: list[list[str]]) -> tuple[tuple[str, ...], ...]:
-    return tuple(tuple(digests) for digests in people)
-
-
-def request_path(settings: Settings) -> Path:
-    return settings.store / "erasing.json"
 
 
 def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = False) -> tuple[Person, list[Trace]]:
@@ -76,11 +37,11 @@ def whom(settings: Settings, shop: Shop, names: Sequence[str], known: bool = Fal
     Raises:
         ValueError: a name names nobody here.
     """
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with warehouse.session(), warehouse.connect() as connection:
 
         def traced(person: Person) -> list[Trace]:
-            return traces(connection, shop, person, Suppression.against(shop, person.identifiers))
+            return traces(connection, shop, person, Erased.against(shop, settings.pseudonym_key, person.identifiers))
 
         for name in names if len(names) > 1 and not known else []:
             if not traced(find(warehouse, shop, [name])):
@@ -104,33 +65,21 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     Raises:
         ValueError: somebody was erased under another pseudonym key; one key has to know them all.
     """
-    Suppression.of(shop)
-    suppression = Suppression.against(shop, person.identifiers)
-    warehouse = Warehouse(settings.warehouse, settings.threads)
-    people = tuple(
-        tuple(sorted(map(suppression.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person))
-    )
-    name = suppression.digest(Identifier("request", "".join(sorted(suppression.digests))))[:12]
+    Erased.of(shop, settings.pseudonym_key)
+    erased = Erased.against(shop, settings.pseudonym_key, person.identifiers)
+    warehouse = Warehouse.of(settings)
+    people = tuple(tuple(sorted(map(erased.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person)))
+    name = erased.digest(Identifier("request", "".join(sorted(erased.digests))))[:12]
     ((newest,),) = warehouse.rows(NEWEST)
-    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, suppression.key_check)
-    said = {
-        "name": name,
-        "asked_at": request.asked_at,
-        "people": people,
-        "key_check": request.key_check,
-        "identifiers": sorted([one.kind, one.value] for one in person.identifiers),
-        "shared": sorted([one.kind, one.value] for one in person.shared),
-        "spellings": sorted(person.spellings),
-        "contents": sorted(person.contents),
-    }
-    write_whole(request_path(settings), json.dumps(said, ensure_ascii=False, indent=1).encode() + b"\n")
+    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, erased.key_check)
+    write_request(settings, request)
     return request
 
 
 def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
-    suppression = Suppression.against(shop, request.person.identifiers)
+    warehouse = Warehouse.of(settings)
+    erased = Erased.against(shop, settings.pseudonym_key, request.person.identifiers)
     entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
     fault_point("asked")
@@ -138,19 +87,19 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     shutil.rmtree(settings.home / PLANS / settings.shop, ignore_errors=True)
     search = Search(request.person, settings.store)
     named = [path for path in files_of(settings, shop) if search.file(path)]
-    write_orders(settings.store / "exports", named, search, request.name)
+    write_orders(settings.exports, named, search, request.name)
     fault_point("ordered")
     forget_names_learned(settings)
-    landed = blank_landed(settings, shop, suppression, search)
+    landed = blank_landed(settings, shop, erased, search)
     fault_point("blanked")
-    erased = delete(warehouse, shop, request.person, suppression, landed, search)
+    rows = delete(warehouse, shop, request.person, erased, landed, search)
     fault_point("deleted")
     rebuild(warehouse)
     fault_point("rebuilt")
     landed.replace_pulled()
     rewrite_artefacts(settings, shop, search)
     fault_point("rewritten")
-    proof = prove(settings, shop, request.person, suppression, erased)
+    proof = prove(settings, shop, request.person, erased, rows)
     if not proof.hits:
         proof = replace(proof, entry=keep_entry(shop, replace(entry, is_proven=True)))
         fault_point("proven")
@@ -158,16 +107,16 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     return proof
 
 
-def delete(warehouse: Warehouse, shop: Shop, person: Person, suppression: Suppression, landed: Landed, search: Search) -> dict[str, int]:
+def delete(warehouse: Warehouse, shop: Shop, person: Person, erased: Erased, landed: Landed, search: Search) -> dict[str, int]:
     """Take the person's rows out of every table, all or none; table → rows."""
     with warehouse.session(), warehouse.transaction() as connection:
-        found = traces(connection, shop, person, suppression)
+        found = traces(connection, shop, person, erased)
         erase_rows(connection, found, landed.blanks, search)
         rename_batches(connection, landed.renamed)
-    erased: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
     for trace in found:
-        erased[trace.table] += trace.rows
-    return dict(erased)
+        rows[trace.table] += trace.rows
+    return dict(rows)
 
 
 def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
@@ -186,17 +135,6 @@ def rewrite_artefacts(settings: Settings, shop: Shop, search: Search) -> None:
             take_away(path)
         elif path.parent not in runs:
             rewrite(path, search)
-
-
-def refuse_open(settings: Settings) -> None:
-    """Nothing is built, and nothing delivered, from a store that somebody is half erased from.
-
-    Raises:
-        RunFailed: it is such a one.
-    """
-    request = open_request(settings)
-    if request:
-        raise RunFailed(f"The erasure {request.name} of {settings.shop} is open: end it with `dearly erase`, then run again.")
 
 
 def finish_open(settings: Settings, shop: Shop) -> Proof | None:

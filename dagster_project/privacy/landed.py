@@ -14,11 +14,11 @@ from dagster_project.shop import Shop
 from dagster_project.sources.blanking import write_blanked
 from dagster_project.sources.contract import System
 from dagster_project.sources.drift import UnreadableExtract
+from dagster_project.sources.erased import Erased, without_blanks
 from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.loading import batch_name
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.reading import read_chunks
-from dagster_project.sources.suppression import Suppression, without_blanks
 
 
 @dataclass
@@ -36,12 +36,12 @@ class Landed:
             sync_folder(path.parent)
 
 
-def blank_landed(settings: Settings, shop: Shop, suppression: Suppression, search: Search) -> Landed:
+def blank_landed(settings: Settings, shop: Shop, erased: Erased, search: Search) -> Landed:
     """Blank those persons' rows in every landed file, and make pulled files without them; count what is blank, whoever it was."""
     done = Landed()
     for path, system, name in landed_files(settings, shop):
         try:
-            rows = suppression.rows_in(path, system, name)
+            rows = erased.rows_in(path, system, name)
             if rows or search.file(path):
                 make_whole(path, partial(write_blanked, path, table=system.tables[name], rows=rows, without=search.without))
             done.blanks[path.relative_to(settings.store).as_posix()] = sum(
@@ -52,7 +52,7 @@ def blank_landed(settings: Settings, shop: Shop, suppression: Suppression, searc
             path.unlink()
     for name, source in shop.sources.items():
         if source.kind != "files":
-            blank_pulled(shop, settings.store, contracts_of(shop)[name], suppression, search, done)
+            blank_pulled(shop, settings.store, contracts_of(shop)[name], erased, search, done)
     return done
 
 
@@ -64,10 +64,10 @@ def landed_files(settings: Settings, shop: Shop) -> Iterator[tuple[Path, System,
             yield path, contracts[system], table
 
 
-def blank_pulled(shop: Shop, store: Path, system: System, suppression: Suppression, search: Search, done: Landed) -> None:
+def blank_pulled(shop: Shop, store: Path, system: System, erased: Erased, search: Search, done: Landed) -> None:
     for extract in find_extracts(shop.extracts(system.system, store), system):
         try:
-            rows = suppression.rows_in(extract.path, system, extract.table)
+            rows = erased.rows_in(extract.path, system, extract.table)
         except UnreadableExtract:
             # It was never loaded: the proof tells where it names them.
             continue

@@ -12,7 +12,7 @@ import duckdb
 
 from dagster_project.shop import Shop
 from dagster_project.sources.identifiers import DISTINCT_FROM, Identifier, identifier
-from dagster_project.warehouse import Warehouse
+from dagster_project.warehouse import Warehouse, exists
 
 CUSTOMER = re.compile(r"c[0-9a-f]{20}")
 # Columns of identity.customer_records that are compared as they are.
@@ -157,10 +157,7 @@ def described(connection: duckdb.DuckDBPyConnection, shop: Shop, asked: frozense
         frozenset(text for text in own if len(text) >= DISTINCT_FROM or "@" in text),
         shared,
     )
-    try:
-        contents = connection.execute(CONTENTS, [customers]).fetchall()
-    except duckdb.CatalogException:
-        contents = []
+    contents = connection.execute(CONTENTS, [customers]).fetchall() if exists(connection, "campaigns.campaign_content") else []
     return replace(person, contents=frozenset(content for (content,) in contents))
 
 

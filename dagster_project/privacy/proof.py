@@ -13,9 +13,9 @@ from dagster_project.privacy.traces import TABLES, traces
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.drift import UnreadableExtract
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.mapping import contracts_of
-from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 
 
@@ -37,12 +37,12 @@ class Proof:
     entry: Path | None = None
 
 
-def prove(settings: Settings, shop: Shop, person: Person, suppression: Suppression, erased: dict[str, int] | None = None) -> Proof:
+def prove(settings: Settings, shop: Shop, person: Person, erased: Erased, rows: dict[str, int]) -> Proof:
     """Look everywhere."""
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with warehouse.session(), warehouse.connect() as connection:
         tables = len(connection.execute(TABLES).fetchall())
-        hits = [f"{trace.table}: {trace.rows} rows" for trace in traces(connection, shop, person, suppression)]
+        hits = [f"{trace.table}: {trace.rows} rows" for trace in traces(connection, shop, person, erased)]
     search = Search(person, settings.store)
     files = [*files_of(settings, shop), settings.warehouse, Path(f"{settings.warehouse}.wal")]
     hits += [str(path.relative_to(settings.store)) for path in files if path.is_file() and search.file(path)]
@@ -50,22 +50,22 @@ def prove(settings: Settings, shop: Shop, person: Person, suppression: Suppressi
         tables,
         len(files),
         hits,
-        erased or {},
-        in_sources(settings, shop, suppression),
+        rows,
+        in_sources(settings, shop, erased),
         in_decisions(shop, person),
-        pending_orders(settings.store / "exports"),
+        pending_orders(settings.exports),
         len(person.shared),
     )
 
 
-def in_sources(settings: Settings, shop: Shop, suppression: Suppression) -> list[tuple[Path, str]]:
+def in_sources(settings: Settings, shop: Shop, erased: Erased) -> list[tuple[Path, str]]:
     """The shop's own extract files that the person is in, with the rows."""
     found: list[tuple[Path, str]] = []
     for name, system in contracts_of(shop).items():
         if shop.sources[name].kind == "files":
             for extract in find_extracts(shop.extracts(name, settings.store), system):
                 try:
-                    rows = sorted(suppression.rows_in(extract.path, system, extract.table))
+                    rows = sorted(erased.rows_in(extract.path, system, extract.table))
                 except UnreadableExtract as error:
                     found.append((extract.path, f"cannot be read: {error}"))
                     continue

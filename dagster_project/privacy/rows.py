@@ -15,9 +15,8 @@ from dagster_project.files import make_whole
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import Trace, quoted
 from dagster_project.settings import memory_megabytes
-from dagster_project.sources.blanking import needed_columns
-from dagster_project.sources.contract import System
-from dagster_project.warehouse import Warehouse
+from dagster_project.sources.contract import System, row_hash
+from dagster_project.warehouse import Warehouse, exists
 
 # What comparing people keeps and the next night finds again; keys and hashes of names, which no needle tells.
 COMPARED = ("normalised", "blocking_keys", "linked_until")
@@ -58,10 +57,10 @@ def without_person(connection: duckdb.DuckDBPyConnection, trace: Trace, system: 
     if trace.is_theirs:
         emptied = ", ".join(f'"{column}" = null' for column in columns if column not in contract.stays)
         connection.execute(f"update {trace.table} set {emptied} where {CHANGED}")
-    empty_values(connection, trace, columns, needed_columns(contract), search)
-    said = ", ".join(f'"{column}"' if column in held else "null" for column in contract.columns)
-    connection.execute(f"update {trace.table} set _row_hash = md5(json_array({said})::varchar) where {CHANGED}")
-    key = ", ".join(f'"{column}"' for column in dict.fromkeys([*contract.key, *([contract.cursor] if contract.cursor else [])]))
+    empty_values(connection, trace, columns, contract.needed, search)
+    said = row_hash(f'"{column}"' if column in held else "null" for column in contract.columns)
+    connection.execute(f"update {trace.table} set _row_hash = {said} where {CHANGED}")
+    key = ", ".join(f'"{column}"' for column in contract.versioned_by)
     repeats = f"""
     select rowid from (
         select rowid, _row_hash, lag(_row_hash) over (partition by {key} order by _known_at, _row_number) as hash_before from {trace.table}
@@ -75,7 +74,9 @@ def without_person(connection: duckdb.DuckDBPyConnection, trace: Trace, system: 
     return Counter(dict(counted))
 
 
-def empty_values(connection: duckdb.DuckDBPyConnection, trace: Trace, columns: Sequence[str], needed: set[str], search: Search) -> None:
+def empty_values(
+    connection: duckdb.DuckDBPyConnection, trace: Trace, columns: Sequence[str], needed: frozenset[str], search: Search
+) -> None:
     """Take every value that names the person from the changed rows; a row that then lacks what its table needs goes."""
     listed = ", ".join(f'"{column}"' for column in columns)
     told = ", ".join(f'"{column}" = ?' for column in columns)
@@ -137,11 +138,3 @@ def rebuild(warehouse: Warehouse) -> None:
             connection.execute("detach new")
 
     make_whole(warehouse.path, copy)
-
-
-def exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    try:
-        connection.execute(f"from {table} limit 0")
-    except duckdb.CatalogException:
-        return False
-    return True

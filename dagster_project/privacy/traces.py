@@ -17,10 +17,10 @@ from dagster_project.privacy.person import NUMBERS, Person
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import without
 from dagster_project.sources.contract import System
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.identifiers import Identifier, identified_rows, identifier, places_of, stated_rows
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.reading.chunks import Chunk, Unreadable
-from dagster_project.sources.suppression import Suppression
 
 TABLES = """
 select table_schema, table_name, list(column_name order by ordinal_position), list(data_type order by ordinal_position)
@@ -58,7 +58,7 @@ class Trace:
     names: str = ""
 
 
-def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, suppression: Suppression) -> list[Trace]:
+def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, erased: Erased) -> list[Trace]:
     """Every table's rows of a person. Writes temp tables `marked` (table_name, row, stays), `without` (row, row_json: a quarantined
     sale without its person) and `identifiers` (kind, value), which they read."""
     connection.execute("create or replace temp table marked (table_name varchar, row bigint, stays boolean)")
@@ -73,14 +73,14 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
         kinds, names = dict(zip(columns, types, strict=True)), ""
         table = f"{schema}.{name}"
         if table in raw:
-            mark_raw(connection, table, *raw[table], suppression)
+            mark_raw(connection, table, *raw[table], erased)
             names = " or ".join(texts_condition(kinds, person.needles | person.contents))
             of_table = f"select row from marked where table_name = '{table}'"
             conditions = [(f"rowid in ({of_table} and stays = {stays})", stays, True) for stays in (False, True)]
             conditions.append((f"({names}) and rowid not in ({of_table})", True, False))
         else:
             if table == QUARANTINE:
-                mark_quarantine(connection, contracts, suppression)
+                mark_quarantine(connection, contracts, erased)
             conditions = [(condition_of(schema, name, kinds, person), False, True)]
             if table == QUARANTINE:
                 kept = "rowid in (select row from without)"
@@ -92,7 +92,7 @@ def traces(connection: duckdb.DuckDBPyConnection, shop: Shop, person: Person, su
     return found
 
 
-def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, name: str, suppression: Suppression) -> None:
+def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, name: str, erased: Erased) -> None:
     """Mark a raw table's rows of those persons. Each value that could be an identifier is asked about once; the rows that have one of theirs are
     judged as those of a file are."""
     contract = system.tables[name]
@@ -104,14 +104,14 @@ def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, 
             continue
         values = f"select distinct unnest({place.values}) as value from {table}"
         stated = [value for (value,) in connection.execute(f"select value from ({values}) where value <> ''").fetchall()]
-        met = [v for v in stated if (one := identifier(place.kind, v, system.system, suppression.country)) and suppression.holds(one)]
+        met = [v for v in stated if (one := identifier(place.kind, v, system.system, erased.country)) and erased.holds(one)]
         if met:
             conditions.append(f"list_has_any({place.values}, ?::varchar[])")
             parameters.append(met)
     if conditions:
         columns = ", ".join(f'"{column}"' if column in held else f'null::varchar as "{column}"' for column in contract.columns)
         sql = f"select {columns}, rowid as _row_number from {table} where {' or '.join(conditions)}"
-        judged = suppression.rows_of(system, name, Chunk(connection.execute(sql, parameters).to_arrow_table(), []))
+        judged = erased.rows_of(system, name, Chunk(connection.execute(sql, parameters).to_arrow_table(), []))
         theirs = {row: stays for row, stays in judged.items() if stays is not None}
         connection.register(
             "theirs", pa.table({"row": pa.array(theirs.keys(), pa.int64()), "stays": pa.array(theirs.values(), pa.bool_())})
@@ -120,7 +120,7 @@ def mark_raw(connection: duckdb.DuckDBPyConnection, table: str, system: System, 
         connection.unregister("theirs")
 
 
-def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, System], suppression: Suppression) -> None:
+def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, System], erased: Erased) -> None:
     """Mark quarantined rows of those persons, readable or not."""
     connection.execute("create or replace temp table without (row bigint, row_json varchar)")
     waiting: dict[tuple[str, str], list[tuple[int, str | None, Any]]] = {}
@@ -133,7 +133,7 @@ def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, 
         unreadable = [one for one in rows if not isinstance(one[2], dict)]
         stated = stated_rows(system.tables[name].columns, [said for _, _, said in readable])
         lines = [Unreadable(place, None, "", str(said)) for place, (_, _, said) in enumerate(unreadable, start=len(readable))]
-        theirs = suppression.rows_of(system, name, Chunk(stated, lines))
+        theirs = erased.rows_of(system, name, Chunk(stated, lines))
         waits = [*readable, *unreadable]
         met = {waits[place][0] for place, may_stay in theirs.items() if may_stay is not None}
         # A sale waits on without its person, where neither what it broke nor what stays of it says who that is;
@@ -141,7 +141,7 @@ def mark_quarantine(connection: duckdb.DuckDBPyConnection, contracts: dict[str, 
         for place, may_stay in theirs.items():
             row, broken, said = waits[place]
             if may_stay is None:
-                blank = {column: without(value, suppression.names) for column, value in said.items()}
+                blank = {column: without(value, erased.names) for column, value in said.items()}
             elif may_stay and broken in stays:
                 blank = {column: value if column in stays else None for column, value in said.items()}
             else:

@@ -13,8 +13,8 @@ from dagster_project.partitions import moments_of, write_moments
 from dagster_project.resources import Store
 from dagster_project.scores.choosing import follow_aliases, follow_brought, registry_of
 from dagster_project.scores.drift import DRIFT, REALISED, drift_of, off, realised_by, request, shifted, strongest
+from dagster_project.scores.model_log import MODEL_LOG, append
 from dagster_project.scores.recommending import recommend_day
-from dagster_project.scores.recording import MODEL_LOG, append
 from dagster_project.scores.score_models import CUSTOMER_SCORES, customer_scores_of, models_of
 from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, Scored, score_day, train_all
 from ml.parallel import side_by_side
@@ -80,7 +80,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         known = models_of(store.shop.brought_models)
 
         def scored(moment: Moment) -> tuple[datetime, Scored]:
-            return moment.as_of, score_day(store.warehouse, artifacts(store), moment.as_of, first_day(store, moment), known)
+            return moment.as_of, score_day(store.warehouse, store.settings.artifacts, moment.as_of, first_day(store, moment), known)
 
         days = side_by_side(scored, moments)
         models = pa.concat_tables([DAILY_MODELS.empty_table(), *(day.models for _, day in days)])
@@ -183,20 +183,16 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     return [model_log, score, watch, training_requests, recommendations]
 
 
-def artifacts(store: Store) -> Any:
-    return store.settings.store / "mlartifacts"
-
-
 def train_due(store: Store, moments: list[Any]) -> pa.Table:
     """Train the training days that are missing, oldest first; a training day's log rows come in one piece."""
     registry = registry_of(store.settings, store.shop)
-    follow_aliases(store.warehouse, store.shop, registry, artifacts(store), [moment.as_of for moment in moments])
+    follow_aliases(store.warehouse, store.shop, registry, store.settings.artifacts, [moment.as_of for moment in moments])
     logs = [
         MODEL_LOG.empty_table(),
-        follow_brought(store.warehouse, store.shop, registry, artifacts(store), [one.as_of for one in moments]),
+        follow_brought(store.warehouse, store.shop, registry, store.settings.artifacts, [one.as_of for one in moments]),
     ]
     for training in write_moments(store, moments):
-        rows = train_all(store.warehouse, artifacts(store), registry, training)
+        rows = train_all(store.warehouse, store.settings.artifacts, registry, training)
         append(store.warehouse, rows)
         logs.append(rows)
     return pa.concat_tables(logs)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from dagster_project.built_days import newest
 from dagster_project.moments import day_of
 from dagster_project.progress import say
-from dagster_project.scores.recording import Row, append, in_force, logged
+from dagster_project.scores.model_log import Row, append, in_force, logged
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
@@ -50,13 +51,13 @@ class RefusedModel(ValueError):
 
 def registry_of(settings: Settings, shop: Shop) -> Registry:
     """The MLflow store of a shop's store."""
-    return Registry(f"sqlite:///{settings.store / 'mlflow.db'}", settings.store / "mlflow", shop.name)
+    return Registry(settings.tracking_uri, settings.tracked_files, shop.name)
 
 
 def next_day(warehouse: Warehouse, shop: Shop) -> datetime:
     """The moment of the first day that is not built: the earliest that a choice of now may touch."""
-    ((newest,),) = warehouse.rows("select max(as_of) from sources.built_days")
-    day = day_of(newest, shop.zone) + timedelta(days=1) if newest else shop.first_day
+    as_of = newest(warehouse)
+    day = day_of(as_of, shop.zone) + timedelta(days=1) if as_of else shop.first_day
     return shop.moment(day).as_of
 
 

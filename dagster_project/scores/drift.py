@@ -42,6 +42,8 @@ SHIFTED_SHARE = 0.2
 OFF_BY, AMONG = 1.25, 200
 # Models trained so few days ago have learned what there is to learn.
 FRESH_DAYS = 3
+# Columns that are named, those that moved most.
+LISTED = 10
 REFERENCE = "select * from features.order_features where as_of = ? order by customer_id"
 FIRST_SCORED = "select min(as_of) from scores.daily_models where model = ? and artifact_sha256 = ? and status = 'scored' and as_of <= ?"
 SCORED = "select {column} as score from scores.customer_scores where as_of = ? and {column} is not null order by customer_id"
@@ -123,9 +125,9 @@ def off(realised: pa.Table) -> list[str]:
     return said
 
 
-def strongest(drift: pa.Table, count: int = 10) -> Sequence[tuple[str, str, float]]:
+def strongest(drift: pa.Table) -> Sequence[tuple[str, str, float]]:
     """The columns that moved most: model, name, index."""
-    order = np.argsort(-np.asarray(drift["stability_index"].to_numpy()), kind="stable")[:count]
+    order = np.argsort(-np.asarray(drift["stability_index"].to_numpy()), kind="stable")[:LISTED]
     return [(drift["model"][int(at)].as_py(), drift["name"][int(at)].as_py(), drift["stability_index"][int(at)].as_py()) for at in order]
 
 

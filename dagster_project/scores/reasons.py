@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.scores.recording import Standing
 from dagster_project.scores.score_models import ScoreModel
-from dagster_project.scores.scoring import Fitted
 from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Trained
 from ml.drivers import reasons
@@ -30,7 +30,7 @@ SCORE_REASONS = pa.schema(
 )
 
 
-def reasons_of(model: ScoreModel, trained: Fitted, day: object, features: pa.Table, scored: pa.Table, as_of: datetime) -> pa.Table:
+def reasons_of(model: ScoreModel, trained: Standing, day: object, features: pa.Table, scored: pa.Table, as_of: datetime) -> pa.Table:
     """The rows of one model's scores; none where the model is a baseline, or does not score customer by customer."""
     column = model.column
     if not column or not scored["customer_id"].cast(pa.string()).equals(features["customer_id"].cast(pa.string())):

@@ -1,19 +1,14 @@
-"""Which model scores from when: the model log, its artifacts, and MLflow as their record.
-
-`scores.model_log` has a row per model, training day and candidate. A day is scored by the newest promoted row that was in force by then, or by
-nobody where an abstention is newer. Nothing in it is ever changed: a promotion, a refusal, a roll-back are rows.
-"""
+"""What a training leaves behind: rows of the model log, artifacts, and MLflow as their record."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
+from dagster_project.scores.model_log import Row, in_force
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
@@ -36,52 +31,12 @@ Fitted = Trained | PropensityModel | ClusterModel
 # What may stand: also a model that was trained elsewhere.
 Standing = Fitted | BroughtModel
 Model = Fitted | Abstained
-Row = dict[str, object]
 
-MODEL_LOG = pa.schema(
-    [
-        ("entry", pa.int64()),
-        ("model", pa.string()),
-        ("candidate", pa.string()),
-        ("trained_as_of", pa.timestamp("us")),
-        ("effective_from", pa.timestamp("us")),
-        ("artifact_sha256", pa.string()),
-        ("promoted", pa.bool_()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("metrics", pa.string()),
-    ]
-)
-# Of what was promoted or abstained, the newest in force.
-IN_FORCE = """
-select model, trained_as_of, artifact_sha256, status, reason, candidate from scores.model_log
-where effective_from <= ? and (promoted or status = 'abstained')
-qualify row_number() over (partition by model order by effective_from desc, entry desc) = 1
-order by model
-"""
-LOGGED = """
-select
-    model, candidate, strftime(trained_as_of, '%Y-%m-%d'),
-    case when status = 'abstained' then 'abstained' when promoted then strftime(effective_from, '%Y-%m-%d') else 'refused' end, reason
-from scores.model_log order by entry desc
-"""
 OUTPUTS = {
     "churn": ("churn_probability",),
     "purchase": ("churn_probability",),
     "value": tuple(f"{name}_{part}" for name in ("value", "clv_365d") for part in ("amount", "median", "low", "high")),
 }
-
-
-@dataclass(frozen=True)
-class InForce:
-    """What scores by a moment: `sha256` is None where the newest training abstained."""
-
-    model: str
-    trained_as_of: datetime
-    sha256: str | None
-    status: str
-    reason: str
-    candidate: str
 
 
 @dataclass(frozen=True)
@@ -218,24 +173,6 @@ def reason_of(trained: Fitted) -> str:
     return f"AUC {trained.auc:.3f}, log-loss {gain:.4f} better than everyone's rate on what it had not seen{held}"
 
 
-def logged(rows: Sequence[Row]) -> pa.Table:
-    """Rows for the model log, in their order."""
-    return pa.Table.from_pylist([{**row, "entry": place} for place, row in enumerate(rows)], schema=MODEL_LOG)
-
-
-def append(warehouse: Warehouse, rows: pa.Table) -> None:
-    """Add rows to the model log in their order, in one piece; `entry` counts them. A log of another layout is begun anew: its training days are trained again."""
-    same = has_log(warehouse)
-    with warehouse.transaction() as connection:
-        connection.register("incoming", rows)
-        if not same:
-            connection.execute("create or replace table scores.model_log as select * from incoming where false")
-        connection.execute(
-            "insert into scores.model_log by name "
-            "select * replace ((select count(*) from scores.model_log) + row_number() over (order by entry) as entry) from incoming"
-        )
-
-
 def season_of(kept: Fitted) -> Season:
     """By what the time of year moves a model's level."""
     season = getattr(kept.model, "season", NO_SEASON) if isinstance(kept, Trained) else NO_SEASON
@@ -250,24 +187,7 @@ def season_said(season: Season) -> str:
     return f"x {math.exp(season.horizon):.2f}{year}"
 
 
-def has_log(warehouse: Warehouse) -> bool:
-    """Whether the store has a model log of this layout."""
-    sql = "select column_name from information_schema.columns where table_schema = 'scores' and table_name = 'model_log'"
-    return {name for (name,) in warehouse.rows(sql)} == set(MODEL_LOG.names)
-
-
-def in_force(warehouse: Warehouse, as_of: datetime) -> list[InForce]:
-    """What scores by a moment, a row per model."""
-    return [InForce(*row) for row in warehouse.rows(IN_FORCE, [as_of])] if has_log(warehouse) else []
-
-
 def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Standing]:
     """The models that score by a moment, read from their artifacts."""
     standing = [one for one in in_force(warehouse, as_of) if one.sha256]
     return {one.model: load(place(artifacts / one.model, one.sha256 or ""), one.sha256 or "") for one in standing}
-
-
-def log_lines(warehouse: Warehouse) -> list[tuple[str, ...]]:
-    """The log as a person reads it, newest first."""
-    rows = warehouse.rows(LOGGED) if has_log(warehouse) else []
-    return [tuple(str(value) for value in row) for row in rows]

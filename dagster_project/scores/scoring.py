@@ -9,20 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.scores.recording import Standing
 from dagster_project.scores.score_models import column_of
 from ml import customer_scores
 from ml.brought import BroughtDay, BroughtModel, measure_brought, score_brought
 from ml.clusters import ClusterModel
-from ml.customer_scores import DECIMALS, Trained
+from ml.customer_scores import DECIMALS
 from ml.propensity import PropensityDay, PropensityModel, measure_propensity, score_propensity
 
-Fitted = Trained | PropensityModel | ClusterModel | BroughtModel
 # Groups need nothing of the day.
 Day = customer_scores.Day | PropensityDay | BroughtDay | None
 LATEST_DAYS = {"next_order_date": "next_order_days", "next_order_low": "next_order_low_days", "next_order_high": "next_order_high_days"}
 
 
-def measure(trained: Fitted, features: pa.Table) -> Day:
+def measure(trained: Standing, features: pa.Table) -> Day:
     """A day's distributions, from all its rows."""
     if isinstance(trained, ClusterModel):
         return None
@@ -31,7 +31,7 @@ def measure(trained: Fitted, features: pa.Table) -> Day:
     return measure_propensity(trained, features) if isinstance(trained, PropensityModel) else customer_scores.measure(trained, features)
 
 
-def columns_of(model: str, trained: Fitted, day: Day, features: pa.Table, first_day: date, decimals: int = DECIMALS) -> pa.Table:
+def columns_of(model: str, trained: Standing, day: Day, features: pa.Table, first_day: date, decimals: int = DECIMALS) -> pa.Table:
     """A row per customer of these features: customer_id and the columns of customer_scores that the model gives. `first_day` is the
     shop's day that begins at the moment.
     """

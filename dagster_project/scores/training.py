@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.progress import tell
+from dagster_project.scores.model_log import Row, in_force, logged
 from dagster_project.scores.reasons import SCORE_REASONS, reasons_of
-from dagster_project.scores.recording import Model, Recorder, Row, Standing, champions, in_force, logged
+from dagster_project.scores.recording import Model, Recorder, Standing, champions
 from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
 from dagster_project.scores.scoring import Day, columns_of, measure
 from dagster_project.scores.training_days import Training

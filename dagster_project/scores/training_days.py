@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from dagster_project.moments import Moment, day_of
+from dagster_project.scores.model_log import has_log
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
@@ -16,10 +17,6 @@ from ml.planning import Plan, plan
 
 FIRST_ORDER = """
 select min(occurred_at) from ({orders}) as orders where customer_known and occurred_at < ?
-"""
-# A log of an older layout counts as none.
-TRAINED_COLUMNS = """
-select 1 from information_schema.columns where table_schema = 'scores' and table_name = 'model_log' and column_name = 'entry'
 """
 REQUESTED = "select as_of from scores.training_requests where as_of < ? order by as_of"
 STAGED_ORDERS = (
@@ -61,7 +58,7 @@ def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -
             day = day_of(as_of, shop.zone)
             due.setdefault(as_of, Training(shop.moment(day), {}, shop.moment(day + timedelta(days=1)).as_of))
     trained = set()
-    if warehouse.rows(TRAINED_COLUMNS):
+    if has_log(warehouse):
         trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log where candidate <> 'brought'")}
     missing = [training for as_of, training in sorted(due.items()) if as_of not in trained]
     return (

@@ -54,8 +54,8 @@ def source_assets(shop: Shop, partitions: dg.PartitionsDefinition) -> list[dg.As
     def land(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]
         """Pull, land and load what is new, oldest extract first; judge each row by its contract."""
         moments = moments_of(context, store.shop)
-        pulled = pull_shop(store.warehouse, store.shop, store.settings.store)
-        batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store)
+        pulled = pull_shop(store.warehouse, store.shop, store.settings.store, key=store.settings.pseudonym_key)
+        batches = load_shop_extracts(store.warehouse, store.shop, store.settings.store, store.settings.pseudonym_key)
         judge_extracts(store.warehouse, store.shop, moments)
         judge_pulls(store.warehouse, pulled, moments)
         new = by_table(batches)

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from dagster_project.sources.contract import Table
 from dagster_project.sources.drift import Drifting
+from dagster_project.sources.reading import format_of
 from dagster_project.sources.reading.chunks import Reading
 from dagster_project.sources.reading.csv_files import Remembering, delimiter_of
 from dagster_project.sources.reading.text_lines import MARKS, open_bytes, text_lines
@@ -36,8 +37,7 @@ def as_it_is(value: Any) -> Any:
 def write_blanked(source: Path, target: Path, table: Table, rows: dict[int, bool | None], without: Without = as_it_is) -> None:
     """Write `source` to `target` with the rows of these numbers blank; of those with True what may stay does, and all of
     those with None, which are another's. Every value that is left is what `without` makes of it; a row that then lacks what its table requires is blank."""
-    ending = source.name.removesuffix(".gz").rsplit(".", 1)[-1]
-    form = ending if ending in ("jsonl", "parquet") else table.format if ending not in ("csv", "tsv") else "csv"
+    form = format_of(source, table)
     if form == "parquet":
         blank_parquet(source, target, table, rows, without)
         return
@@ -72,14 +72,14 @@ def remaining(line: str, table: Table, stays: bool | None, without: Without) -> 
         return "{}"
     # The names stay: a column that no other row has would be missed.
     blank = left(row, table, stays, without) if isinstance(row, dict) else {}
-    return write_json(blank)
+    return json_text(blank)
 
 
 def read_json(text: str) -> Any:
     return json.loads(text, parse_float=AS_WRITTEN, parse_int=AS_WRITTEN)
 
 
-def write_json(value: Any, separators: tuple[str, str] | None = None) -> str:
+def json_text(value: Any, separators: tuple[str, str] | None = None) -> str:
     return re.sub(r'"\\u0000([^"\\]*)\\u0000"', r"\1", json.dumps(value, ensure_ascii=False, separators=separators))
 
 
@@ -94,7 +94,7 @@ def without(value: Any, names: Callable[[str], bool]) -> Any:
     except ValueError:
         return None
     # As a raw table has it.
-    less = write_json(pruned(said, names), (",", ":")) if isinstance(said, list | dict) else value
+    less = json_text(pruned(said, names), (",", ":")) if isinstance(said, list | dict) else value
     return None if names(less) else less
 
 
@@ -115,13 +115,9 @@ def left(row: dict[str, Any], table: Table, stays: bool | None, without: Without
     """What is left of a row: of one of theirs what may stay, if anything does; of another (None) all but what `without` takes."""
     keep = row.keys() if stays is None else kept_headers(table) if stays else set()
     said = {name: without(value) if name in keep else None for name, value in row.items()}
-    needed = {header for name in needed_columns(table) for header in table.names[name]}
+    needed = {header for name in table.needed for header in table.names[name]}
     lost = {name for name in needed & row.keys() & keep if said[name] in (None, "") and row[name] not in (None, "")}
     return dict.fromkeys(row) if lost else said
-
-
-def needed_columns(table: Table) -> set[str]:
-    return {*table.key, *(name for name, column in table.columns.items() if column.required)}
 
 
 def csv_lines(reading: Reading, rows: dict[int, bool | None], without: Without) -> Iterator[str]:

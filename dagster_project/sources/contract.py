@@ -1,5 +1,6 @@
 """sources/<system>/source.yaml: what a source system promises of its tables. The contract types the raw tables, and judges each row."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -172,8 +173,17 @@ class Table(Strict):
     def stays(self) -> tuple[str, ...]:
         """The columns that stay of an erased person's row; none, and the row goes, where it is no sale or the person is part of what it needs."""
         personal = {name for name, column in self.columns.items() if column.pii != "none" or column.says_who}
-        needed = {*self.key, *(name for name, column in self.columns.items() if column.required)}
-        return tuple(name for name in self.columns if name not in personal) if self.sale and not needed & personal else ()
+        return tuple(name for name in self.columns if name not in personal) if self.sale and not self.needed & personal else ()
+
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """The columns without which a row is none: its key, and those that are required."""
+        return frozenset([*self.key, *(name for name, column in self.columns.items() if column.required)])
+
+    @cached_property
+    def versioned_by(self) -> tuple[str, ...]:
+        """The columns that tell a row's versions apart: its key, and the source's own order of them."""
+        return tuple(dict.fromkeys([*self.key, *([self.cursor] if self.cursor else [])]))
 
     @cached_property
     def names(self) -> dict[str, list[str]]:
@@ -203,7 +213,7 @@ def load_system(system: str, folder: Path = SYSTEMS) -> System:
         raise Mistake(f"{path} is missing: a source system is declared by its source.yaml.")
     contract = load(System, path)
     for name, table in contract.tables.items():
-        unknown = [column for column in [*table.key, *([table.cursor] if table.cursor else [])] if column not in table.columns]
+        unknown = [column for column in table.versioned_by if column not in table.columns]
         if unknown:
             raise Mistake(f"{path}: table {name} names {', '.join(unknown)} as key or cursor but declares no such column.")
         judged = [*table.unique, *table.reconcile, *([table.fresh.column] if table.fresh else []), *(rule.column for rule in table.rules)]
@@ -249,6 +259,11 @@ STAMPS = {
     "_known_at": "timestamp",
     "_is_history": "boolean",
 }
+
+
+def row_hash(values: Iterable[str]) -> str:
+    """`_row_hash` of a row in SQL, from the texts of its columns in the contract's order."""
+    return f"md5(json_array({', '.join(values)})::varchar)"
 
 
 def dbt_source(system: System) -> str:

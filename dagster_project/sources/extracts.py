@@ -11,9 +11,10 @@ from typing import Any
 from dagster_project.moments import parse_stamp
 from dagster_project.sources.contract import System
 from dagster_project.sources.drift import UnreadableExtract
+from dagster_project.sources.reading import ENDINGS
 
 STAMP = re.compile(r"\d{8}T\d{6}Z")
-DATA = re.compile(r"\.(csv|tsv|jsonl|parquet)(\.gz)?$")
+DATA = re.compile(rf"\.({'|'.join(ENDINGS)})(\.gz)?$")
 MANIFEST = ".manifest.json"
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from dagster_project.identity.contact_points import email_point, phone_point
+from dagster_project.sources.contact_points import email_point, phone_point
 from dagster_project.sources.contract import System, Table
 from dagster_project.sources.reading.chunks import Chunk
 from dagster_project.sources.reading.engine import engine

@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import System, Table
 from dagster_project.sources.drift import Difference, Drifting, UnreadableExtract
+from dagster_project.sources.erased import without_blanks
 from dagster_project.sources.extracts import Extract, stated_counts
 from dagster_project.sources.reading import read_chunks
 from dagster_project.sources.reading.chunks import CHUNK_ROWS, Chunk
 from dagster_project.sources.rules import Rule, rules_of
-from dagster_project.sources.suppression import without_blanks
 from dagster_project.warehouse import Warehouse
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ def note_outdated(warehouse: Warehouse, store: Path, extract: Extract, table: Ta
     )
     if not later:
         return None
-    names = list(dict.fromkeys([*table.key, *([table.cursor] if table.cursor else [])]))
+    names = table.versioned_by
     within = [one for column in table.columns.values() for one in column.number_within or []]
     read = list(dict.fromkeys([*names, *within]))
     columns = ", ".join(f'"{name}" varchar' for name in read)

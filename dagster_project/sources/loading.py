@@ -19,15 +19,15 @@ from dagster_project.moments import stamp
 from dagster_project.progress import tell
 from dagster_project.settings import memory_megabytes
 from dagster_project.shop import Shop
-from dagster_project.sources.contract import STAMPS, System, Table
+from dagster_project.sources.contract import STAMPS, System, Table, row_hash
 from dagster_project.sources.drift import Drifting, UnreadableExtract
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.judging import Judged, Judging
 from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.reading.chunks import CHUNK_ROWS
 from dagster_project.sources.reading.text_lines import open_bytes
-from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 
 # While one table's rows are judged, in Python, another's are inserted, in DuckDB; each holds a chunk of rows, so where memory is short they take turns.
@@ -58,12 +58,13 @@ class RowsLost(RuntimeError):
 
 
 def load_shop_extracts(
-    warehouse: Warehouse, shop: Shop, store: Path, only_consent: bool = False, closed: datetime | None = None
+    warehouse: Warehouse, shop: Shop, store: Path, key: str | None = None, only_consent: bool = False, closed: datetime | None = None
 ) -> list[Batch]:
     """Land and load every extract of the shop's systems that the ledger does not have, oldest first.
 
     An extract that cannot be read, or that its contract stops, is noted in `sources.refused_extracts`, and the others go on. With
-    `only_consent`, just the tables that hold consent or suppression: delivery's last look. `closed` is the `known_by` of the day at hand.
+    `only_consent`, just the tables that hold consent or suppression: delivery's last look. `closed` is the `known_by` of the day at hand. `key` is
+    the settings' pseudonym key, by which those who were erased are known.
     """
     contracts = contracts_of(shop)
     due: list[tuple[System, str, list[Extract]]] = []
@@ -78,7 +79,7 @@ def load_shop_extracts(
         own = Warehouse(warehouse.path, warehouse.threads)
         # Judged rows wait in temporary tables of one connection.
         with own.session():
-            return TableLoader(own, shop, store, system, table_name, closed).load(extracts)
+            return TableLoader(own, shop, store, system, table_name, key, closed).load(extracts)
 
     # The longest first: what begins last should not be what everybody waits for.
     places = sorted(range(len(due)), key=lambda place: (-sum(extract.path.stat().st_size for extract in due[place][2]), place))
@@ -96,14 +97,16 @@ def load_shop_extracts(
 class TableLoader:
     """Loads extracts of one table. `known` are the batches that the ledger has of it, with the time of their extraction."""
 
-    def __init__(self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, closed: datetime | None = None) -> None:
+    def __init__(
+        self, warehouse: Warehouse, shop: Shop, store: Path, system: System, name: str, key: str | None, closed: datetime | None = None
+    ) -> None:
         self.warehouse, self.shop, self.store = warehouse, shop, store
         self.system, self.name, self.closed = system, name, closed
         sql = "select batch_id, extracted_at from sources.load_ledger where source = ? and table_name = ?"
         self.known: dict[str, datetime] = dict(warehouse.rows(sql, [system.system, name]))
         self.table: Table = system.tables[name]
         self.raw = f"sources.{system.system}__{name}"
-        self.suppression = Suppression.of(shop)
+        self.erased = Erased.of(shop, key)
 
     def load(self, extracts: Sequence[Extract]) -> list[Batch]:
         """Land and load those whose content is not loaded yet, under whatever name it came; note those that are refused."""
@@ -148,7 +151,7 @@ class TableLoader:
             judged[extract.path.name] = extract.extracted_at
             if judging is None:
                 self.complete_raw()
-                judging = Judging(self.warehouse, self.shop, self.system, self.name, erases=bool(self.suppression))
+                judging = Judging(self.warehouse, self.shop, self.system, self.name, erases=bool(self.erased))
             tell("sources", extract.path.name)
             try:
                 judging.take(extract, content, self.land(extract, content), self.drifting(extract, judging))
@@ -221,7 +224,7 @@ class TableLoader:
         suffix = "".join(extract.path.suffixes[-2:]) if extract.path.suffix == ".gz" else extract.path.suffix
         landed = folder / f"{content[:16]}{suffix}"
         if not landed.exists():
-            make_whole(landed, lambda path: self.suppression.copy(extract.path, path, self.system, self.name))
+            make_whole(landed, lambda path: self.erased.copy(extract.path, path, self.system, self.name))
         fault_point("landed")
         return landed
 
@@ -313,11 +316,10 @@ class TableLoader:
 
         Rows stay where they are: copies of whole rows cost more than everything that is asked about them.
         """
-        columns = ", ".join(f'"{name}"' for name in self.table.columns)
-        kept = ", ".join(f'"{name}"' for name in self.versioned_by())
+        hashed = row_hash(f'"{name}"' for name in self.table.columns)
+        kept = ", ".join(f'"{name}"' for name in self.table.versioned_by)
         connection.execute(
-            f"create or replace temp table good as "
-            f"select {kept}, _row_number, md5(json_array({columns})::varchar) as _row_hash from ({judged.good_rows()})"
+            f"create or replace temp table good as select {kept}, _row_number, {hashed} as _row_hash from ({judged.good_rows()})"
         )
         connection.execute(
             f"""
@@ -330,7 +332,7 @@ class TableLoader:
 
     def unchanged(self) -> str:
         """The newest word on the row's key, and cursor where there is one, says the same: a row that was deleted and is back as it was is news."""
-        names = self.versioned_by()
+        names = self.table.versioned_by
         key = ", ".join(f'"{name}"' for name in names)
         same_key = " and ".join(f'held."{name}" is not distinct from good."{name}"' for name in names)
         # Only the keys that have come: a small extract must not sort all that is held.
@@ -342,10 +344,6 @@ class TableLoader:
             else ("row_number() over (partition by {} order by _known_at desc, _row_number desc)")
         )
         return f"_row_hash in (select _row_hash from ({held}) qualify {place.format(key)} = 1)"
-
-    def versioned_by(self) -> list[str]:
-        """The columns that tell a row's versions apart: its key, and the source's own order of them."""
-        return list(dict.fromkeys([*self.table.key, *([self.table.cursor] if self.table.cursor else [])]))
 
     def refuse_if_cut(self, judged: Judged) -> None:
         """Compare what came with what the source says of it, and with how its files usually end.

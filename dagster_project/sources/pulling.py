@@ -18,15 +18,15 @@ import duckdb
 from dagster_project.files import make_whole
 from dagster_project.moments import naive_utc, stamp
 from dagster_project.progress import tell
-from dagster_project.settings import held, secret
+from dagster_project.settings import secret, variable
 from dagster_project.shop import Shop, SourceSystem
 from dagster_project.sources.contract import System
 from dagster_project.sources.databases import DuckDBFile, Since, Tables, database, plain, start_of
 from dagster_project.sources.documents import documents
+from dagster_project.sources.erased import Erased
 from dagster_project.sources.extracts import Extract, find_extracts
 from dagster_project.sources.lookups import answers, people_to_ask
 from dagster_project.sources.mapping import contracts_of
-from dagster_project.sources.suppression import Suppression
 from dagster_project.warehouse import Warehouse
 
 Row = dict[str, Any]
@@ -58,15 +58,18 @@ def night_before(shop: Shop, now: datetime) -> datetime:
     return max(closed, default=now)
 
 
-def pull_shop(warehouse: Warehouse, shop: Shop, store: Path, now: datetime | None = None, again: bool = False) -> list[Pulled]:
+def pull_shop(
+    warehouse: Warehouse, shop: Shop, store: Path, now: datetime | None = None, again: bool = False, key: str | None = None
+) -> list[Pulled]:
     """Pull every table that has not been pulled since the last night closed; with `again`, every table once more, as of the clock.
 
-    A table that cannot be pulled does not keep the others from coming: the night's guard says so.
+    A table that cannot be pulled does not keep the others from coming: the night's guard says so. `key` is the settings' pseudonym key, by which
+    those who were erased are known.
     """
     now = now or clock()
     night = night_before(shop, now)
     contracts = contracts_of(shop)
-    erased = Suppression.of(shop)
+    erased = Erased.of(shop, key)
     done = []
     for name, source in shop.sources.items():
         if source.kind == "files":
@@ -169,7 +172,7 @@ def newest_cursor(files: list[Path], cursor: str) -> str | None:
     return None
 
 
-def land_rows(path: Path, rows: Iterable[Row], system: System, name: str, erased: Suppression) -> int:
+def land_rows(path: Path, rows: Iterable[Row], system: System, name: str, erased: Erased) -> int:
     """Write the rows as they come, whole or not at all, those of the erased blank; return how many. An empty file says that nothing was new.
 
     Raises:
@@ -205,7 +208,7 @@ def without_secrets(message: str, source: SourceSystem) -> str:
     The user's name stays: it is no secret, it helps, and often it is a word of the message too.
     """
     for name in (source.connection, source.token):
-        value = held(name) if name else ""
+        value = variable(name) if name else ""
         address = value.partition("://")[2]
         password = address.rpartition("@")[0].partition(":")[2]
         for part in [value, address, password, unquote(password)]:

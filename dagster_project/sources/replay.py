@@ -87,7 +87,9 @@ def replay_moment(warehouse: Warehouse, shop: Shop) -> datetime:
     return max(known, closed_until(warehouse, shop) or known).replace(microsecond=0) + timedelta(seconds=1)
 
 
-def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, table: str, mended: Path | None = None) -> Replay:
+def replay(
+    warehouse: Warehouse, shop: Shop, store: Path, system_name: str, table: str, mended: Path | None = None, key: str | None = None
+) -> Replay:
     """Replay a table's quarantined rows as they are (after a changed rule), or from a file of mended rows in the table's own format.
 
     Raises:
@@ -107,7 +109,7 @@ def replay(warehouse: Warehouse, shop: Shop, store: Path, system_name: str, tabl
     settle = SETTLE.format(waiting_key=waiting_key, came_key=" || chr(31) || ".join(f"coalesce(\"{key}\", '')" for key in keys))
     extract = Extract(known_at, system_name, table, path)
     with warehouse.session():
-        batch = TableLoader(warehouse, shop, store, system, table).load_one(
+        batch = TableLoader(warehouse, shop, store, system, table, key).load_one(
             extract,
             before=lambda connection, judged: connection.execute(
                 settle, {"source": system_name, "table": table, "known_at": known_at, "place": judged.place}

@@ -7,8 +7,13 @@ from typing import Any, Literal
 from dagster_project.sources.contract import Column, Table
 
 Kind = Literal["present", "type", "one_of", "pattern", "email", "phone", "schema", "between", "unique", "truth"]
-# A range and a truth may trust that values are of their types: they are tried last, on rows that kept the others.
-LAST: tuple[Kind, ...] = ("between", "truth")
+# In which order rules are tried: a range and a truth may trust that values are of their types, on rows that kept what is before them.
+STEPS: tuple[tuple[Kind, ...], ...] = (
+    ("present", "type", "one_of", "pattern", "email", "phone", "schema"),
+    ("unique",),
+    ("between",),
+    ("truth",),
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ def rules_of(table: Table, currencies: Sequence[str], country: str) -> list[Rule
         named = " and ".join(table.unique)
         rules.append(Rule("unique", table.unique[0], f"is not the only row with its {named}", tuple(table.unique)))
     rules += [Rule("truth", truth.column, truth.reason, truth.good) for truth in table.rules]
-    return sorted(rules, key=lambda rule: LAST.index(rule.kind) if rule.kind in LAST else -1)
+    return [rule for step in STEPS for rule in rules if rule.kind in step]
 
 
 def column_rules(name: str, column: Column, table: Table, currencies: Sequence[str], country: str) -> list[Rule]:

@@ -32,9 +32,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from numpy.typing import NDArray
 
-from dagster_project.identity.contact_points import email_point, phone_point
+from dagster_project.sources.contact_points import email_point, phone_point
 from dagster_project.sources.reading.engine import engine
-from dagster_project.sources.rules import Rule
+from dagster_project.sources.rules import STEPS, Rule
 
 # Its own expectations, which its package does not export to type checkers.
 gxe: Any = gx.expectations
@@ -52,8 +52,6 @@ TYPE_TESTS = {
     "timestamp": "try_cast(value as timestamptz) is not null",
     "date": "try_cast(value as date) is not null",
 }
-# What is tried one after the other: a range and a truth may trust that what is before them holds.
-STEPS = (("present", "type", "one_of", "pattern", "email", "phone", "schema"), ("between",), ("truth",))
 # With these keywords alone, whether a document is valid depends on its shape: one of each shape is enough.
 SHAPE_KEYWORDS = {"type", "required", "properties", "description"}
 SHAPE_TYPES = {"object", "array", "string", "number", "boolean", "null"}
@@ -216,7 +214,7 @@ class Judge:
             self.batches = landed.add_dataframe_asset(name).add_batch_definition_whole_dataframe("rows")
         self.steps = []
         for step in STEPS:
-            places = [place for place, rule in enumerate(rules) if rule.kind in step]
+            places = [place for place, rule in enumerate(rules) if rule.kind in step and rule.kind != "unique"]
             expectations = [expectation_of(rules[place], columns) for place in places]
             for place, expectation in zip(places, expectations, strict=True):
                 expectation.meta = {"rule": place}

@@ -21,7 +21,7 @@ def rows_of(run: Path, kind: str) -> list[str]:
 
 def test_a_deleted_segment_is_emptied_once(nine_nights: Settings, copy_of, tenth_night, build, days, monkeypatch) -> None:
     settings = copy_of(nine_nights)
-    feed = settings.store / "exports" / "generic" / "segment_lapsing_buyers"
+    feed = settings.exports / "generic" / "segment_lapsing_buyers"
     members = rows_of(latest(feed), "full")
     assert members
     tenth_night(settings)

@@ -34,12 +34,12 @@ EXPORTED = "select destination, feed, run from campaigns.export_log where as_of 
 
 
 def store_of(settings: Settings) -> Warehouse:
-    return Warehouse(settings.warehouse, settings.threads)
+    return Warehouse.of(settings)
 
 
 def exported(settings: Settings, kind: str) -> set[str]:
     """The customers of the newest profile feed's files of a kind (full, added, removed)."""
-    feed = settings.store / "exports" / "generic" / "profiles"
+    feed = settings.exports / "generic" / "profiles"
     run = feed / json.loads((feed / "latest.json").read_text())["run"]
     found: set[str] = set()
     for path in sorted(run.glob(f"*__{kind}__*.csv*")):

@@ -126,7 +126,7 @@ def plant(folder: Path, systems: Container[str] = EVERY, pulled: bool = False) -
 
 
 def load_all(settings: Settings) -> Warehouse:
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     settings.store.mkdir(parents=True, exist_ok=True)
     warehouse.create()
     load_shop_extracts(warehouse, load_shop(settings.shop_folder), settings.store)

@@ -11,11 +11,12 @@ from typer.testing import CliRunner
 
 from dagster_project.cli import app
 from dagster_project.faults import ERASURE_POINTS
-from dagster_project.privacy.erasing import ask, erase, finish_open, open_request
+from dagster_project.privacy.erasing import ask, erase, finish_open
+from dagster_project.privacy.request import open_request
 from dagster_project.settings import Settings
 from dagster_project.shop import load_shop
+from dagster_project.sources.erased import entries_of, lift
 from dagster_project.sources.identifiers import Identifier
-from dagster_project.sources.suppression import entries_of, lift
 from dagster_project.warehouse import Warehouse
 from ml.store import save
 from tests.children import exit_code_of
@@ -158,7 +159,7 @@ def test_who_is_let_in_again_comes_with_the_next_extract(erased: Settings, tmp_p
     settings = copy_of(erased, tmp_path)
     shop = load_shop(settings.shop_folder)
     for kind in ("email", "phone", "loyalty_id"):
-        lift(shop, Identifier(kind, said(0)[kind]))
+        lift(shop, None, Identifier(kind, said(0)[kind]))
     path = next(settings.shop_folder.glob("extracts/pos/receipts/*.csv"))
     path.with_name("receipts_20260304T050000Z.csv").write_bytes(path.read_bytes() + b"\n")
     load_all(settings)
@@ -172,7 +173,7 @@ def test_a_place_that_cannot_be_mended_is_told_and_the_erasure_stays_open(few: S
     """The control: a person left in one file is seen, and nothing says that it is done."""
     settings = copy_of(few, tmp_path)
     shop = load_shop(settings.shop_folder)
-    left = settings.store / "mlartifacts" / "model.bin"
+    left = settings.artifacts / "model.bin"
     left.parent.mkdir()
     left.write_bytes(b"\x00\x01" + said(3)["email"].encode() + b"\x00")
     proof = erase(settings, shop, ask(settings, shop, person(3)))
@@ -188,9 +189,9 @@ def test_a_place_that_cannot_be_mended_is_told_and_the_erasure_stays_open(few: S
 def test_the_model_that_knows_names_goes_and_no_other(few: Settings, tmp_path: Path) -> None:
     settings = copy_of(few, tmp_path)
     shop = load_shop(settings.shop_folder)
-    learned, scores = settings.store / "mlartifacts" / "identity" / "day", settings.store / "mlartifacts" / "churn" / "day"
+    learned, scores = settings.artifacts / "identity" / "day", settings.artifacts / "churn" / "day"
     sha256 = save("how frequent each name is", learned)
-    save("how frequent each name is", settings.store / "mlflow" / "1" / "model")
+    save("how frequent each name is", settings.tracked_files / "1" / "model")
     save("numbers", scores)
     with Warehouse(settings.warehouse).transaction() as connection:
         connection.execute("create schema if not exists identity")

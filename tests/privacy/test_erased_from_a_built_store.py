@@ -12,10 +12,11 @@ import pytest
 
 from dagster_project.identity.link_lists import Decision, add_decision
 from dagster_project.privacy.access import write_access
-from dagster_project.privacy.erasing import ask, erase, open_request, whom
+from dagster_project.privacy.erasing import ask, erase, whom
 from dagster_project.privacy.orders import pending_orders
 from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_decisions
+from dagster_project.privacy.request import open_request
 from dagster_project.privacy.retention import inactive
 from dagster_project.settings import Settings
 from dagster_project.shop import Retention, load_shop
@@ -101,8 +102,8 @@ def test_the_night_after_a_kill_ends_the_erasure_and_knows_only_the_others(
     assert places == []
     assert in_decisions(shop, person) == [f"{settings.shop_folder}/identity/decisions.csv:2"]
     assert [place for place, text in everything(settings) if kept in text]
-    assert wrong_manifests(settings.store / "exports") == []
-    told = {path.parent.parent.name: path.read_text() for path in pending_orders(settings.store / "exports")}
+    assert wrong_manifests(settings.exports) == []
+    told = {path.parent.parent.name: path.read_text() for path in pending_orders(settings.exports)}
     assert told.keys() == {"generic", "generic_jsonl"}
     assert all(text.count(email) == 1 for text in told.values())
 

@@ -8,7 +8,7 @@ import pytest
 from dagster_project.privacy.erasing import ask, erase
 from dagster_project.privacy.traces import traces
 from dagster_project.shop import load_shop
-from dagster_project.sources.suppression import Suppression
+from dagster_project.sources.erased import Erased
 from dagster_project.warehouse import Warehouse
 from tests.privacy.planted import load_all, person, places_that_name, plant
 from tests.privacy.test_erased_everywhere import IN
@@ -38,7 +38,7 @@ def test_anothers_order_loses_what_names_her_and_nothing_else(tmp_path: Path, pu
     assert "sources.shopify__orders" in places_that_name(settings, 3)[3]
 
     with Warehouse(settings.warehouse).connect() as connection:
-        found = traces(connection, shop, person(3), Suppression.against(shop, person(3).identifiers))
+        found = traces(connection, shop, person(3), Erased.against(shop, None, person(3).identifiers))
     assert [(trace.table, trace.rows) for trace in found if not trace.is_theirs] == [('sources."shopify__orders"', 1)]
 
     assert erase(settings, shop, ask(settings, shop, person(3))).hits == []

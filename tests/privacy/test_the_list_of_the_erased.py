@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -21,12 +22,14 @@ from dagster_project.settings import SHOPS, load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import load_system
+from dagster_project.sources.erased import Entry, Erased, keep_entry, lift
 from dagster_project.sources.identifiers import Identifier, stated_rows
+from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.sources.pulling import land_rows
 from dagster_project.sources.reading.chunks import Chunk
-from dagster_project.sources.suppression import Entry, Suppression, keep_entry, lift
 from dagster_project.warehouse import Warehouse
-from tests.sources.samples import good_rows
+from tests.sources.samples import Store as Samples
+from tests.sources.samples import content, good_rows
 
 ANN = Identifier("email", "ann@x.org")
 
@@ -36,21 +39,36 @@ def shop(tmp_path: Path) -> Shop:
     return load_shop(SHOPS / "demo").model_copy(update={"folder": tmp_path, "key": "the first key"})
 
 
-def erased(shop: Shop, *identifiers: Identifier) -> Suppression:
+def erased(shop: Shop, *identifiers: Identifier) -> Erased:
     """The list with one person on it."""
-    suppression = Suppression.against(shop, identifiers)
-    keep_entry(shop, Entry("abc", "2026-03-02T05:00:00Z", True, (tuple(suppression.digests),), suppression.key_check))
-    return Suppression.of(shop)
+    listed = Erased.against(shop, None, identifiers)
+    keep_entry(shop, Entry("abc", "2026-03-02T05:00:00Z", True, (tuple(listed.digests),), listed.key_check))
+    return Erased.of(shop, None)
 
 
 def test_the_key_of_that_time_is_needed_to_know_them(shop: Shop) -> None:
     assert erased(shop, ANN).holds(ANN)
     other = shop.model_copy(update={"key": "another key"})
-    for knowing in (lambda: Suppression.of(other), lambda: lift(other, ANN)):
+    for knowing in (lambda: Erased.of(other, None), lambda: lift(other, None, ANN)):
         with pytest.raises(ValueError, match=r"was kept under another pseudonym key .* set DEARLY_PSEUDONYM_KEY to the key of that time"):
             knowing()
-    assert lift(shop, ANN) == 1
-    assert not Suppression.of(other)
+    assert lift(shop, None, ANN) == 1
+    assert not Erased.of(other, None)
+
+
+def test_they_are_known_by_the_key_of_the_settings_whatever_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEARLY_PSEUDONYM_KEY", "the environment's")
+    settings = replace(load({"DEARLY_HOME": str(tmp_path)}, shop="small"), pseudonym_key="their own")
+    samples = Samples(tmp_path / "samples", "shopify", "customers")
+    settings.store.mkdir()
+    Warehouse.of(settings).create()
+    request = ask(settings, samples.shop, Person(frozenset({ANN})), is_one=True)
+    assert request.people == ((Erased("their own", frozenset(), "DE").digest(ANN),),)
+    keep_entry(samples.shop, Entry(request.name, request.asked_at, True, request.people, request.key_check))
+    rows = [row | {"email": email} for row, email in zip(samples.good(2), ("ann@x.org", "bob@y.org"), strict=True)]
+    samples.write("20260305T050000Z", content(samples.table, rows))
+    (batch,) = load_shop_extracts(samples.warehouse, samples.shop, samples.folder / "store", settings.pseudonym_key)
+    assert (batch.rows_loaded, batch.rows_erased) == (1, 1)
 
 
 def test_a_pull_after_the_erasure_lands_without_them(shop: Shop, tmp_path: Path) -> None:
@@ -65,11 +83,11 @@ def test_a_pull_after_the_erasure_lands_without_them(shop: Shop, tmp_path: Path)
 def test_a_browser_or_a_telephone_alone_is_not_who_a_row_is_of(shop: Shop) -> None:
     """Ann's number went to another, and Bob sits at her browser."""
     held = [ANN, Identifier("phone", "+493090182000"), Identifier("browser_id", "GA1.1"), Identifier("record_id", "shopify:1")]
-    suppression = erased(shop, *held)
+    listed = erased(shop, *held)
 
     def theirs(system: str, name: str, *rows: dict[str, str]) -> dict[int, bool | None]:
         contract = load_system(system)
-        return suppression.rows_of(contract, name, Chunk(stated_rows(contract.tables[name].columns, list(rows)), []))
+        return listed.rows_of(contract, name, Chunk(stated_rows(contract.tables[name].columns, list(rows)), []))
 
     phone = {"phone": "030 90182000"}
     stranger = {"id": "2", "email": "new@y.org"} | phone
@@ -106,14 +124,14 @@ def test_anothers_row_loses_the_text_that_mentions_somebody_and_stays(shop: Shop
     lines = [json.dumps(row | {"attributes": row["attributes"] | said}) for row, said in zip(shape, profiles, strict=True)]
     path, copied = tmp_path / "profiles_20260305T050000Z.jsonl", tmp_path / "copied.jsonl"
     path.write_text("\n".join(lines) + "\n")
-    contract, suppression = load_system("klaviyo"), erased(shop, ANN)
-    assert suppression.rows_in(path, contract, "profiles") == {1: None, 2: False}
-    suppression.copy(path, copied, contract, "profiles")
+    contract, listed = load_system("klaviyo"), erased(shop, ANN)
+    assert listed.rows_in(path, contract, "profiles") == {1: None, 2: False}
+    listed.copy(path, copied, contract, "profiles")
     bob, ann, cy = map(json.loads, copied.read_text().splitlines())
     assert bob["attributes"] == shape[0]["attributes"] | profiles[0] | {"properties": {"Size": 4.2}}
     assert set(ann.values()) == {None}
     assert cy == json.loads(lines[2])
-    assert suppression.rows_in(copied, contract, "profiles") == {}
+    assert listed.rows_in(copied, contract, "profiles") == {}
 
 
 def test_a_row_of_parquet_that_mentions_somebody_keeps_what_else_it_says(shop: Shop, tmp_path: Path) -> None:

@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from dagster_project.identity.assets import add_contact_points, link
-from dagster_project.partitions import write_shop
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, Settings, load
 from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.stated_shop import state_shop
 from dagster_project.transform import dbt_build
 from simulator import generate
 
@@ -40,7 +40,7 @@ def build_night(settings: Settings, day: date, full_refresh: bool = False) -> No
     store.open()
     store.warehouse.create()
     load_shop_extracts(store.warehouse, store.shop, settings.store)
-    write_shop(store)
+    state_shop(store.warehouse, store.shop)
     store.warehouse.write_run_days([store.shop.moment(day)])
 
     def run(*stages: str) -> None:

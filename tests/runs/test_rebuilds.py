@@ -11,11 +11,11 @@ pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("ten days")]
 
 def test_a_rebuild_of_day_five_equals_day_five_and_touches_nothing_else(backfilled: Settings, copy_of, build, days, rows) -> None:
     settings = copy_of(backfilled)
-    exports, published = digest_of(settings.store / "exports"), digest_of(settings.store / "published")
+    exports, published = digest_of(settings.exports), digest_of(settings.published)
     decisions = rows(settings, DECISIONS)
     build(settings, [days[4]])
-    assert digest_of(settings.store / "exports") == exports
-    assert digest_of(settings.store / "published") == published
+    assert digest_of(settings.exports) == exports
+    assert digest_of(settings.published) == published
     assert rows(settings, DECISIONS) == decisions
     rebuilt = digest_of(settings.store / "rebuilds")
     assert rebuilt

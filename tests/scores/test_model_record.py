@@ -20,10 +20,11 @@ from dagster_project.scores import training
 from dagster_project.scores.assets import whole
 from dagster_project.scores.choosing import NoSuchModel, RefusedModel, choose_version, follow_aliases, roll_back
 from dagster_project.scores.drift import drift_of, realised_by, request
-from dagster_project.scores.recording import append, champions, in_force, log_lines
+from dagster_project.scores.model_log import append, in_force, log_lines
+from dagster_project.scores.recording import champions
 from dagster_project.scores.score_models import CUSTOMER_FEATURES, SCORE_MODELS
 from dagster_project.scores.training import learned_from, score_day, train_all
-from dagster_project.scores.training_days import Training
+from dagster_project.scores.training_days import Training, trainings_due
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
@@ -106,6 +107,19 @@ def teach_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(name, snapshots, labels.set_column(place, "orders_count", shuffled), *rest, **more)
 
     monkeypatch.setattr(customer_scores, "_fit", wrong)
+
+
+def test_what_a_log_of_another_layout_says_is_trained_again(copied: Callable[[], Store]) -> None:
+    store = copied()
+    shop = store.shop.model_copy(update={"models": ("churn",), "training_weekday": 6})
+
+    def due() -> list[datetime]:
+        return [one.moment.as_of for one in trainings_due(store.warehouse, shop, [Moment(FIRST, FIRST)])]
+
+    assert due() == []
+    with store.warehouse.transaction() as connection:
+        connection.execute("alter table scores.model_log drop column metrics")
+    assert due() == [FIRST]
 
 
 def test_a_run_says_what_it_learned_from_how_it_did_and_gives_a_model_that_mlflow_can_call(once: Store) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.partitions import write_shop
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS, Settings, load
 from dagster_project.sources.loading import load_shop_extracts
+from dagster_project.stated_shop import state_shop
 from dagster_project.transform.dbt_build import build
 
 ITEM = {"product_id": "P1", "quantity": 2, "price": 9.5}
@@ -37,7 +37,7 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     store = Store.of(settings)
     store.open()
     store.warehouse.create()
-    write_shop(store)
+    state_shop(store.warehouse, store.shop)
     for table, rows in (("cart_abandons", CARTS), ("product_views", VIEWS)):
         path = folder / "extracts" / table / f"{table}_20260305T110000Z.jsonl"
         path.parent.mkdir(parents=True)

@@ -3,11 +3,9 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from dagster_project.partitions import write_shop
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
 from dagster_project.sources import loading
@@ -15,6 +13,7 @@ from dagster_project.sources.contract import STAMPS, load_system
 from dagster_project.sources.judging import Judged
 from dagster_project.sources.loading import Batch, RowsLost, load_shop_extracts
 from dagster_project.sources.replay import replay
+from dagster_project.stated_shop import state_shop
 from dagster_project.transform import dbt_build
 from dagster_project.warehouse import Warehouse
 from tests.sources.samples import Store, content
@@ -237,7 +236,7 @@ def test_a_store_that_is_older_than_a_column_of_its_contract_goes_on(tmp_path: P
     # What was known before is as it was.
     assert store.rows(f"select * exclude (deleted_at) from {store.raw} where deleted_at is null order by _row_number") == before
 
-    write_shop(SimpleNamespace(shop=store.shop, warehouse=store.warehouse))  # type: ignore[arg-type]
+    state_shop(store.warehouse, store.shop)
     selected = ["run", "--select", "stg_sales__lines", "stg_sales__refunds", "stg_sales__given_back"]
     dbt_build.invoke(store.warehouse.path, 2, tmp_path / "target", selected, dbt_build.parse().manifest.deepcopy())
     assert store.rows("select count(*) from staging.stg_sales__lines") == [(0,)]

@@ -59,7 +59,7 @@ def newest_day(settings: Settings, owner: str) -> Iterator[Reading]:
     if not settings.warehouse.exists():
         raise nothing
     shop = load_shop(settings.shop_folder)
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with hold(settings.store, owner):
         days = tuple(day for (day,) in warehouse.rows("select as_of from sources.built_days order by as_of"))
         if not days:

@@ -35,7 +35,7 @@ def write_report(settings: Settings) -> Path:
     """
     with newest_day(settings, "dearly report") as reading:
         page = page_of(reading)
-    path = settings.store / "report" / "index.html"
+    path = settings.report
     write_whole(path, page.encode())
     return path
 

@@ -14,19 +14,25 @@ from dagster_project.sources.reading.formats import as_written
 from dagster_project.sources.reading.json_lines import jsonl_chunks
 from dagster_project.sources.reading.parquet_files import parquet_chunks
 
+# What an extract's name may end with, before .gz → its format.
+ENDINGS = {"csv": "csv", "tsv": "csv", "jsonl": "jsonl", "parquet": "parquet"}
 READERS = {"csv": csv_chunks, "jsonl": jsonl_chunks, "parquet": parquet_chunks}
 
 
+def format_of(path: Path, table: Table) -> str:
+    """The format of an extract by its ending, else the declared one."""
+    return ENDINGS.get(path.name.removesuffix(".gz").rsplit(".", 1)[-1], table.format)
+
+
 def read_chunks(path: Path, table: Table, drifting: Drifting | None = None) -> Iterator[Chunk]:
-    """The rows of a landed file by its ending, else by its declared format.
+    """The rows of a landed file.
 
     Raises:
         UnreadableExtract: it is truncated, of another format, or has drifted in a way that the contract stops.
     """
-    ending = path.name.removesuffix(".gz").rsplit(".", 1)[-1]
     reading = Reading(path, table, drifting or Drifting(path, table))
     try:
-        for chunk in READERS.get(ending, READERS[table.format])(reading):
+        for chunk in READERS[format_of(path, table)](reading):
             yield replace(chunk, rows=as_written(chunk.rows, table))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableExtract(f"{path}: the file is cut off or not gzip ({error}); pull it again.") from None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dagster_project.built_days import NEWEST
 from dagster_project.lease import hold
 from dagster_project.settings import SHOPS, Settings
 from dagster_project.warehouse import Warehouse
@@ -26,7 +27,7 @@ TABLES = {
     ),
     "Extracts of the newest night that came otherwise than declared": (
         ("source", "table", "what"),
-        """
+        f"""
         select
             source, table_name,
             case
@@ -35,7 +36,7 @@ TABLES = {
             end
         from sources.differences
         where drift not in ('reconciliation', 'reordered') and batch_id in (
-            select batch_id from sources.load_ledger where extracted_at > (select max(as_of) from sources.built_days)
+            select batch_id from sources.load_ledger where extracted_at > {NEWEST}
         )
         group by source, table_name, drift order by all
         """,
@@ -55,36 +56,36 @@ TABLES = {
     ),
     "Scores on the newest day": (
         ("model", "status", "reason"),
-        """
+        f"""
         select model, status, reason from scores.daily_models
-        where as_of = (select max(as_of) from sources.built_days) order by status desc, model
+        where as_of = {NEWEST} order by status desc, model
         """,
     ),
     "Segments on the newest day": (
         ("segment", "customers"),
-        """
+        f"""
         select segment, count(*) from segments.customer_segments
-        where as_of = (select max(as_of) from sources.built_days) group by all order by 2 desc, 1
+        where as_of = {NEWEST} group by all order by 2 desc, 1
         """,
     ),
     "Decisions on the newest day": (
         ("campaign", "step", "decision", "reason", "customers"),
-        """
+        f"""
         select campaign, step, decision, reason, count(*) from campaigns.campaign_decisions
-        where as_of = (select max(as_of) from sources.built_days) group by all order by 1, 2, 3 desc, 5 desc
+        where as_of = {NEWEST} group by all order by 1, 2, 3 desc, 5 desc
         """,
     ),
     "Exports of the newest day": (
         ("feed", "rows", "held back", "destinations"),
-        """
+        f"""
         select feed, max(rows), max(held_back), string_agg(destination, ', ' order by destination) from campaigns.export_log
-        where as_of = (select max(as_of) from sources.built_days) group by feed order by feed
+        where as_of = {NEWEST} group by feed order by feed
         """,
     ),
 }
 # Of the week before the newest day: what held longer ago was delivered in its place long since.
-HELD = """
-select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message, as_of = (select max(as_of) from sources.built_days)
+HELD = f"""
+select strftime(as_of, '%Y-%m-%d %H:%M UTC'), guard, message, as_of = {NEWEST}
 from sources.guards as guards
 where is_red and accepted_by is null
 and not exists (select 1 from sources.built_days where built_days.as_of >= guards.as_of + interval 7 day)
@@ -93,20 +94,20 @@ order by as_of, guard
 
 
 @dataclass(frozen=True)
-class Standing:
+class Status:
     """Tables to print (title, header, rows) and what holds delivery."""
 
     tables: Sequence[tuple[str, Sequence[str], list[tuple[Any, ...]]]]
     held: list[str]
 
 
-def standing_of(settings: Settings) -> Standing:
-    """Read the store's standing.
+def status_of(settings: Settings) -> Status:
+    """Read the store's status.
 
     Raises:
         LeaseHeld: a run is writing right now.
     """
-    warehouse = Warehouse(settings.warehouse, settings.threads)
+    warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly status"):
         tables = []
         for title, (header, sql) in TABLES.items():
@@ -117,7 +118,7 @@ def standing_of(settings: Settings) -> Standing:
             f"{as_of} {guard}: {message}; {way_out(settings, guard, is_newest)}"
             for as_of, guard, message, is_newest in warehouse.rows(HELD)
         ]
-    return Standing(tables, held)
+    return Status(tables, held)
 
 
 def way_out(settings: Settings, guard: str, is_newest: bool) -> str:

@@ -18,8 +18,7 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from dagster_project.files import write_whole
-from dagster_project.settings import held
+from dagster_project.files import write_json
 from dagster_project.shop import Shop
 from dagster_project.sources.blanking import without, write_blanked
 from dagster_project.sources.contract import System
@@ -55,17 +54,17 @@ def entries_of(shop: Shop) -> list[Entry]:
 
 def keep_entry(shop: Shop, entry: Entry) -> Path:
     path = folder_of(shop) / f"{entry.request}.json"
-    write_whole(path, json.dumps(asdict(entry), indent=1).encode() + b"\n")
+    write_json(path, asdict(entry), indent=1)
     return path
 
 
-def lift(shop: Shop, one: Identifier) -> int:
+def lift(shop: Shop, stated_key: str | None, one: Identifier) -> int:
     """Let a person in again, as their sources speak of them from now on; return how many erasures named them.
 
     Raises:
         ValueError: the key that knows them is not at hand.
     """
-    digest, found = Suppression.of(shop).digest(one), 0
+    digest, found = Erased.of(shop, stated_key).digest(one), 0
     for entry in entries_of(shop):
         others = tuple(digests for digests in entry.people if digest not in digests)
         if len(others) == len(entry.people):
@@ -79,7 +78,7 @@ def lift(shop: Shop, one: Identifier) -> int:
 
 
 @dataclass(frozen=True)
-class Suppression:
+class Erased:
     """Those who stay out of a shop, by digests; `country` reads numbers without a prefix."""
 
     key: str
@@ -87,15 +86,15 @@ class Suppression:
     country: str
 
     @staticmethod
-    def of(shop: Shop) -> "Suppression":
-        """Everybody erased so far.
+    def of(shop: Shop, stated_key: str | None) -> "Erased":
+        """Everybody erased so far; `stated_key` is the settings' pseudonym key.
 
         Raises:
             ValueError: somebody was, and the key that knows them is not at hand.
         """
         entries = entries_of(shop)
         digests = frozenset(digest for entry in entries for digests in entry.people for digest in digests)
-        everybody = Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")) if digests else "", digests, shop.country)
+        everybody = Erased(shop.pseudonym_key(stated_key) if digests else "", digests, shop.country)
         for entry in entries:
             if entry.key_check != everybody.key_check:
                 raise ValueError(
@@ -105,10 +104,10 @@ class Suppression:
         return everybody
 
     @staticmethod
-    def against(shop: Shop, identifiers: Iterable[Identifier]) -> "Suppression":
+    def against(shop: Shop, stated_key: str | None, identifiers: Iterable[Identifier]) -> "Erased":
         """These persons alone."""
-        blank = Suppression(shop.pseudonym_key(held("DEARLY_PSEUDONYM_KEY")), frozenset(), shop.country)
-        return Suppression(blank.key, frozenset(blank.digest(one) for one in identifiers), shop.country)
+        blank = Erased(shop.pseudonym_key(stated_key), frozenset(), shop.country)
+        return Erased(blank.key, frozenset(blank.digest(one) for one in identifiers), shop.country)
 
     def __bool__(self) -> bool:
         return bool(self.digests)

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from dagster_project.cli import app
 from dagster_project.settings import Settings
-from dagster_project.standing import standing_of
+from dagster_project.status import status_of
 from dagster_project.warehouse import Warehouse
 
 
@@ -22,7 +22,7 @@ def test_sales_are_those_that_are_known_now(bare: Settings) -> None:
         connection.execute(
             "create table profile.fct_returns as select 'till' as source, 2.50::decimal(18, 2) as net_amount, null::timestamp as superseded_at"
         )
-    (sales,) = [rows for title, _, rows in standing_of(bare).tables if title.startswith("Sales")]
+    (sales,) = [rows for title, _, rows in status_of(bare).tables if title.startswith("Sales")]
     assert sales == [
         ("till", 2, 1, Decimal("15.00"), Decimal("2.50"), Decimal("12.50")),
         ("web", 1, 0, Decimal("7.00"), Decimal("0.00"), Decimal("7.00")),

@@ -9,7 +9,7 @@ from dagster_project.campaigns.campaign import Campaign
 # A campaign's purpose as consents name it.
 PURPOSES = {"marketing_email": "marketing"}
 
-PLAN = pa.schema(
+STEPS = pa.schema(
     [
         ("campaign", pa.string()),
         ("step", pa.string()),
@@ -32,8 +32,8 @@ PLAN = pa.schema(
 )
 
 
-def campaign_plan(campaigns: Sequence[Campaign]) -> pa.Table:
-    """The plan. Shares become buckets of 10,000 (half-open), so that a customer's variant is a matter of their hash alone."""
+def steps_of(campaigns: Sequence[Campaign]) -> pa.Table:
+    """Shares become buckets of 10,000 (half-open), so that a customer's variant is a matter of their hash alone."""
     rows = []
     for campaign in campaigns:
         edges = [0]
@@ -63,4 +63,4 @@ def campaign_plan(campaigns: Sequence[Campaign]) -> pa.Table:
                         "cost_per_mail": campaign.cost_per_mail,
                     }
                 )
-    return pa.Table.from_pylist(rows, schema=PLAN)
+    return pa.Table.from_pylist(rows, schema=STEPS)
