@@ -1,6 +1,7 @@
 """The dbt models as assets, cut by Dagster where Python stages stand between."""
 
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from typing import Any
 
 import dagster as dg
@@ -85,17 +86,22 @@ def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
             events += message.to_default_asset_events(parsed.nodes, TRANSLATOR, context)
     except DbtFailed:
-        yield from events
+        # What was built is there, and the next run, which finds it without news, says so.
+        yield from (event for event in events if not isinstance(event, dg.Output))
         raise
     rows = row_counts(store, keys)
-    said = {event.output_name for event in events if isinstance(event, dg.Output)}
-    events += [dg.Output(None, output_name=output) for output in rows if output not in said]
-    for event in events:
-        if isinstance(event, dg.Output) and event.output_name in rows:
-            event = dg.Output(
-                None, output_name=event.output_name, metadata={**event.metadata, "dagster/row_count": rows[event.output_name]}
-            )
-        yield event
+    said = {event.output_name: event.metadata for event in events if isinstance(event, dg.Output)}
+    # Dagster takes them in the order in which they read each other, those without news in their places too.
+    for output in sorted(rows, key=places(parsed.nodes).__getitem__):
+        yield dg.Output(None, output_name=output, metadata={**said.get(output, {}), "dagster/row_count": rows[output]})
+    yield from (event for event in events if not isinstance(event, dg.Output))
+
+
+def places(nodes: Any) -> dict[str, int]:
+    """Each model's place in an order in which none comes before what it reads, by output name."""
+    models = (nodes["nodes"][name] for name in TopologicalSorter(nodes["parent_map"]).static_order() if name in nodes["nodes"])
+    keys = [TRANSLATOR.get_asset_key(node) for node in models if node["resource_type"] == "model"]
+    return {key.to_python_identifier(): place for place, key in enumerate(keys)}
 
 
 def row_counts(store: Store, keys: list[dg.AssetKey]) -> dict[str, int]:
