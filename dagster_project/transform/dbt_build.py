@@ -169,6 +169,7 @@ def build(
 
     try:
         invoke(settings.warehouse, settings.threads, target, arguments, manifest, heard)
+        os.utime(target)
         forget_old(target.parent)
     finally:
         yield from results

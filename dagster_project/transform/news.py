@@ -20,8 +20,9 @@ def without_news(warehouse: Warehouse, target: Path, nodes: Mapping[str, Any], m
     has changed, nor will by this build. Whatever cannot be asked has news, and dbt says why."""
     questions = {name: question for name in models for question in questions_of(nodes[name], target)}
     asked = [f"select '{name}' where exists ({question})" for name, question in questions.items()]
-    # A table that is gone, or a view that no longer fits what it reads, is found here.
+    # A table that is gone, or a view that no longer fits what it reads, is found here; and a view of the same columns in a table's place.
     asked += [f"select '' from {nodes[name]['schema']}.{nodes[name]['alias']} where false" for name in questions]
+    asked += [f"select '{name}' where not exists ({table_of(nodes[name])})" for name in questions if is_kept(nodes[name])]
     try:
         unchanged = set(questions).difference(*warehouse.rows(" union all ".join(asked)) if asked else [])
     except duckdb.Error:
@@ -34,12 +35,20 @@ def without_news(warehouse: Warehouse, target: Path, nodes: Mapping[str, Any], m
     return {name for name in unchanged if nodes[name]["config"]["materialized"] == "view" or not may_change(name)}
 
 
+def is_kept(node: Mapping[str, Any]) -> bool:
+    return bool(node["config"]["materialized"] == "kept")
+
+
+def table_of(node: Mapping[str, Any]) -> str:
+    return f"from duckdb_tables() where schema_name = '{node['schema']}' and table_name = '{node['alias']}'"
+
+
 def questions_of(node: Mapping[str, Any], target: Path) -> Iterator[str]:
     """The SQL that gives rows where a model has news; none for a model that always has, or that dbt has not run since the project changed."""
-    kind, path = node["config"]["materialized"], Path(node["package_name"]) / node["original_file_path"]
-    if kind == "kept" and (target / "run" / path).exists():
+    path = Path(node["package_name"]) / node["original_file_path"]
+    if is_kept(node) and (target / "run" / path).exists():
         yield (target / "run" / path).read_text()
-    elif kind == "view" and (target / "compiled" / path).exists():
+    elif node["config"]["materialized"] == "view" and (target / "compiled" / path).exists():
         made_of = hashlib.md5((target / "compiled" / path).read_bytes(), usedforsecurity=False).hexdigest()
         there = f"from duckdb_views() where schema_name = '{node['schema']}' and view_name = '{node['alias']}' and comment = '{made_of}'"
         yield f"select 1 where not exists ({there})"

@@ -159,6 +159,10 @@ def test_dbt_is_not_asked_of_what_has_no_news(quiet: Settings) -> None:
         ("create or replace view staging.stg_shopify__variants as from sources.shopify__products", {"stg_shopify__variants"}),
         ("drop table staging.stg_pos__orders", {"stg_pos__orders"}),
         (
+            "create table was as from staging.stg_pos__orders; drop table staging.stg_pos__orders; create view staging.stg_pos__orders as from was",
+            {"stg_pos__orders"},
+        ),
+        (
             "update sources.model_inputs set state = 'another' where model = 'staging.stg_pos__records' and input = 'code'",
             {"stg_pos__records"},
         ),
