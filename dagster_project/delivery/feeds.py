@@ -213,7 +213,7 @@ def profile_feed(day: Day) -> Feed:
     return Feed(
         name="profiles",
         kind="profile feed",
-        description="Every customer who may be written to, with segments and scores.",
+        description="Every customer who may be written to, with their segments.",
         as_of=day.moment.as_of,
         rows=addressed(day, rows),
         key="external_id",
