@@ -10,4 +10,6 @@ class RunFailed(RuntimeError):
 
 
 class Mistake(ValueError):
-    """What somebody wrote cannot be: a sentence for each mistake, with its file and, where there is one, its line."""
+    """What somebody wrote cannot be: a sentence for each mistake, with its file and, where there is one, its line. `code` is the command's exit code."""
+
+    code = 2

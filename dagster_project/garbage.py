@@ -9,8 +9,8 @@ from functools import cache
 def collect_seldom() -> None:
     """Search young objects by the ten thousand, and nothing at the exit.
 
-    Dagster's definitions and dbt's project are a million objects that live to the end: walking them again and again took an eighth of a run,
-    and seconds after its last line.
+    Dagster's definitions and dbt's project are a million objects that live to the end: walking them again and again took a seventh of a run
+    without news, and seconds after its last line.
     """
     gc.set_threshold(10_000, 10, 10)
     atexit.register(gc.freeze)

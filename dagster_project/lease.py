@@ -14,6 +14,8 @@ _held: dict[Path, int] = {}
 class LeaseHeld(RuntimeError):
     """Another run holds the store. The message names it."""
 
+    code = EXIT_HELD
+
 
 @contextmanager
 def hold(store: Path, owner: str) -> Iterator[None]:

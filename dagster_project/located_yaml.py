@@ -32,6 +32,9 @@ def load(model: type[Model], path: Path, **extra: Any) -> Model:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise Mistake(f"{path}:{line}: not valid YAML ({error.problem}); mend the line or put the text in quotes.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        # No text in UTF-8, a character that YAML forbids, a date that there is not: what tells it knows no line.
+        raise Mistake(f"{path}: not valid YAML ({' '.join(str(error).split())}); mend it.") from None
     if document is None:
         raise Mistake(f"{path}:1: expected keys with values; write `name: …`.")
     if repeated:
@@ -59,7 +62,8 @@ def _walk(node: yaml.Node, at: tuple[str | int, ...], lines: Lines) -> list[tupl
     repeated: list[tuple[str, int]] = []
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
-        for key, value in node.value:
+        # A key that is no word, as {{ a template }} without quotes would be, is refused when the document is made.
+        for key, value in ((key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in seen:
                 repeated.append((key.value, key.start_mark.line + 1))
             seen.add(key.value)

@@ -61,6 +61,25 @@ def test_what_two_fields_say_together_shows_no_whole_section(tmp_path: Path) -> 
     assert said(tmp_path, text) == f"/shop.yaml:{line}: `sources.extra`: a source of kind http says its url; correct it."
 
 
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b"language: {{ code }}", "not valid YAML (found unhashable key)"),
+        (b"last_day: 2026-13-45", "not valid YAML (month must be in 1..12"),
+        (b"retention: caf\xe9", "not valid YAML ('utf-8' codec can't decode byte 0xe9"),
+        (b"retention: \x07", "not valid YAML ("),
+        (b"retention: !!python/object:os.system {}", "not valid YAML ("),
+    ],
+)
+def test_what_cannot_be_read_at_all_is_a_sentence_too(tmp_path: Path, line: bytes, sentence: str) -> None:
+    (tmp_path / "shop.yaml").write_bytes(
+        SHOP.encode().replace(b"last_day:", b"# last_day:").replace(b"language:", b"# language:") + line + b"\n"
+    )
+    with pytest.raises(Mistake) as mistake:
+        load_shop(tmp_path)
+    assert sentence in str(mistake.value) and str(tmp_path / "shop.yaml") in str(mistake.value)
+
+
 def test_an_empty_file_is_a_sentence(tmp_path: Path) -> None:
     assert said(tmp_path, "") == "/shop.yaml:1: expected keys with values; write `name: …`."
 

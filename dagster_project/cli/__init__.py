@@ -7,10 +7,10 @@ from rich.markup import escape
 
 # Each module hangs its commands on the app as it is loaded, in the order of the help page.
 from dagster_project.cli import checks_and_drafts, days, explain, identity, models, privacy, replay, servers
-from dagster_project.cli.common import WRONG_USAGE, Refused, app
+from dagster_project.cli.common import Refused, app
 from dagster_project.failures import Mistake
 from dagster_project.garbage import collect_seldom
-from dagster_project.lease import EXIT_HELD, LeaseHeld
+from dagster_project.lease import LeaseHeld
 
 
 def main() -> None:
@@ -20,8 +20,7 @@ def main() -> None:
         app()
     except (Refused, Mistake, LeaseHeld) as refused:
         Console(stderr=True).print(f"[bold red]dearly:[/] {escape(str(refused))}", highlight=False, soft_wrap=True)
-        codes = {Mistake: WRONG_USAGE, LeaseHeld: EXIT_HELD}
-        sys.exit(refused.code if isinstance(refused, Refused) else next(codes[one] for one in codes if isinstance(refused, one)))
+        sys.exit(refused.code)
 
 
 __all__ = ["app", "checks_and_drafts", "days", "explain", "identity", "main", "models", "privacy", "replay", "servers"]

@@ -14,7 +14,7 @@ from dagster_project.resources import Store
 from dagster_project.scores.choosing import follow_aliases, follow_brought, registry_of
 from dagster_project.scores.drift import DRIFT, REALISED, drift_of, off, realised_by, request, shifted, strongest
 from dagster_project.scores.model_log import MODEL_LOG, append
-from dagster_project.scores.recommending import recommend_day
+from dagster_project.scores.recommending import TABLES, recommend_day
 from dagster_project.scores.score_models import CUSTOMER_SCORES, customer_scores_of, models_of
 from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, Scored, score_day, train_all
 from ml.parallel import side_by_side
@@ -151,18 +151,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     @dg.multi_asset(
         name="recommendations",
         specs=[
-            dg.AssetSpec(key(name), group_name="scores", deps=shown, description=words)
-            for name, words in (
-                ("customer_recommendations", "One row per customer, strategy and rank: what to show, and why."),
-                (
-                    "product_relations",
-                    "One row per product, relation (similar_to, goes_with) and rank: what a product's page may show beside it.",
-                ),
-                (
-                    "product_bundles",
-                    "One row per bundle: two or three products that are ordered together more often than chance would have it.",
-                ),
-            )
+            dg.AssetSpec(key(name), group_name="scores", deps=shown, description=description) for name, (_, description) in TABLES.items()
         ],
         partitions_def=partitions,
         backfill_policy=a_range,
@@ -171,12 +160,8 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         """What to show to whom, and beside what."""
         moments = moments_of(context, store.shop)
         days = side_by_side(lambda moment: recommend_day(store.warehouse, moment), moments)
-        tables = {
-            "customer_recommendations": pa.concat_tables(day.lists for day in days),
-            "product_relations": pa.concat_tables(day.relations for day in days),
-            "product_bundles": pa.concat_tables(day.bundles for day in days),
-        }
-        for name, rows in tables.items():
+        for name in TABLES:
+            rows = pa.concat_tables(day[name] for day in days)
             store.warehouse.replace_days(f"scores.{name}", rows, [moment.as_of for moment in moments])
             yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows.num_rows})
 

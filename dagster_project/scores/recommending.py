@@ -1,7 +1,5 @@
 """A day's recommendations: what the store knows, handed to `ml.recommendations`, and its lists as rows of the day."""
 
-from dataclasses import dataclass
-
 import pyarrow as pa
 
 from dagster_project.moments import Moment
@@ -49,22 +47,27 @@ BROUGHT = "select customer_id, product_id, score from scores.brought_recommendat
 TOP = 8
 
 
-@dataclass(frozen=True)
-class Recommended:
-    """A day's rows: one per customer, strategy and rank; per product, relation and rank; per bundle."""
+# Table of the schema `scores` → its columns, and what a row is.
+TABLES = {
+    "customer_recommendations": (RECOMMENDATIONS, "One row per customer, strategy and rank: what to show, and why."),
+    "product_relations": (
+        PRODUCT_RELATIONS,
+        "One row per product, relation (similar_to, goes_with) and rank: what a product's page may show beside it.",
+    ),
+    "product_bundles": (
+        PRODUCT_BUNDLES,
+        "One row per bundle: two or three products that are ordered together more often than chance would have it.",
+    ),
+}
 
-    lists: pa.Table
-    relations: pa.Table
-    bundles: pa.Table
 
-
-def recommend_day(warehouse: Warehouse, moment: Moment) -> Recommended:
-    """What to show on a day; nothing where the shop has no products."""
+def recommend_day(warehouse: Warehouse, moment: Moment) -> dict[str, pa.Table]:
+    """What to show on a day, by table; no rows where the shop has no products."""
     tell("scores", "recommendations")
     products = warehouse.read(PRODUCTS, [moment.as_of])
     interactions = warehouse.read(INTERACTIONS, [moment.as_of])
     if not products.num_rows or not interactions.num_rows:
-        return Recommended(RECOMMENDATIONS.empty_table(), PRODUCT_RELATIONS.empty_table(), PRODUCT_BUNDLES.empty_table())
+        return {name: schema.empty_table() for name, (schema, _) in TABLES.items()}
     customers = warehouse.read(CUSTOMERS, [moment.as_of])
     wishes = warehouse.read(WISHES, [moment.as_of])
     brought = warehouse.read(BROUGHT, [moment.as_of])
@@ -77,11 +80,8 @@ def recommend_day(warehouse: Warehouse, moment: Moment) -> Recommended:
         brought=brought if brought.num_rows else None,
         request=Request(top=TOP),
     )
-    return Recommended(
-        of_the_day(made.table, RECOMMENDATIONS, moment),
-        of_the_day(made.relations, PRODUCT_RELATIONS, moment),
-        of_the_day(made.bundles, PRODUCT_BUNDLES, moment),
-    )
+    found = {"customer_recommendations": made.table, "product_relations": made.relations, "product_bundles": made.bundles}
+    return {name: of_the_day(rows, TABLES[name][0], moment) for name, rows in found.items()}
 
 
 def of_the_day(rows: pa.Table, schema: pa.Schema, moment: Moment) -> pa.Table:

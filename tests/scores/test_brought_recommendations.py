@@ -6,12 +6,16 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from dagster_project.scores import recommending
 from dagster_project.settings import SHOPS, Settings
+from dagster_project.shop import load_shop
 from dagster_project.warehouse import Warehouse
+from ml.recommendations.recommend import Recommendations
 
 pytestmark = [pytest.mark.whole]
 
@@ -136,13 +140,29 @@ def test_what_a_products_page_may_show_is_sold_and_published(store: Settings) ->
         on relations.as_of = products.as_of and relations.related_product_id = products.product_id
     """
     assert rows_of(store, beside)[0][:3] == (True, True, True)
-    bundled = """
-    select count(*), count(*) filter (len(list_distinct(product_ids)) not between 2 and 3 or len(list_distinct(product_ids)) < len(product_ids))
-    from scores.product_bundles
-    """
-    assert rows_of(store, bundled)[0][1] == 0
     folder = store.store / "published"
     newest = folder / json.loads((folder / "current.json").read_text())["folder"]
     for name in ("product_relations", "product_bundles"):
         days_rows = f"select count(*) from scores.{name} where as_of = (select max(as_of) from scores.{name})"
         assert pq.read_metadata(newest / f"{name}.parquet").num_rows == rows_of(store, days_rows)[0][0]
+
+
+def test_a_days_bundles_are_rows_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small shop's orders have none, so the library's answer is given."""
+    made = Recommendations(
+        table=recommending.RECOMMENDATIONS.empty_table().drop(["as_of"]),
+        relations=recommending.PRODUCT_RELATIONS.empty_table().drop(["as_of"]),
+        bundles=pa.table({"rank": pa.array([1], pa.int32()), "product_ids": [["cup", "saucer"]], "score": [1.5]}),
+        rankers={},
+    )
+    monkeypatch.setattr(recommending, "recommend", lambda *_, **__: made)
+    moment = load_shop(SMALL).moment(date(2026, 3, 1))
+    day = recommending.recommend_day(Something(), moment)  # type: ignore[arg-type]
+    assert day["product_bundles"].to_pylist() == [{"as_of": moment.as_of, "rank": 1, "product_ids": ["cup", "saucer"], "score": 1.5}]
+
+
+class Something:
+    """A store in which every table has a row."""
+
+    def read(self, sql: str, parameters: object = ()) -> pa.Table:
+        return pa.table({"x": [1]})
