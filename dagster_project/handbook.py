@@ -47,6 +47,10 @@ exports/<destination>/<feed>/latest.json      moves only forward
 A **feed** is a campaign, a segment list (`segment_<name>`), or the profile feed (`profiles`). `hash8` is the content's: the same rows are the same folder, and
 a second run writes nothing. A reader takes `added`, `changed` and `removed` when `delta_of` is the last run it took, else `full`.
 
+The profile feed has a row a person who may be written to: contact, segments, the campaign that writes to them next and the field worth asking for
+(`mailable_customers`); and, of those who permit profiling when the file is written, favourites, scores, hour of sending and the product to show first
+(`customer_traits`). A phone number is there with consent to text messages alone. A column that tools are to get is a column of one of the two views.
+
 Right before writing, delivery takes in the newest consent and removes whoever has none by then; it never adds
 ([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). A red guard holds the whole day back until `dearly run --accept <guard>`.
 A day before the newest built one is a **rebuild**: its files go to `rebuilds/`, no pointer moves.

@@ -44,7 +44,12 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name="campaigns",
         partitions_def=partitions,
         backfill_policy=one_day,
-        deps=[["campaigns", "campaign_content"], ["campaigns", "mailable_customers"], ["segments", "customer_segments"]],
+        deps=[
+            ["campaigns", "campaign_content"],
+            ["campaigns", "mailable_customers"],
+            ["campaigns", "customer_traits"],
+            ["segments", "customer_segments"],
+        ],
         check_specs=[dg.AssetCheckSpec("delivery_not_held", asset=["campaigns", "exports"])],
     )
     def exports(context: dg.AssetExecutionContext, store: Store):  # type: ignore[no-untyped-def]

@@ -46,9 +46,21 @@ inner join campaigns.mailable_customers as customers using (as_of, customer_id)
 where members.as_of = ? and members.segment = ?
 order by members.customer_id
 """
-PROFILE_ROWS = (
-    "select * exclude (as_of) rename (customer_id as external_id) from campaigns.mailable_customers where as_of = ? order by customer_id"
+# Who has taken back the consent to profiling since the day was decided has no traits any more.
+PROFILE_ROWS = """
+with
+profiled as (
+    select customer_id from profile.current_permissions where channel = 'email' and purpose = 'profiling' and is_permitted
+),
+traits as (
+    select traits.* exclude (as_of) from campaigns.customer_traits as traits semi join profiled using (customer_id) where traits.as_of = $1
 )
+select customers.* exclude (as_of) rename (customer_id as external_id), traits.* exclude (customer_id)
+from campaigns.mailable_customers as customers
+left join traits using (customer_id)
+where customers.as_of = $1
+order by customers.customer_id
+"""
 
 # The ids by which the shop's own systems know a customer at a moment: online_retail:17850.
 SOURCE_IDS = """
@@ -213,7 +225,7 @@ def profile_feed(day: Day) -> Feed:
     return Feed(
         name="profiles",
         kind="profile feed",
-        description="Every customer who may be written to, with their segments.",
+        description="Every customer who may be written to: segments, what comes next and, of those who permit profiling, favourites and scores.",
         as_of=day.moment.as_of,
         rows=addressed(day, rows),
         key="external_id",

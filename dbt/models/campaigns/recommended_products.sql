@@ -16,6 +16,7 @@ select
     recommendations.strategy,
     recommendations.rank,
     recommendations.product_id,
+    products.sku,
     products.title,
     products.category,
     products.price,
