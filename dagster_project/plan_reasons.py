@@ -22,7 +22,7 @@ DECIDED = f"""
 select one.variant, concat_ws(': ', one.reason, sent.campaign || ', ' || sent.step)
 from campaigns.campaign_decisions as one
 left join campaigns.campaign_decisions as sent
-    on one.as_of = sent.as_of and one.customer_id = sent.customer_id and sent.decision = 'send' and one.reason = 'another campaign goes first'
+    on one.as_of = sent.as_of and one.customer_id = sent.customer_id and sent.decision <> 'excluded' and one.reason = 'another campaign goes first'
 where one.as_of = {NEWEST} and one.campaign || ', ' || one.step = $1 and one.customer_id = $2
 """
 STEPS = """

@@ -45,6 +45,17 @@ create table if not exists sources.guards (as_of timestamp, guard varchar, is_re
 create table if not exists campaigns.export_log (
     as_of timestamp, destination varchar, feed varchar, run varchar, delta_of varchar, rows bigint, held_back bigint, consent_as_of timestamp
 );
+create table if not exists campaigns.contact_history (
+    as_of timestamp, campaign varchar, step varchar, variant varchar, customer_id varchar, decision varchar, began_at timestamp
+);
+"""
+# A store from before there was a contact history: what it delivered.
+DELIVERED_BEFORE = """
+insert into campaigns.contact_history
+select as_of, campaign, step, variant, customer_id, decision, began_at from campaigns.campaign_decisions as decisions
+where decision in ('send', 'holdout') and exists (
+    select 1 from campaigns.export_log as log where log.as_of = decisions.as_of and log.feed = decisions.campaign
+)
 """
 
 NEW_COLUMNS = """
@@ -80,8 +91,9 @@ class Warehouse:
         DuckDB would leave one that never opens again."""
         if not self.path.exists():
             make_whole(self.path, lambda path: duckdb.connect(path).close())
+        is_older = self.exists("campaigns.campaign_decisions") and not self.exists("campaigns.contact_history")
         with self.transaction() as connection:
-            connection.execute(BOOKKEEPING)
+            connection.execute(BOOKKEEPING + (DELIVERED_BEFORE if is_older else ""))
 
     @contextmanager
     def session(self) -> Iterator[None]:

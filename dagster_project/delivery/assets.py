@@ -34,6 +34,13 @@ CLUSTERS = "select cluster, description from scores.clusters where as_of = ? ord
 BASE = """
 select run from campaigns.export_log where destination = ? and feed = ? and as_of < ? order by as_of desc limit 1
 """
+CONTACTED = """
+insert into campaigns.contact_history
+select as_of, campaign, step, variant, customer_id, decision, began_at from campaigns.campaign_decisions
+where as_of = ? and decision in ('send', 'holdout') and campaign in (select unnest(?::varchar[]))
+order by campaign, step, customer_id
+"""
+HELD_BACK = "delete from campaigns.contact_history where as_of = ? and campaign = ? and customer_id = ? and decision = 'send'"
 
 
 def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -178,12 +185,18 @@ def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, reb
 
 
 def log_exports(store: Store, moment: Moment, runs: list[tuple[Feed, str, ExportRun]]) -> None:
-    """Enter a day's runs at once. Killed before, the day is delivered anew to the same folders."""
+    """Enter a day's runs, and who was mailed or held out by them, at once. Killed before, the day is delivered anew to the same folders."""
     rows = [
         [moment.as_of, destination, feed.name, run.run, run.delta_of, run.rows, len(feed.held_back), feed.consent_as_of]
         for feed, destination, run in runs
     ]
+    left = {feed.name: feed.held_back for feed, _, _ in runs if feed.kind == "campaign"}
+    held_back = [(campaign, customer) for campaign, people in left.items() for customer, _ in people]
     with store.warehouse.transaction() as connection:
         connection.execute("delete from campaigns.export_log where as_of = ?", [moment.as_of])
         if rows:
             connection.executemany("insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        connection.execute("delete from campaigns.contact_history where as_of = ?", [moment.as_of])
+        connection.execute(CONTACTED, [moment.as_of, list(left)])
+        if held_back:
+            connection.executemany(HELD_BACK, [(moment.as_of, *pair) for pair in held_back])

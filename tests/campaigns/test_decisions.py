@@ -104,12 +104,30 @@ def test_results_of_the_campaign_count_what_followed(backfilled: Settings, rows)
         backfilled,
         """
         select (select sum(sent) from measurement.campaign_results where campaign = 'win_back'),
-               (select count(*) from campaigns.campaign_decisions where decision = 'send')
+               (select count(*) from campaigns.campaign_decisions where decision = 'send' and as_of < timestamp '2026-03-10 23:00')
         """,
     )
     assert sent == decided
-    found = rows(backfilled, "select lift_low, lift, lift_high, measured, sent from measurement.campaign_results where lift is not null")
+    found = rows(
+        backfilled,
+        "select lift_low, lift, lift_high, measured, sent, roi from measurement.campaign_results where lift is not null and campaign = 'win_back'",
+    )
     assert found, "the mails of the first days are more than a week old"
-    for low, lift, high, measured, sent in found:
+    for low, lift, high, measured, sent, roi in found:
         assert low <= lift <= high
         assert 0 < measured <= sent
+        # Only mails whose week is over have brought anything yet, so only they are charged.
+        assert roi == pytest.approx((lift - 0.002) / 0.002, rel=0.001, abs=0.1)
+    assert any(measured < sent for *_, measured, sent, _ in found)
+
+
+def test_who_is_held_out_has_passed_every_gate_that_a_mailed_one_has(backfilled: Settings, rows) -> None:
+    sql = """
+    select decisions.decision, count(*), count(members.customer_id) from campaigns.campaign_decisions as decisions
+    left join segments.customer_segments as members
+        on decisions.as_of = members.as_of and decisions.customer_id = members.customer_id and members.segment = 'lapsing_buyers'
+    where campaign = 'win_back' and decision <> 'excluded' group by all
+    """
+    found = {decision: (decided, meant) for decision, decided, meant in rows(backfilled, sql)}
+    assert found.keys() == {"send", "holdout"}
+    assert all(decided == meant > 0 for decided, meant in found.values())

@@ -13,9 +13,14 @@ TONIGHT = """
 select campaign, step, decision, reason, coalesce(variant, '') as variant, count(*) from campaigns.campaign_decisions
 where as_of = $as_of group by all order by campaign, step, count(*) desc, decision, reason, variant
 """
+# What is decided tonight, and what left on the days before.
 MAILED = """
 select campaign, step, as_of, count(*) from campaigns.campaign_decisions
-where decision = 'send' and as_of <= $as_of group by all order by campaign, step, as_of
+where decision = 'send' and as_of = $as_of group by all
+union all
+select campaign, step, as_of, count(*) from campaigns.contact_history
+where decision = 'send' and as_of < $as_of group by all
+order by campaign, step, as_of
 """
 MEMBERS = "select segment, count(*) from segments.customer_segments where as_of = $as_of group by segment order by segment"
 EXPORTS = "select feed, destination, rows, held_back from campaigns.export_log where as_of = $as_of order by feed, destination"

@@ -25,14 +25,15 @@ suppressions as (
     select * from {{ ref('customer_suppressions') }} where channel = 'email'
 ),
 
+-- Who is held out counts as mailed: both groups go the same way, and meet the same caps.
 recent_mails as (
     select
         earlier.as_of,
         earlier.customer_id,
         count(*) as mails
-    from {{ earlier_decisions() }} as earlier
+    from {{ contacted_before() }} as earlier
     cross join shop
-    where earlier.decision = 'send' and earlier.decided_as_of > {{ add_days('earlier.as_of', '-cast(shop.cap_days as integer)') }}
+    where earlier.decided_as_of > {{ add_days('earlier.as_of', '-cast(shop.cap_days as integer)') }}
     group by earlier.as_of, earlier.customer_id
 ),
 
@@ -42,10 +43,9 @@ campaign_mails as (
         earlier.campaign,
         earlier.customer_id,
         count(*) as mails
-    from {{ earlier_decisions() }} as earlier
+    from {{ contacted_before() }} as earlier
     inner join (select distinct campaign, cap_days from {{ source('campaigns', 'campaign_steps') }}) as caps
         on earlier.campaign = caps.campaign and earlier.decided_as_of > {{ add_days('earlier.as_of', '-cast(caps.cap_days as integer)') }}
-    where earlier.decision = 'send'
     group by earlier.as_of, earlier.campaign, earlier.customer_id
 ),
 
@@ -67,12 +67,14 @@ judged as (
             when shop.address_held_by = 'shop' and coalesce(customers.email_status, 'missing') <> 'valid' then 'no valid address'
             when not coalesce(permissions.is_permitted, false) then 'no consent'
             when suppressions.customer_id is not null then 'suppressed'
-            when {{ bucket("concat('holdout|', candidates.customer_id)") }} < shop.global_holdout then 'global holdout'
-            when {{ bucket("concat('holdout|', candidates.campaign, '|', candidates.customer_id)") }} < variants.holdout then 'campaign holdout'
             when not candidates.is_in_audience then 'left the audience'
             when coalesce(recent_mails.mails, 0) >= shop.cap_mails then 'cap reached'
             when coalesce(campaign_mails.mails, 0) >= variants.cap_mails then 'campaign cap reached'
-        end as stopped_by
+        end as stopped_by,
+        case
+            when {{ bucket("concat('holdout|', candidates.customer_id)") }} < shop.global_holdout then 'global holdout'
+            when {{ bucket("concat('holdout|', candidates.campaign, '|', candidates.customer_id)") }} < variants.holdout then 'campaign holdout'
+        end as held_out_by
     from candidates
     cross join shop
     inner join variants
@@ -113,15 +115,14 @@ decided as (
     select
         *,
         case
-            when stopped_by in ('global holdout', 'campaign holdout') then 'holdout'
-            when stopped_by is not null then 'excluded'
-            when place > 1 then 'excluded'
+            when stopped_by is not null or place > 1 then 'excluded'
+            when held_out_by is not null then 'holdout'
             else 'send'
         end as decision,
         case
             when stopped_by is not null then stopped_by
             when place > 1 then 'another campaign goes first'
-            else 'all gates open'
+            else coalesce(held_out_by, 'all gates open')
         end as reason
     from ranked
 )

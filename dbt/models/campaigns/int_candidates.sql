@@ -25,8 +25,7 @@ triggers as (
 ),
 
 earlier as (
-    select * from {{ earlier_decisions() }} as earlier
-    where earlier.decision in ('send', 'holdout')
+    select * from {{ contacted_before() }} as earlier
 ),
 
 -- A journey begins when somebody enters the audience, or with the event; also for those held out: both groups go the same way.

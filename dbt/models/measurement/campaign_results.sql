@@ -67,7 +67,9 @@ compared as (
 priced as (
     select
         compared.*,
-        cast(compared.sent * coalesce(costs.cost_per_mail, shop.cost_per_mail) as decimal(18, 2)) as cost
+        cast(compared.sent * coalesce(costs.cost_per_mail, shop.cost_per_mail) as decimal(18, 2)) as cost,
+        -- Of those of whom it is told what followed.
+        compared.measured * coalesce(costs.cost_per_mail, shop.cost_per_mail) as measured_cost
     from compared
     cross join {{ source('sources', 'shop') }} as shop
     left join costs
@@ -92,5 +94,5 @@ select
     round(cast(lift as double), 4) as lift,
     round(cast(lift - 1.96 * standard_error as double), 4) as lift_low,
     round(cast(lift + 1.96 * standard_error as double), 4) as lift_high,
-    round(cast((lift * measured - cost) / nullif(cost, 0) as double), 2) as roi
+    round(cast((lift * measured - measured_cost) / nullif(measured_cost, 0) as double), 2) as roi
 from priced

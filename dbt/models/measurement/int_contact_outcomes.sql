@@ -52,4 +52,9 @@ left join bought
         and contacts.step = bought.step
         and contacts.customer_id = bought.customer_id
         and contacts.contacted_at = bought.contacted_at
-left join responses on contacts.campaign = responses.campaign and contacts.customer_id = responses.customer_id
+left join responses
+    on
+        contacts.campaign = responses.campaign
+        and contacts.step = responses.step
+        and contacts.customer_id = responses.customer_id
+        and contacts.contacted_at = responses.contacted_at
