@@ -248,11 +248,13 @@ with again as (
 select * from nearby semi join again using (number);
 
 create or replace temp table moved as
-with differing as (
-    (select * from changed except all select * exclude (number) from before)
-    union all
-    (select * exclude (number) from before except all select * from changed)
-)
+with
+held as (
+    select *, 1 as now from changed
+    union all by name
+    select * exclude (number), -1 as now from before
+),
+differing as (select * exclude (now) from held group by all having sum(now) <> 0)
 select distinct record_a, record_b, rule from differing;
 
 create or replace temp table appeared as select * from changed semi join moved using (record_a, record_b, rule);

@@ -305,11 +305,13 @@ pairs as (
     select record_a, record_b, null, null, false from decided_pairs
     union all
     select record_id, record_id, null, null, true from seeds
-)
+),
+met as materialized (select record_a as record_id from pairs union select record_b from pairs),
+stood as materialized (select stood.record_id, stood.kin from identity.stood as stood semi join met using (record_id))
 select pairs.rule, pairs.match_weight, pairs.is_seed, coalesce(l.kin, pairs.record_a) as kin_a, coalesce(r.kin, pairs.record_b) as kin_b
 from pairs
-left join identity.stood as l on pairs.record_a = l.record_id
-left join identity.stood as r on pairs.record_b = r.record_id
+left join stood as l on pairs.record_a = l.record_id
+left join stood as r on pairs.record_b = r.record_id
 """
 AROUND = """
 create or replace temp table around as
