@@ -68,7 +68,7 @@ def compare_new(
     """Compare `records` with each other and with all that `con` keeps from earlier calls, which were known before them.
 
     What the model says counts from `since` on. Adds to the tables KEPT of schema `identity`; temp table `touched` (record_id) names the records
-    whose edges changed, the new ones included.
+    whose edges changed, the new ones included, and `appeared` the edges that those before them do not have.
     """
     start = find_changed(
         con, records, model, rules, default_country=default_country, one_to_one=one_to_one, day_first=day_first, since=since
@@ -130,7 +130,9 @@ def kept_records(con: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
-def edges_of(con: duckdb.DuckDBPyConnection, among: str | None = None, edges: str = "identity.edges") -> pa.Table:
+def edges_of(
+    con: duckdb.DuckDBPyConnection, among: str | None = None, edges: str = "identity.edges", columns: str = "inside.*"
+) -> pa.Table:
     """The edges that `con` keeps in table `edges` (those between records in table `among` alone), strongest rule first."""
     inside = (
         ""
@@ -146,7 +148,7 @@ def edges_of(con: duckdb.DuckDBPyConnection, among: str | None = None, edges: st
             {"" if among is None else f"semi join {among} on normalised.owner = {among}.record_id"}
             group by owner
         )
-        select inside.*
+        select {columns}
         from inside
         inner join firsts as l on inside.record_a = l.owner
         inner join firsts as r on inside.record_b = r.owner
@@ -172,14 +174,24 @@ delete from exact_found where (record_a, record_b) in (
 )
 """
 
-# The model's earlier edges between records that it has weighed again.
+# The earlier edges between records that may have other ones now, and those of the model that it has weighed again. Edges are read once: a day costs
+# hardly more than such scans.
 REWEIGHED = f"""
+create or replace temp table nearby as
+with
+weighed_again as (select record_a as owner from weighed union select record_b from weighed),
+suspects as (select owner from exact_touched union select owner from weighed_again)
+select edges.*, edges.rowid as number
+from identity.edges as edges
+semi join suspects as l on edges.record_a = l.owner
+semi join suspects as r on edges.record_b = r.owner;
+
 create or replace temp table reweighed as
 with pairs as (select distinct least(record_a, record_b) as one, greatest(record_a, record_b) as other from weighed)
-select edges.*, edges.rowid as number, pairs.one, pairs.other
-from identity.edges as edges
-inner join pairs on least(edges.record_a, edges.record_b) = pairs.one and greatest(edges.record_a, edges.record_b) = pairs.other
-where edges.rule = '{MODEL_RULE}'
+select nearby.*, pairs.one, pairs.other
+from nearby
+inner join pairs on least(nearby.record_a, nearby.record_b) = pairs.one and greatest(nearby.record_a, nearby.record_b) = pairs.other
+where nearby.rule = '{MODEL_RULE}'
 """
 NOTHING_BEFORE = """
 create or replace temp table reweighed as
@@ -225,24 +237,27 @@ select * exclude (one, other, pair) from replaced
 # way, and both records are touched. A commit costs what it writes, so edges that were found again as they were stay where they are.
 REPLACED = """
 create or replace temp table before as
-with
-again as (
+with again as (
     select number from reweighed
-    union all
-    select edges.rowid
-    from identity.edges as edges
-    semi join exact_touched as l on edges.rule = l.rule and edges.record_a = l.owner
-    semi join exact_touched as r on edges.rule = r.rule and edges.record_b = r.owner
+    union
+    select nearby.number
+    from nearby
+    semi join exact_touched as l on nearby.rule = l.rule and nearby.record_a = l.owner
+    semi join exact_touched as r on nearby.rule = r.rule and nearby.record_b = r.owner
 )
-select *, rowid as number from identity.edges where rowid in (select number from again);
+select * from nearby semi join again using (number);
 
 create or replace temp table moved as
-with differing as (
-    (select * from changed except all select * exclude (number) from before)
-    union all
-    (select * exclude (number) from before except all select * from changed)
-)
+with
+held as (
+    select *, 1 as now from changed
+    union all by name
+    select * exclude (number), -1 as now from before
+),
+differing as (select * exclude (now) from held group by all having sum(now) <> 0)
 select distinct record_a, record_b, rule from differing;
+
+create or replace temp table appeared as select * from changed semi join moved using (record_a, record_b, rule);
 
 create or replace temp table touched as
 select record_a as record_id from moved
@@ -252,8 +267,7 @@ union
 select owner from new_owners;
 
 delete from identity.edges where rowid in (select number from before semi join moved using (record_a, record_b, rule));
-insert into identity.edges by name
-select * from changed semi join moved using (record_a, record_b, rule) order by match_probability desc, rule, record_a, record_b;
+insert into identity.edges by name select * from appeared order by match_probability desc, rule, record_a, record_b;
 delete from identity.shared_identifiers where (rule, value_hash) in (select (rule, value_hash) from shared_touched);
 insert into identity.shared_identifiers select * from shared_found
 """

@@ -252,7 +252,7 @@ def find_people(
     """
     if not exists(connection, "identity.stood"):
         persons = connection.execute(PERSONS.format(among="")).to_arrow_table()
-        found = history(persons, edges_of(connection), SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
+        found = history(persons, edges_of(connection, columns=TOLD_BY), SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
         for table, rows in (("stays", found.stays), ("merge_log", found.merge_log), ("stood", found.stood)):
             connection.register("incoming", rows)
             connection.execute(f"create table identity.{table} as select * from incoming")
@@ -262,7 +262,7 @@ def find_people(
     hanging_together(connection, newer, [decision.pair for decision in decisions])
     persons = connection.execute(PERSONS.format(among="semi join around on normalised.owner = around.record_id")).to_arrow_table()
     stood = connection.execute("select stood.* from identity.stood as stood semi join around using (record_id)").to_arrow_table()
-    edges = edges_of(connection, "around")
+    edges = edges_of(connection, "around", columns=TOLD_BY)
     ahead = [close for close in closes if close >= closed]
     found = history(persons, edges, SHOP_RULES, ahead, decisions, closing, key, SHOP_CUT, stood)
     connection.register("new_stays", found.stays)
@@ -271,6 +271,8 @@ def find_people(
     connection.execute(FOUND_ANEW)
 
 
+# What `history` reads of an edge.
+TOLD_BY = "record_a, record_b, rule, match_probability, known_at, known_until, match_weight"
 PERSONS = "select owner as record_id, min(known_at) as known_at from identity.normalised {among} group by owner"
 
 
@@ -292,25 +294,24 @@ def hanging_together(connection: duckdb.DuckDBPyConnection, newer: Sequence[str]
     connection.execute(AROUND)
 
 
-# The kin on both sides of what may tie them now; a record that is not stood yet is its own. A seed is a pair with itself.
+# The kin on both sides of what may tie them now; a record that is not stood yet is its own. A seed is a pair with itself. An edge that was there
+# before ties records that are kin already.
 MET = """
 with
 seeds as (select record_id from touched union select record_id from newer_records),
 pairs as (
-    select record_a, record_b, rule, match_weight, false as is_seed from identity.edges as edges
-    semi join seeds on edges.record_a = seeds.record_id
-    union all
-    select record_a, record_b, rule, match_weight, false from identity.edges as edges
-    semi join seeds on edges.record_b = seeds.record_id
+    select record_a, record_b, rule, match_weight, false as is_seed from appeared
     union all
     select record_a, record_b, null, null, false from decided_pairs
     union all
     select record_id, record_id, null, null, true from seeds
-)
+),
+met as materialized (select record_a as record_id from pairs union select record_b from pairs),
+stood as materialized (select stood.record_id, stood.kin from identity.stood as stood semi join met using (record_id))
 select pairs.rule, pairs.match_weight, pairs.is_seed, coalesce(l.kin, pairs.record_a) as kin_a, coalesce(r.kin, pairs.record_b) as kin_b
 from pairs
-left join identity.stood as l on pairs.record_a = l.record_id
-left join identity.stood as r on pairs.record_b = r.record_id
+left join stood as l on pairs.record_a = l.record_id
+left join stood as r on pairs.record_b = r.record_id
 """
 AROUND = """
 create or replace temp table around as

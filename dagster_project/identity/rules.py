@@ -75,6 +75,10 @@ CONFLICTS = {
 }
 
 
+# What a rule reads of a record, beside the value it carries.
+READ = ("position", "owner", "known_at", "given", "given_first", "given_roots", "family", "birth_date")
+
+
 def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], start: int = 0) -> None:
     """Apply `rules` to table `normalised`: what the records from position `start` on change, all of it when 0.
 
@@ -108,7 +112,8 @@ def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], start: i
 
 
 def _touched(rule: Rule, start: int) -> str:
-    """SQL: the records that carry a value of the new ones, in `exact_touched`, and all values that these carry, in temp table `touched_values`."""
+    """SQL: the records that carry a value of the new ones, in `exact_touched`, all values that these carry, in temp table `touched_values`, and all
+    rows that carry one of them, in temp table `carriers`."""
     return f"""
     create or replace temp table touched_owners as
     with fresh as (select distinct {rule.column} as value from normalised where position >= {start} and {rule.column} is not null)
@@ -117,6 +122,9 @@ def _touched(rule: Rule, start: int) -> str:
     create or replace temp table touched_values as
     select distinct {rule.column} as value from normalised semi join touched_owners using (owner) where {rule.column} is not null;
 
+    create or replace temp table carriers as
+    select {", ".join(dict.fromkeys((*READ, rule.column)))} from normalised semi join touched_values on normalised.{rule.column} = touched_values.value;
+
     insert into exact_touched select '{rule.name}', owner from touched_owners;
     insert into shared_touched select '{rule.name}', left(sha256(value), 16) from touched_values;
     """
@@ -124,12 +132,12 @@ def _touched(rule: Rule, start: int) -> str:
 
 def _valued(rule: Rule, is_few: bool) -> str:
     """SQL: temp table `valued`, one row per value that several records carry; `shared_at` is when it got a record or a person too many."""
-    wanted = f"semi join touched_values on normalised.{rule.column} = touched_values.value" if is_few else ""
     return f"""
     create or replace temp table valued as
     with
     carried as materialized (
-        select {rule.column} as value, owner, left(given, 1) as initial, known_at from normalised {wanted} where {rule.column} is not null
+        select {rule.column} as value, owner, left(given, 1) as initial, known_at
+        from {"carriers" if is_few else "normalised"} where {rule.column} is not null
     ),
     repeated as (select value from carried group by value having min(owner) <> max(owner)),
     counted as (
@@ -163,10 +171,10 @@ def _found(rule: Rule, is_few: bool) -> str:
     insert into exact_found
     with
     usable as (
-        select normalised.*, valued.value, valued.shared_at
-        from normalised
-        inner join valued on normalised.{rule.column} = valued.value
-        where valued.shared_at is null or normalised.known_at < valued.shared_at
+        select {", ".join(f"carriers.{column}" for column in READ)}, valued.value, valued.shared_at
+        from {"carriers" if is_few else "normalised as carriers"}
+        inner join valued on carriers.{rule.column} = valued.value
+        where valued.shared_at is null or carriers.known_at < valued.shared_at
     ),
     paired as materialized (
         select

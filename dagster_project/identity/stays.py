@@ -5,11 +5,11 @@ before the first close is seen with the eyes of that close. A customer's id deri
 id), so neither the order of runs nor of rows changes an id; when two customers turn out one, the older id stays.
 """
 
-import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -56,8 +56,16 @@ MERGE_LOG = pa.schema(
 )
 BY_HAND = "linked by hand"
 FIRST = "first record"
-# A record's stay: (anchor's position, rule, probability, valid_from).
-Stay = tuple[int, str, float, datetime]
+# A stay by places instead of ids: of the record, of its anchor.
+PLACED = pa.schema(
+    [
+        ("record", pa.int64()),
+        ("anchor", pa.int64()),
+        ("rule", pa.string()),
+        ("match_probability", pa.float64()),
+        ("valid_from", pa.timestamp("us")),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ class History:
 
 def pseudonym(key: str, record_id: str) -> str:
     """The customer id of an anchor: keyed, so that nobody without the key can tell whose it is."""
-    return "c" + hmac.new(key.encode(), record_id.encode(), hashlib.sha256).hexdigest()[:20]
+    return "c" + hmac.digest(key.encode(), record_id.encode(), "sha256").hex()[:20]
 
 
 def history(
@@ -99,36 +107,33 @@ def history(
         stood: where records stood at the first of `closes` (STOOD), when only what changed since then is asked for; the records are then those
             whose customer may have changed, with all that hang together with them.
     """
-    ordered = sorted(zip(records["known_at"].to_pylist(), records["record_id"].to_pylist(), strict=True))
-    names = [name for _, name in ordered]
-    known = [at for at, _ in ordered]
-    at = {name: place for place, name in enumerate(names)}
-    ids = pa.array(names, pa.string())
+    order = pc.sort_indices(records, [("known_at", "ascending"), ("record_id", "ascending")])
+    ids = records["record_id"].take(order).combine_chunks()
+    known = records["known_at"].take(order).to_numpy().astype("datetime64[us]")
+    everyone = np.arange(len(ids), dtype=np.int64)
+    at = _named(decisions, ids)
     left, right = places_of(edges["record_a"], ids), places_of(edges["record_b"], ids)
     moments = np.array(closes, dtype="datetime64[us]")
-    came = np.searchsorted(moments, np.array(known, dtype="datetime64[us]"))
+    came = np.searchsorted(moments, known)
     begins = np.searchsorted(moments, edges["known_at"].to_numpy().astype("datetime64[us]"))
     ends = np.searchsorted(moments, edges["known_until"].to_numpy(zero_copy_only=False).astype("datetime64[us]"))
     ends[edges["known_until"].is_null().to_numpy(zero_copy_only=False)] = len(closes)
     strength = _strength(edges, rules)
     may_merge = can_merge(edges, cut)
-    anchors, label = np.arange(len(names), dtype=np.int64), np.arange(len(names), dtype=np.int64)
-    stays: list[list[Stay]] = [[] for _ in names]
-    kept: dict[int, str] = {}
+    anchors, label, kept = everyone.copy(), everyone.copy(), np.full(len(ids), -1, dtype=np.int64)
+    stays = [PLACED.empty_table()]
     log: list[tuple[datetime, str, int, int, int, str]] = []
     decided: dict[tuple[str, str], Decision] = {}
     if stood is not None:
-        for row in stood.to_pylist():
-            record, anchor = at[row["record_id"]], at[row["anchor"]]
-            anchors[record], label[record] = anchor, at[row["kin"]]
-            stays[record].append((anchor, row["rule"], row["match_probability"], row["valid_from"]))
-            kept[record] = row["kin"]
+        record, anchor, kin = (places_of(stood[column], ids) for column in ("record_id", "anchor", "kin"))
+        anchors[record], label[record], kept[record] = anchor, kin, kin
+        stays.append(_placed(record, anchor, *(stood[column] for column in PLACED.names[2:])))
         decided = {p: d for p, d in in_force(decisions, closes[0], closing).items() if p[0] in at and p[1] in at}
     for place, moment in list(enumerate(closes))[0 if stood is None else 1 :]:
         active = (begins <= place) & (place < ends)
         before, decided = decided, {p: d for p, d in in_force(decisions, moment, closing).items() if p[0] in at and p[1] in at}
         changed = [pair for pair in {*before, *decided} if before.get(pair) != decided.get(pair)]
-        touched = np.zeros(len(names), dtype=bool)
+        touched = np.zeros(len(ids), dtype=bool)
         touched[came == place] = True
         touched[[at[name] for pair in changed for name in pair]] = True
         must = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "link"]
@@ -136,47 +141,89 @@ def history(
         # What hangs together: by an edge along which groups merge, a decision, or until now.
         hand_made = np.array(must, dtype=np.int64).reshape(-1, 2)
         tied = active & may_merge
-        ties = [(left[tied], right[tied]), (hand_made[:, 0], hand_made[:, 1]), (np.arange(len(names)), anchors)]
-        label = components(len(names), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
+        ties = [(left[tied], right[tied]), (hand_made[:, 0], hand_made[:, 1]), (everyone, anchors)]
+        label = components(len(ids), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
         # An edge that begins or ends speaks for or against a merge of those that hang together.
         stirred = ((begins == place) & active | (ends == place) & (begins < place)) & (may_merge | (label[left] == label[right]))
         touched[left[stirred]] = touched[right[stirred]] = True
         if not touched.any():
             continue
         inside = np.flatnonzero(np.isin(label, label[touched & (came <= place)]))
-        found = _found(inside, edges, left, right, active, rules, must, cannot, cut)
+        found = _found(inside, len(ids), edges, left, right, active, rules, must, cannot, cut)
         moved = inside[found != anchors[inside]]
         old = anchors.copy()
         anchors[inside] = found
-        fresh = inside[came[inside] == place]
-        best = _best_edges(np.union1d(moved, fresh), anchors, left, right, active, strength)
+        which = np.union1d(moved, inside[came[inside] == place])
+        best = _best_edges(which, anchors, left, right, active, strength)
+        starts = np.where(came[which] == place, known[which], moments[place])
+        stays.append(_placed(which, anchors[which], *_brought(which, anchors, best, edges, hand_made), starts))
         hand = {frozenset((at[one], at[other])): decision for (one, other), decision in decided.items()}
-        for record in np.union1d(moved, fresh).tolist():
-            start = known[record] if came[record] == place else moment
-            rule, probability = _brought(record, int(anchors[record]), best, edges, hand)
-            stays[record].append((int(anchors[record]), rule, probability, start))
         grown = moved[came[moved] < place]
         log += [(moment, *row) for row in _changes(grown, old, anchors, came <= place, best, edges, hand, changed, at)]
-    moved_or_new = [record for record in range(len(names)) if record not in kept or len(stays[record]) > 1]
-    customers = {anchor: pseudonym(key, names[anchor]) for record in moved_or_new for anchor, *_ in stays[record]}
-    merged = [(when, kind, customers[one], customers[other], count, because) for when, kind, one, other, count, because in log]
-    _, first, which = np.unique(label, return_index=True, return_inverse=True)
-    kin = first[which]
-    differing = sorted({*moved_or_new, *(record for record, one in kept.items() if one != names[kin[record]])})
-    now = [(names[record], names[stays[record][-1][0]], *stays[record][-1][1:], names[kin[record]]) for record in differing]
-    return History(
-        _table({names[record]: stays[record] for record in moved_or_new}, customers), _columns(merged, MERGE_LOG), _columns(now, STOOD)
+    _, first, group = np.unique(label, return_index=True, return_inverse=True)
+    return _history(ids, pa.concat_tables(stays), log, kept, first[group], key)
+
+
+def _named(decisions: Sequence[Decision], ids: pa.Array) -> dict[str, int]:
+    """The places of the records that decisions are about, of those that are here."""
+    named = sorted({record for decision in decisions for record in decision.pair})
+    places = places_of(pa.chunked_array([named], pa.string()), ids)
+    return {record: place for record, place in zip(named, places.tolist(), strict=True) if place >= 0}
+
+
+def _placed(record: Positions, anchor: Positions, rule: pa.ChunkedArray, probability: pa.ChunkedArray, start: Any) -> pa.Table:
+    return pa.table([pa.array(record), pa.array(anchor), rule, probability, start], schema=PLACED)
+
+
+def _history(
+    ids: pa.Array, stays: pa.Table, log: list[tuple[datetime, str, int, int, int, str]], kept: Positions, kin: Positions, key: str
+) -> History:
+    """What is new in the stays (PLACED, in the order of time): of records that stood nowhere (`kept` -1), that moved, or whose kin is another."""
+    order = np.argsort(stays["record"].to_numpy(), kind="stable")
+    stays = stays.take(pa.array(order))
+    record = stays["record"].to_numpy()
+    often = np.bincount(record, minlength=len(ids))
+    is_new = (kept < 0) | (often > 1)
+    differs = np.flatnonzero(is_new | (kept != kin))
+    last = stays.take(pa.array(np.cumsum(often)[differs] - 1))
+    now = pa.table(
+        [
+            ids.take(last["record"]),
+            ids.take(last["anchor"]),
+            *(last[column] for column in PLACED.names[2:]),
+            ids.take(pa.array(kin[differs])),
+        ],
+        schema=STOOD,
     )
+    stays = stays.filter(pa.array(is_new[record]))
+    anchors = pa.array(np.unique(np.concatenate([stays["anchor"].to_numpy(), *([row[2], row[3]] for row in log)]).astype(np.int64)))
+    customers = dict(zip(anchors.to_pylist(), (pseudonym(key, name) for name in ids.take(anchors).to_pylist()), strict=True))
+    merged = [(when, kind, customers[one], customers[other], count, because) for when, kind, one, other, count, because in log]
+    named = pa.array(list(customers.values()), pa.string()).take(pc.index_in(stays["anchor"], value_set=anchors))
+    return History(_stays(ids, stays, named), _columns(merged, MERGE_LOG), now)
+
+
+def _stays(ids: pa.Array, stays: pa.Table, customers: pa.ChunkedArray) -> pa.Table:
+    """STAYS of stays that are ordered by record and time, in the order of the records' ids."""
+    rank = np.empty(len(ids), dtype=np.int64)
+    rank[pc.sort_indices(ids).to_numpy()] = np.arange(len(ids))
+    order = np.argsort(rank[stays["record"].to_numpy()], kind="stable")
+    stays, customers = stays.take(pa.array(order)), customers.take(pa.array(order))
+    parts = pc.split_pattern(ids.take(stays["record"]), ":", max_splits=1)
+    record, start = stays["record"].to_numpy(), stays["valid_from"].to_numpy()
+    is_last = np.diff(record, append=-1) != 0
+    ends = pa.array(np.append(start[1:], start[:1]), pa.timestamp("us"), mask=is_last)
+    source, name = (pc.list_element(parts, part) for part in (0, 1))
+    return pa.table([customers, source, name, stays["rule"], stays["match_probability"], stays["valid_from"], ends], schema=STAYS)
 
 
 def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
     """The place of each edge by how much it says: rules in their order, then the model by weight."""
-    rank = {rule.name: number for number, rule in enumerate(rules)}
-    ranks = np.array([rank.get(rule, len(rank)) for rule in edges["rule"].to_pylist()], dtype=np.int64)
+    names = pa.array([rule.name for rule in rules], pa.string())
+    ranks = pc.fill_null(pc.index_in(edges["rule"], value_set=names), len(rules)).to_numpy()
     weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=0.0)
-    order = np.lexsort((np.arange(len(ranks)), -weights, ranks))
-    places = np.empty(len(order), dtype=np.int64)
-    places[order] = np.arange(len(order))
+    places = np.empty(len(ranks), dtype=np.int64)
+    places[np.lexsort((-weights, ranks))] = np.arange(len(ranks))
     return places
 
 
@@ -188,6 +235,7 @@ def can_merge(edges: pa.Table, cut: float) -> np.ndarray:
 
 def _found(
     inside: Positions,
+    records: int,
     edges: pa.Table,
     left: Positions,
     right: Positions,
@@ -198,39 +246,34 @@ def _found(
     cut: float,
 ) -> Positions:
     """The anchors of the records `inside`, clustered among themselves."""
-    place = np.full(max(int(inside.max()) + 1, len(left) and int(max(left.max(), right.max())) + 1), -1, dtype=np.int64)
+    place = np.full(records, -1, dtype=np.int64)
     place[inside] = np.arange(len(inside))
     rows = np.flatnonzero(active & (place[left] >= 0) & (place[right] >= 0))
-    local = {int(record): number for number, record in enumerate(inside)}
-    joined, apart = ([(local[a], local[b]) for a, b in listed if a in local and b in local] for listed in (must, cannot))
-    return inside[grouped(len(inside), edges.take(pa.array(rows)), place[left[rows]], place[right[rows]], rules, joined, apart, cut=cut)]
+    joined, apart = ([(int(place[a]), int(place[b])) for a, b in listed if min(place[a], place[b]) >= 0] for listed in (must, cannot))
+    among = edges.select(["rule", "match_weight"]).take(pa.array(rows))
+    return inside[grouped(len(inside), among, place[left[rows]], place[right[rows]], rules, joined, apart, cut=cut)]
 
 
 def _best_edges(
     records: Positions, anchors: Positions, left: Positions, right: Positions, active: np.ndarray, strength: Positions
-) -> dict[int, int]:
-    """For each record its strongest edge within its customer."""
+) -> Positions:
+    """For each record its strongest edge within its customer; -1 where there is none, and for those who are not among `records`."""
     wanted = np.zeros(len(anchors), dtype=bool)
     wanted[records] = True
     rows = np.flatnonzero(active & (anchors[left] == anchors[right]) & (wanted[left] | wanted[right]))
-    best: dict[int, int] = {}
-    for row in rows[np.argsort(-strength[rows])].tolist():
-        for record in (int(left[row]), int(right[row])):
-            if wanted[record]:
-                best[record] = row
-    return best
+    rows = rows[np.argsort(strength[rows])]
+    best = np.full(len(anchors), len(rows), dtype=np.int64)
+    for side in (left, right):
+        np.minimum.at(best, side[rows], np.arange(len(rows)))
+    return np.where(wanted, np.append(rows, -1)[best], -1)
 
 
-def _brought(record: int, anchor: int, best: dict[int, int], edges: pa.Table, hand: dict[frozenset[int], Decision]) -> tuple[str, float]:
-    """What brought a record to its customer: rule and probability."""
-    if record == anchor:
-        return FIRST, 1.0
-    if any(decision.verdict == "link" and record in pair for pair, decision in hand.items()):
-        return BY_HAND, 1.0
-    if record not in best:
-        return BY_HAND, 1.0
-    row = best[record]
-    return edges["rule"][row].as_py(), edges["match_probability"][row].as_py()
+def _brought(records: Positions, anchors: Positions, best: Positions, edges: pa.Table, hand_made: Positions) -> tuple[Any, Any]:
+    """What brought records to their customers: rule and probability."""
+    is_first = anchors[records] == records
+    by_edge = pa.array(best[records], mask=is_first | np.isin(records, hand_made) | (best[records] < 0))
+    rule = pc.coalesce(edges["rule"].take(by_edge), pc.if_else(pa.array(is_first), FIRST, BY_HAND))
+    return rule, pc.fill_null(edges["match_probability"].take(by_edge), 1.0)
 
 
 def _changes(
@@ -238,7 +281,7 @@ def _changes(
     old: Positions,
     new: Positions,
     is_here: np.ndarray,
-    best: dict[int, int],
+    best: Positions,
     edges: pa.Table,
     hand: dict[frozenset[int], Decision],
     changed: list[tuple[str, str]],
@@ -246,11 +289,12 @@ def _changes(
 ) -> list[tuple[str, int, int, int, str]]:
     """Kind, from, to, records and why, one row per two customers between whom records moved."""
     rows = []
+    left_over = np.bincount(new[is_here], minlength=len(new))
     groups: dict[tuple[int, int], list[int]] = {}
     for record in moved.tolist():
         groups.setdefault((int(old[record]), int(new[record])), []).append(record)
     for (source, target), records in sorted(groups.items()):
-        left_behind = bool((is_here & (new == source)).any())
+        left_behind = bool(left_over[source])
         kind = "split" if left_behind else "merged"
         decisions = [hand.get(frozenset((at[one], at[other]))) for one, other in changed]
         verdict = "unlink" if left_behind else "link"
@@ -260,21 +304,11 @@ def _changes(
         elif left_behind:
             because = "what linked them is shared by too many, or speaks against it now"
         else:
-            linking = [best[record] for record in records if record in best]
+            linking = [int(best[record]) for record in records if best[record] >= 0]
             because = edges["rule"][min(linking)].as_py() if linking else BY_HAND
             because = "alike in names and details" if because == MODEL_RULE else because
         rows.append((kind, source, target, len(records), because))
     return rows
-
-
-def _table(stays: dict[str, list[Stay]], ids: dict[int, str]) -> pa.Table:
-    rows: list[tuple[object, ...]] = []
-    for name, of_record in sorted(stays.items()):
-        source, source_customer_id = name.split(":", 1)
-        ends = [start for *_, start in of_record[1:]] + [None]
-        for (anchor, rule, probability, start), end in zip(of_record, ends, strict=True):
-            rows.append((ids[anchor], source, source_customer_id, rule, probability, start, end))
-    return _columns(rows, STAYS)
 
 
 def _columns(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
