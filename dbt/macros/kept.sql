@@ -39,6 +39,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {% call statement('whole') -%}
             drop table if exists {{ logged }};
             {{ create_table_as(False, target, sql) }};
+            {{ say_code(target, sql) }};
             {{ enter_build(name, differing, true) }}
         {%- endcall %}
     {% elif way != 'nothing' %}
@@ -64,6 +65,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {% call statement('finish') -%}
             {%- if not is_alike %}
             create or replace table {{ target }} as select * from {{ made }};
+            {{ say_code(target, sql) }};
             {%- elif differs %}
             {{ replace_rows(target, logged) }}
             {%- endif %}
@@ -134,7 +136,8 @@ when each reading of it is.
     {%- elif kept_as == 'view' -%}
         {%- do inputs.update({name: {'kind': 'view'}}) -%}
         {%- for parent in node.depends_on.nodes -%}{%- do add_inputs(inputs, parent, {}, {}) -%}{%- endfor -%}
-    {%- elif name != 'sources.run_days' -%}
+    {%- elif name not in ('sources.run_days', 'sources.built_days') -%}
+        {#- Of the days of runs matters what the moment says. -#}
         {%- set input = inputs.setdefault(name, {'kind': kept_as if kept_as in ('kept', 'days') else 'raw' if '_batch_id' in node.columns else 'content'}) -%}
         {%- do input.update({'is_dated': kept_as == 'kept' and 'windows' in node.config.get('meta', {})}) -%}
         {%- if input.kind in ('kept', 'raw') and name in cuts -%}
@@ -161,7 +164,7 @@ present as (
     select
         'moment' as input,
         '-' as batch,
-        concat_ws('|', max(as_of), max(known_by), count(*), md5(string_agg(concat(as_of, ' ', known_by), '|' order by as_of))) as state
+        concat_ws('|', max(as_of), max(known_by), count(*), md5(string_agg(concat(as_of, ' ', known_by, ' ', is_day), '|' order by as_of))) as state
     from {{ moments() }} as moments
     {%- endif %}
     {% for input, how in inputs.items() %}
@@ -184,8 +187,13 @@ present as (
     {% endfor %}
 ),
 
+-- Which SQL it is made of the table says itself: one that was made another way meanwhile says nothing.
 seen as (
-    select input, batch, state from sources.model_inputs where model = '{{ name }}'
+    select input, batch, state from sources.model_inputs where model = '{{ name }}' and input <> 'code'
+    union all
+    select 'code' as input, '-' as batch, comment as state
+    from duckdb_tables()
+    where schema_name = '{{ name.split('.')[0] }}' and table_name = '{{ name.split('.')[1] }}'
 )
 
 select
@@ -197,6 +205,8 @@ from present
 full join seen on present.input = seen.input and present.batch = seen.batch
 where present.state is distinct from seen.state
 {% endmacro %}
+
+{% macro say_code(target, sql) %}comment on table {{ target }} is '{{ local_md5(sql) }}'{% endmacro %}
 
 {# The rows of a relation as one text, whatever their order. #}
 {% macro content_of(relation) -%}
@@ -417,7 +427,7 @@ select * from (values
 ) as entered (input, batch, state);
 delete from sources.model_inputs using entered
 where model_inputs.model = '{{ name }}' and model_inputs.input = entered.input and model_inputs.batch = entered.batch;
-insert into sources.model_inputs select '{{ name }}', * from entered where state <> 'none';
+insert into sources.model_inputs select '{{ name }}', * from entered where state <> 'none' and input <> 'code';
 drop table entered;
     {%- endif %}
 select 1
