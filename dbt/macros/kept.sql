@@ -250,26 +250,29 @@ where present.state is distinct from seen.state
 
 {% macro is_dated() %}{{ return(kept_by('windows') is not none) }}{% endmacro %}
 
-{# For a dated model whose moment moved on: the parts of facts that begin or cease to count, or leave a window (days of age). #}
+{#
+For a dated model whose moment moved on: the parts of facts that begin or cease to count, or leave a window (days of age). Facts lie in the order in
+which they came, more or less: asked for one span of time at a time, the engine passes over what lies outside, which it does not for several at once.
+#}
 {% macro parts_touched_by_time(differing, inputs) %}
     {%- for input, batch, state, state_then in differing if input == 'moment' -%}
         {%- set then = state_then.split('|') -%}
         {%- set now = state.split('|') -%}
         {%- for name, how in inputs.items() if how.kind == 'kept' and not how.is_dated -%}
             {%- for expression in how.get('cut', []) %}
-union
-select {{ expression }} as part from {{ name }}
-where
-    (known_at > timestamp '{{ then[1] }}' and known_at <= timestamp '{{ now[1] }}')
-    or (superseded_at > timestamp '{{ then[1] }}' and superseded_at <= timestamp '{{ now[1] }}')
-    or (occurred_at >= timestamp '{{ then[0] }}' and occurred_at < timestamp '{{ now[0] }}')
+                {%- set part = 'union select ' ~ expression ~ ' as part from ' ~ name %}
+{{ part }} where known_at > timestamp '{{ then[1] }}' and known_at <= timestamp '{{ now[1] }}'
+{{ part }} where superseded_at > timestamp '{{ then[1] }}' and superseded_at <= timestamp '{{ now[1] }}'
+{{ part }} where occurred_at >= timestamp '{{ then[0] }}' and occurred_at < timestamp '{{ now[0] }}'
                 {%- for window in kept_by('windows') %}
-    or (occurred_at > {{ add_days("timestamp '" ~ then[0] ~ "'", -window) }} and occurred_at <= {{ add_days("timestamp '" ~ now[0] ~ "'", -window) }})
+{{ part }} where occurred_at > {{ days_before(then[0], window) }} and occurred_at <= {{ days_before(now[0], window) }}
                 {%- endfor -%}
             {%- endfor -%}
         {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}
+
+{% macro days_before(moment, days) %}timestamp '{{ modules.datetime.datetime.fromisoformat(moment) - modules.datetime.timedelta(days=days) }}'{% endmacro %}
 
 {# A dated model's rows of the newest moment then, carried to the moment now. #}
 {% macro carry(target, differing) %}
@@ -290,8 +293,9 @@ update {{ target }} set as_of = timestamp '{{ state.split('|')[0] }}';
 
 {#
 Where raw batches are all that has changed, they are named in the condition itself, so that the engine skips what it need not read. Of a table the
-parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such. Of parts "that are not null", a
-condition that all fulfil, the engine makes a filter (Bloom's) that it takes into the reading of the table; without a condition it makes none.
+parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such. Of parts "that are not null" the
+engine makes a filter (Bloom's) that it takes into the reading of a column; without a condition, or where it knows that all fulfil it, it makes none:
+one part is null, therefore.
 #}
 {% macro is_changed(expression, differing, table=none) %}
     {%- if expression == '_batch_id' and differing | selectattr(1, 'equalto', '-') | list | length == 0 -%}
@@ -317,7 +321,6 @@ condition that all fulfil, the engine makes a filter (Bloom's) that it takes int
 {% macro changed_parts(differing, inputs, sql) %}
 create or replace temp table changed_parts as
 select cast(null as varchar) as part
-where false
 {{ parts_touched_by_time(differing, inputs) }}
 {% for input in differing | map(attribute=0) | unique if input != 'moment' %}
     {%- set how = inputs[input] -%}

@@ -121,7 +121,7 @@ def write_history(store: Path, seed: int) -> None:
         connection.execute("create schema identity")
         versions = "known_at timestamp, version_at timestamp, version_number integer"
         connection.execute(
-            f"create table identity.customer_records (record_id varchar, source varchar, source_customer_id varchar, email varchar, {versions})"
+            f"create table identity.customer_records (source varchar, source_customer_id varchar, email varchar, {versions})"
         )
         connection.execute("create table sources.shop (zone varchar)")
         connection.execute("insert into sources.shop values ('Europe/Berlin')")

@@ -43,7 +43,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
             create table sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean);
             create table sources.built_days (as_of timestamp);
             create table identity.customer_records (
-                record_id varchar, source varchar, source_customer_id varchar, email varchar, known_at timestamp, version_at timestamp, version_number integer
+                source varchar, source_customer_id varchar, email varchar, known_at timestamp, version_at timestamp, version_number integer
             );
             create table profile.fct_suppressions (customer_id varchar, channel varchar, superseded_at timestamp);
             create table profile.fct_consents (
@@ -64,7 +64,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for customer, statements in SAID.items():
             for record, address, year, state, is_soft in statements:
                 first, at = datetime(2023, 1, 1), datetime(year, 1, 1)
-                connection.execute("insert into identity.customer_records values (?, 'shop', ?, ?, ?, ?, 0)", [record, record, address, first, first])
+                connection.execute("insert into identity.customer_records values ('shop', ?, ?, ?, ?, 0)", [record, address, first, first])
                 connection.execute(
                     "insert into profile.fct_consents values (?, 'shop', ?, ?, ?, ?, null, 'email', 'marketing', ?, 'said', ?, false)",
                     [f"{record} {year}", record, customer, at, at, state, is_soft],

@@ -1,21 +1,19 @@
 -- One row per source record that ever stated an e-mail address.
-{{ config(materialized='kept', meta={'part': 'record_id'}) }}
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 stated as (
     select
-        record_id,
         source,
         source_customer_id,
         lower(trim(email)) as address,
         known_at,
-        row_number() over (partition by record_id order by known_at, version_at, version_number) as place
+        row_number() over (partition by source, source_customer_id order by known_at, version_at, version_number) as place
     from {{ part_of(ref('customer_records')) }}
     where email is not null
 )
 
 select
-    record_id,
     source,
     source_customer_id,
     address,
