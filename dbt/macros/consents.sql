@@ -22,7 +22,7 @@ people do whom a link made one, the refusal holds: nobody is written to because 
                     order by stated.is_soft_opt_in, stated.occurred_at desc, stated.state desc, stated.known_at desc, stated.consent_id desc
                 ) as recency
             from {{ statements }} as stated
-            left join {{ ref('int_record_addresses') }} as addresses
+            left join {{ looked_up(ref('int_record_addresses'), 'source_customer_id', statements) }} as addresses
                 on
                     stated.source = addresses.source
                     and stated.source_customer_id = addresses.source_customer_id

@@ -39,6 +39,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {% call statement('whole') -%}
             drop table if exists {{ logged }};
             {{ create_table_as(False, target, sql) }};
+            {{ say_code(target, sql) }};
             {{ enter_build(name, differing, true) }}
         {%- endcall %}
     {% elif way != 'nothing' %}
@@ -64,6 +65,7 @@ their parts to build. Who has missed a build, a first build, changed code and `-
         {% call statement('finish') -%}
             {%- if not is_alike %}
             create or replace table {{ target }} as select * from {{ made }};
+            {{ say_code(target, sql) }};
             {%- elif differs %}
             {{ replace_rows(target, logged) }}
             {%- endif %}
@@ -134,7 +136,8 @@ when each reading of it is.
     {%- elif kept_as == 'view' -%}
         {%- do inputs.update({name: {'kind': 'view'}}) -%}
         {%- for parent in node.depends_on.nodes -%}{%- do add_inputs(inputs, parent, {}, {}) -%}{%- endfor -%}
-    {%- elif name != 'sources.run_days' -%}
+    {%- elif name not in ('sources.run_days', 'sources.built_days') -%}
+        {#- Of the days of runs matters what the moment says. -#}
         {%- set input = inputs.setdefault(name, {'kind': kept_as if kept_as in ('kept', 'days') else 'raw' if '_batch_id' in node.columns else 'content'}) -%}
         {%- do input.update({'is_dated': kept_as == 'kept' and 'windows' in node.config.get('meta', {})}) -%}
         {%- if input.kind in ('kept', 'raw') and name in cuts -%}
@@ -161,7 +164,7 @@ present as (
     select
         'moment' as input,
         '-' as batch,
-        concat_ws('|', max(as_of), max(known_by), count(*), md5(string_agg(concat(as_of, ' ', known_by), '|' order by as_of))) as state
+        concat_ws('|', max(as_of), max(known_by), count(*), md5(string_agg(concat(as_of, ' ', known_by, ' ', is_day), '|' order by as_of))) as state
     from {{ moments() }} as moments
     {%- endif %}
     {% for input, how in inputs.items() %}
@@ -184,8 +187,13 @@ present as (
     {% endfor %}
 ),
 
+-- Which SQL it is made of the table says itself: one that was made another way meanwhile says nothing.
 seen as (
-    select input, batch, state from sources.model_inputs where model = '{{ name }}'
+    select input, batch, state from sources.model_inputs where model = '{{ name }}' and input <> 'code'
+    union all
+    select 'code' as input, '-' as batch, comment as state
+    from duckdb_tables()
+    where schema_name = '{{ name.split('.')[0] }}' and table_name = '{{ name.split('.')[1] }}'
 )
 
 select
@@ -197,6 +205,8 @@ from present
 full join seen on present.input = seen.input and present.batch = seen.batch
 where present.state is distinct from seen.state
 {% endmacro %}
+
+{% macro say_code(target, sql) %}comment on table {{ target }} is '{{ local_md5(sql) }}'{% endmacro %}
 
 {# The rows of a relation as one text, whatever their order. #}
 {% macro content_of(relation) -%}
@@ -240,26 +250,29 @@ where present.state is distinct from seen.state
 
 {% macro is_dated() %}{{ return(kept_by('windows') is not none) }}{% endmacro %}
 
-{# For a dated model whose moment moved on: the parts of facts that begin or cease to count, or leave a window (days of age). #}
+{#
+For a dated model whose moment moved on: the parts of facts that begin or cease to count, or leave a window (days of age). Facts lie in the order in
+which they came, more or less: asked for one span of time at a time, the engine passes over what lies outside, which it does not for several at once.
+#}
 {% macro parts_touched_by_time(differing, inputs) %}
     {%- for input, batch, state, state_then in differing if input == 'moment' -%}
         {%- set then = state_then.split('|') -%}
         {%- set now = state.split('|') -%}
         {%- for name, how in inputs.items() if how.kind == 'kept' and not how.is_dated -%}
             {%- for expression in how.get('cut', []) %}
-union
-select {{ expression }} as part from {{ name }}
-where
-    (known_at > timestamp '{{ then[1] }}' and known_at <= timestamp '{{ now[1] }}')
-    or (superseded_at > timestamp '{{ then[1] }}' and superseded_at <= timestamp '{{ now[1] }}')
-    or (occurred_at >= timestamp '{{ then[0] }}' and occurred_at < timestamp '{{ now[0] }}')
+                {%- set part = 'union select ' ~ expression ~ ' as part from ' ~ name %}
+{{ part }} where known_at > timestamp '{{ then[1] }}' and known_at <= timestamp '{{ now[1] }}'
+{{ part }} where superseded_at > timestamp '{{ then[1] }}' and superseded_at <= timestamp '{{ now[1] }}'
+{{ part }} where occurred_at >= timestamp '{{ then[0] }}' and occurred_at < timestamp '{{ now[0] }}'
                 {%- for window in kept_by('windows') %}
-    or (occurred_at > {{ add_days("timestamp '" ~ then[0] ~ "'", -window) }} and occurred_at <= {{ add_days("timestamp '" ~ now[0] ~ "'", -window) }})
+{{ part }} where occurred_at > {{ days_before(then[0], window) }} and occurred_at <= {{ days_before(now[0], window) }}
                 {%- endfor -%}
             {%- endfor -%}
         {%- endfor -%}
     {%- endfor -%}
 {% endmacro %}
+
+{% macro days_before(moment, days) %}timestamp '{{ modules.datetime.datetime.fromisoformat(moment) - modules.datetime.timedelta(days=days) }}'{% endmacro %}
 
 {# A dated model's rows of the newest moment then, carried to the moment now. #}
 {% macro carry(target, differing) %}
@@ -280,8 +293,9 @@ update {{ target }} set as_of = timestamp '{{ state.split('|')[0] }}';
 
 {#
 Where raw batches are all that has changed, they are named in the condition itself, so that the engine skips what it need not read. Of a table the
-parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such. Of parts "that are not null", a
-condition that all fulfil, the engine makes a filter (Bloom's) that it takes into the reading of the table; without a condition it makes none.
+parts are looked up first, by what tells them alone: the rows themselves are then read only where there are such. Of parts "that are not null" the
+engine makes a filter (Bloom's) that it takes into the reading of a column; without a condition, or where it knows that all fulfil it, it makes none:
+one part is null, therefore.
 #}
 {% macro is_changed(expression, differing, table=none) %}
     {%- if expression == '_batch_id' and differing | selectattr(1, 'equalto', '-') | list | length == 0 -%}
@@ -307,7 +321,6 @@ condition that all fulfil, the engine makes a filter (Bloom's) that it takes int
 {% macro changed_parts(differing, inputs, sql) %}
 create or replace temp table changed_parts as
 select cast(null as varchar) as part
-where false
 {{ parts_touched_by_time(differing, inputs) }}
 {% for input in differing | map(attribute=0) | unique if input != 'moment' %}
     {%- set how = inputs[input] -%}
@@ -417,7 +430,7 @@ select * from (values
 ) as entered (input, batch, state);
 delete from sources.model_inputs using entered
 where model_inputs.model = '{{ name }}' and model_inputs.input = entered.input and model_inputs.batch = entered.batch;
-insert into sources.model_inputs select '{{ name }}', * from entered where state <> 'none';
+insert into sources.model_inputs select '{{ name }}', * from entered where state <> 'none' and input <> 'code';
 drop table entered;
     {%- endif %}
 select 1

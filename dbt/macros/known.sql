@@ -51,7 +51,8 @@ The macros of this file are the only place where the two times of a fact are com
 (
     select
         as_of,
-        known_by
+        known_by,
+        is_day
     from {{ source('sources', 'run_days') }}
     {% if not training_days() %}where is_day{% endif %}
 )

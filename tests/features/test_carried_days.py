@@ -18,6 +18,9 @@ LAST = 460
 # Days carried over a night, a week, a season and most of a year.
 DAYS = [START + timedelta(days=day) for day in (60, 61, 68, 160, 161, LAST)]
 STATES = [
+    "int_record_addresses",
+    "int_logged_purposes",
+    "int_permission_state",
     "int_profiled_customers",
     "int_product_shelves",
     "int_order_state",
@@ -26,7 +29,10 @@ STATES = [
     "int_affinity_state",
     "int_category_state",
 ]
-FEATURES = ["order_features", "web_features", "email_features", "affinity_features", "category_features"]
+DATED = {
+    "customer_permissions": "profile",
+    **dict.fromkeys(["order_features", "web_features", "email_features", "affinity_features", "category_features"], "features"),
+}
 
 FACTS = {
     "fct_orders": "order_id varchar, net_amount decimal(18, 2), discount_amount decimal(18, 2), is_unpriced boolean",
@@ -88,8 +94,10 @@ def write_history(store: Path, seed: int) -> None:
         for _ in range(chance.choice([1, 1, 3])):
             at = START + timedelta(days=chance.choice([0, 0, chance.randrange(LAST)]))
             state = chance.choice(["granted", "granted", "withdrawn"])
+            # From a day on the shop keeps a log: what was granted elsewhere holds no more.
+            is_logged = chance.random() < 0.6 and at > START + timedelta(days=200)
             rows["fct_consents"].append(
-                (f"c{one}", at, at, None, f"{one}{at}{state}", "email", "profiling", state, False, False, "said so", "shop", f"{one}")
+                (f"c{one}", at, at, None, f"{one}{at}{state}", "email", "profiling", state, False, is_logged, "said so", "shop", f"{one}")
             )
     for one in range(0, 40, 5):
         # Deleted, and half of them back a while later.
@@ -109,6 +117,7 @@ def write_history(store: Path, seed: int) -> None:
             places = ", ".join("?" * len(rows[table][0]))
             connection.executemany(f"insert into profile.{table} values ({places})", rows[table])
         connection.execute("create table sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean)")
+        connection.execute("create table sources.built_days (as_of timestamp)")
         connection.execute("create schema identity")
         versions = "known_at timestamp, version_at timestamp, version_number integer"
         connection.execute(
@@ -129,27 +138,25 @@ def build(store: Path, days: Sequence[datetime], project: Path = DBT_PROJECT) ->
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1"}
     folders = ["--project-dir", project, "--profiles-dir", project, "--target-path", store.parent / "target", "--log-path", store.parent]
     try:
-        result = dbtRunner(manifest=manifest).invoke(
-            ["run", "--quiet", "--select", "int_record_addresses", "customer_permissions", *STATES, *FEATURES, *map(str, folders)]
-        )
+        result = dbtRunner(manifest=manifest).invoke(["run", "--quiet", "--select", *STATES, *DATED, *map(str, folders)])
     finally:
         DuckDBConnectionManager.close_all_connections()
     assert result.success, result.exception or result.result
 
 
 def differing(one: Path, other: Path) -> dict[str, int]:
-    """Rows of each feature table that one of two stores has and the other has not."""
+    """Rows of each dated table that one of two stores has and the other has not."""
     found = {}
     with duckdb.connect(str(one), read_only=True) as connection:
         connection.execute(f"attach '{other}' as other (read_only)")
-        for table in FEATURES:
-            days = f"where as_of in (select as_of from features.{table})"
-            mine, theirs = (f"select * from {place}features.{table} {days}" for place in ("", "other."))
+        for table, schema in DATED.items():
+            days = f"where as_of in (select as_of from {schema}.{table})"
+            mine, theirs = (f"select * from {place}{schema}.{table} {days}" for place in ("", "other."))
             sql = f"select count(*) from (({mine} except all {theirs}) union all ({theirs} except all {mine}))"
             row = connection.execute(sql).fetchone()
             assert row is not None
             found[table] = row[0]
-            assert connection.execute(f"select count(*) from features.{table}").fetchone() > (20,)
+            assert connection.execute(f"select count(*) from {schema}.{table}").fetchone() > (20,)
     return {table: rows for table, rows in found.items() if rows}
 
 
@@ -185,7 +192,7 @@ def carried(folder: Path, days: Sequence[datetime], project: Path = DBT_PROJECT)
 def test_carried_days_equal_days_computed_from_all_facts(whole: Path, tmp_path: Path) -> None:
     store = carried(tmp_path, DAYS)
     states = {model: is_whole for model, is_whole in builds_of(store).items() if model.endswith("_state")}
-    assert len(states) == 5
+    assert len(states) == 6
     assert not any(states.values()), "the last day was carried"
     assert differing(store, whole) == {}
 

@@ -73,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     before = os.environ.get("DEARLY_WAREHOUSE")
     os.environ |= {"DEARLY_WAREHOUSE": str(store), "DO_NOT_TRACK": "1"}
     folders = ["--project-dir", DBT_PROJECT, "--profiles-dir", DBT_PROJECT, "--target-path", folder / "target", "--log-path", folder]
-    models = ["int_record_addresses", "customer_permissions", "current_permissions"]
+    models = ["int_record_addresses", "int_logged_purposes", "int_permission_state", "customer_permissions", "current_permissions"]
     try:
         result = dbtRunner(manifest=manifest).invoke(["run", "--quiet", "--select", *models, *map(str, folders)])
         assert result.success, result.exception or result.result

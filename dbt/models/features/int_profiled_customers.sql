@@ -1,13 +1,13 @@
 -- One row per as_of and customer who may be profiled.
-{{ config(materialized='kept', meta={'windows': []}) }}
+{{ config(materialized='kept', meta={'part': 'customer_id', 'windows': []}) }}
 with
 
 permitted as (
     select
         as_of,
         customer_id
-    from {{ ref('customer_permissions') }}
-    where channel = 'email' and purpose = 'profiling' and is_permitted and as_of in (select moments.as_of from {{ moments() }} as moments)
+    from {{ part_of(ref('int_permission_state')) }} as permissions
+    where channel = 'email' and purpose = 'profiling' and is_permitted
 ),
 
 -- Whom the shop has deleted it profiles no more, whatever they said.

@@ -1,13 +1,12 @@
 -- One row per source record and version.
-{% set record = "concat(source, ':', source_customer_id)" %}
-{{ config(materialized='kept', meta={'part': 'record_id'}) }}
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 records as (
-    select * from {{ all_sources('records', part=record) }}
+    select * from {{ all_sources('records') }}
     union all by name
     -- Before, or without, an extract of its own.
-    select * from {{ part_of(ref('int_records_mentioned'), record) }} as mentioned
+    select * from {{ part_of(ref('int_records_mentioned')) }} as mentioned
 ),
 
 versions as (

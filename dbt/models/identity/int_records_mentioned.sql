@@ -1,5 +1,5 @@
 -- One row per source record that an order, a cart or a review names, by what named it.
-{{ config(materialized='kept', meta={'part': "concat(source, ':', source_customer_id)"}) }}
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 orders as (

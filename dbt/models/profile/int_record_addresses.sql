@@ -1,5 +1,5 @@
 -- One row per source record that ever stated an e-mail address.
-{{ config(materialized='view') }}
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 stated as (
@@ -9,7 +9,7 @@ stated as (
         lower(trim(email)) as address,
         known_at,
         row_number() over (partition by source, source_customer_id order by known_at, version_at, version_number) as place
-    from {{ ref('customer_records') }}
+    from {{ part_of(ref('customer_records')) }}
     where email is not null
 )
 

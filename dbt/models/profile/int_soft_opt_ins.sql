@@ -1,5 +1,5 @@
 -- One row per buyer and purpose that the shop's soft opt-in names; none for a purpose that a source of the shop states consent to.
-{{ config(materialized='kept', meta={'part': "concat(source, ':', source_customer_id)"}) }}
+{{ config(materialized='kept', meta={'part': 'source_customer_id'}) }}
 with
 
 named as (
