@@ -26,7 +26,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.comparing import compare_new
-from dagster_project.identity.linking import find_people
+from dagster_project.identity.people import find_people
 from dagster_project.identity.resolve import resolve
 from dagster_project.identity.splink_model import train
 from dagster_project.identity.statements import SHOP_RULES

@@ -36,11 +36,6 @@ RULES = (
 )
 
 
-def vendor_rule(column: str) -> Rule:
-    """A rule for a vendor's own customer id or a login, carried by records under `column`."""
-    return Rule(column, column, 0.999, max_people=6, max_records=100, conflict="never")
-
-
 # Cases, because DuckDB works out every part of an `and`; the distances are asked of the few pairs that need them.
 _OTHER_GIVEN = """
     case

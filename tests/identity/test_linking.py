@@ -1,5 +1,6 @@
 """The store's links: what a run keeps from the run before changes nothing, and a shop too small to learn from says so."""
 
+import shutil
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from dagster_project.identity import linking
+from dagster_project.identity import linking, people, shop_model
 from dagster_project.identity.comparing import compare_new
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.linking import Linked, link_records
@@ -90,7 +91,7 @@ def begun(stays: pa.Table, by: datetime) -> set[tuple[object, ...]]:
 
 
 def test_night_by_night_or_all_at_once_the_links_are_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    monkeypatch.setattr(shop_model, "MIN_RECORDS", 100)
     nightly, at_once = store(tmp_path / "nightly"), store(tmp_path / "once")
     nights = [datetime(2026, 3, 1, 5) + timedelta(days=n) for n in (0, 4, 11)]
     believed = [begun(linked(nightly, night).customer_links, night) for night in nights]
@@ -112,7 +113,7 @@ def test_night_by_night_or_all_at_once_the_links_are_the_same(tmp_path: Path, mo
 
 
 def test_a_night_of_nobody_new_or_of_somebody_like_nobody_changes_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    monkeypatch.setattr(shop_model, "MIN_RECORDS", 100)
     warehouse, night = store(tmp_path / "store"), datetime(2026, 3, 12, 5)
     before = linked(warehouse, night).customer_links
     assert linked(warehouse, night).customer_links.equals(before)
@@ -129,7 +130,7 @@ def test_a_night_of_nobody_new_or_of_somebody_like_nobody_changes_no_other(tmp_p
 
 
 def test_what_other_code_kept_is_found_anew_with_a_model_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    monkeypatch.setattr(shop_model, "MIN_RECORDS", 100)
     warehouse, night = store(tmp_path / "store"), datetime(2026, 3, 12, 5)
     whole = linked(warehouse, night)
     trained: list[int] = []
@@ -148,15 +149,15 @@ def test_what_other_code_kept_is_found_anew_with_a_model_of_its_own(tmp_path: Pa
 
 
 def test_a_night_finds_people_only_around_what_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    monkeypatch.setattr(shop_model, "MIN_RECORDS", 100)
     seen: list[int] = []
-    whole = linking.history
+    whole = people.history
 
     def counted(persons: pa.Table, *rest: Any) -> History:
         seen.append(persons.num_rows)
         return whole(persons, *rest)
 
-    monkeypatch.setattr(linking, "history", counted)
+    monkeypatch.setattr(people, "history", counted)
     warehouse = store(tmp_path / "nightly")
     linked(warehouse, datetime(2026, 3, 4))
     linked(warehouse, datetime(2026, 3, 5))
@@ -169,7 +170,7 @@ def test_a_night_finds_people_only_around_what_came(tmp_path: Path, monkeypatch:
 
 
 def test_a_decision_about_an_old_day_is_found_anew_and_one_of_today_only_around_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(linking, "MIN_RECORDS", 100)
+    monkeypatch.setattr(shop_model, "MIN_RECORDS", 100)
     until = datetime(2026, 3, 8)
     for day in (date(2026, 3, 2), date(2026, 3, 7)):
         nightly, at_once = store(tmp_path / f"nightly {day}"), store(tmp_path / f"once {day}")
@@ -225,7 +226,7 @@ def stays_of(records: Sequence[pa.Table], closes: Sequence[datetime]) -> pa.Tabl
         for number, came in enumerate(records, start=1):
             compare_new(connection, came, None, SHOP_RULES)
             ahead = closes[:number] if len(records) > 1 else closes
-            linking.find_people(connection, closes[number - 2] if number > 1 else None, ahead, [], lambda _: closes[0], "a key")
+            people.find_people(connection, closes[number - 2] if number > 1 else None, ahead, [], lambda _: closes[0], "a key")
         return connection.execute("select * from identity.stays order by all").to_arrow_table()
 
 
@@ -236,3 +237,16 @@ def test_who_hangs_together_with_a_new_record_is_found_however_long_the_chain() 
     assert night_by_night.equals(stays_of([records], closes))
     assert set(night_by_night["customer_id"].to_pylist()) == {night_by_night["customer_id"][0].as_py()}
     assert night_by_night.num_rows == 9
+
+
+def test_every_module_that_shapes_a_stay_is_in_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(shutil.copytree(Path(shop_model.__file__).parent, tmp_path / "identity"))
+    monkeypatch.setattr(shop_model, "__file__", str(folder / "shop_model.py"))
+    assert {path.stem for path in folder.glob("*.py")} > shop_model.APART
+    before = shop_model.fingerprint_of([])
+    for module, matters in (("linking", True), ("link_lists", True), ("people", True), ("pictures", False)):
+        path = folder / f"{module}.py"
+        content = path.read_bytes()
+        path.write_bytes(content + b"\n# another\n")
+        assert (shop_model.fingerprint_of([]) != before) == matters, module
+        path.write_bytes(content)

@@ -10,7 +10,7 @@ import pytest
 from dagster_project.identity.comparing import compare
 from dagster_project.identity.comparisons import typo
 from dagster_project.identity.normalise import normalise
-from dagster_project.identity.rules import vendor_rule
+from dagster_project.identity.rules import Rule
 
 
 def canonical(column: str, **fields: str) -> object:
@@ -177,7 +177,7 @@ def test_a_mailbox_of_many_people_stops_linking_and_is_reported() -> None:
 
 def test_a_login_links_whatever_the_names_say() -> None:
     table = records({"given_name": "Ann", "login": "U-7"}, {"given_name": "Robert", "login": "u-7"})
-    assert links(table, rules=(vendor_rule("login"),)) == {("0", "1", "login")}
+    assert links(table, rules=(Rule("login", "login", 0.999, conflict="never"),)) == {("0", "1", "login")}
 
 
 def test_an_edge_is_known_when_its_later_record_is() -> None:
