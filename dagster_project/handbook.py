@@ -52,7 +52,9 @@ The profile feed has a row a person who may be written to: contact, segments, th
 (`customer_traits`). A phone number is there with consent to text messages alone. A column that tools are to get is a column of one of the two views.
 
 Right before writing, delivery takes in the newest consent and removes whoever has none by then; it never adds
-([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). A red guard holds the whole day back until `dearly run --accept <guard>`.
+([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). Who has taken back profiling since the day was decided leaves its segment
+lists and mails, their codes with them, and keeps a row of the profile feed without segments, next campaign and traits. A red guard holds the whole day back
+until `dearly run --accept <guard>`.
 A day before the newest built one is a **rebuild**: its files go to `rebuilds/`, no pointer moves.
 
 `exports/<destination>/deletions/` holds orders to delete people who were erased and whom the tool was given ([docs/privacy.md](privacy.md)).

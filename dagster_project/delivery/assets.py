@@ -140,7 +140,7 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
 
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
-    day = Day(store.warehouse, store.shop, store.settings, moment, newest_gate(store.warehouse))
+    day = Day(store.warehouse, store.shop, store.settings, moment, newest_gate(store.warehouse, moment))
     clusters = store.warehouse.rows(CLUSTERS, [moment.as_of])
     descriptions = segment_descriptions(parse().nodes, [(str(name), str(told)) for name, told in clusters])
     campaigns = campaigns_of(store.shop)

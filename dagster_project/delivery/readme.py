@@ -31,7 +31,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
 {% if m.left %}<tr><td>left since the run it builds on: to be taken out by hand or by the API
 (<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ m.left | length }}</td></tr>{% endif %}
-{% if m.held_back %}<tr><td>held back at delivery: consent was withdrawn after the decision</td><td class="n">{{ m.held_back | length }}</td></tr>{% endif %}</table>
+{% for reason, held in m.held_back | groupby("reason") %}<tr><td>held back after the decision: {{ reason }}</td><td class="n">{{ held | length }}</td></tr>
+{% endfor %}</table>
 <h2>Fields</h2>
 <p>{% for c in m.schema %}<code>{{ c.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
 <h2>First rows</h2>

@@ -22,8 +22,8 @@ update scores.customer_scores set churn_probability = 0.12345, clv_365d_amount =
 
 def feed_of(settings: Settings) -> pa.Table:
     shop = load_shop(settings.shop_folder)
-    warehouse = Warehouse(settings.warehouse)
-    return profile_feed(Day(warehouse, shop, settings, shop.moment(AS_OF.date()), newest_gate(warehouse))).rows
+    warehouse, moment = Warehouse(settings.warehouse), shop.moment(AS_OF.date())
+    return profile_feed(Day(warehouse, shop, settings, moment, newest_gate(warehouse, moment))).rows
 
 
 @pytest.fixture
