@@ -51,6 +51,9 @@ The profile feed has a row a person who may be written to: contact, segments, th
 (`mailable_customers`); and, of those who permit profiling when the file is written, favourites, scores, hour of sending and the product to show first
 (`customer_traits`). A phone number is there with consent to text messages alone. A column that tools are to get is a column of one of the two views.
 
+`is_held_out`, there and in segment lists, marks the shop's global holdout, to which no campaign writes: a flow that a tool starts by itself must leave these
+people out too, or there is nothing left to measure campaigns against.
+
 Right before writing, delivery takes in the newest consent and removes whoever has none by then; it never adds
 ([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). Who has taken back profiling since the day was decided leaves its segment
 lists and mails, their codes with them, and keeps a row of the profile feed without segments, next campaign and traits. A red guard holds the whole day back

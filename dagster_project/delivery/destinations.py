@@ -150,6 +150,7 @@ MAILCHIMP_COLUMNS = {
     "preheader": "MAILPRE",
     "content_id": "CONTENTID",
     "send_at": "SENDAT",
+    "is_held_out": "HELD_OUT",
 }
 
 DESTINATIONS = {

@@ -47,7 +47,7 @@ where as_of = ? and campaign = ? and decision <> 'send' group by 1 order by 2 de
 """
 CONTENT_FILES = "select distinct path from campaigns.campaign_content where as_of = ? and campaign = ? order by path"
 SEGMENT_ROWS = """
-select members.customer_id as external_id, customers.email
+select members.customer_id as external_id, customers.email, customers.is_held_out
 from segments.customer_segments as members
 inner join campaigns.mailable_customers as customers using (as_of, customer_id)
 where members.as_of = ? and members.segment = ?

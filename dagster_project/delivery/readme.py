@@ -43,6 +43,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% if m.kind == "codes" %}There is only <code>full</code>.{% else %}Take <code>full</code> the first time; after that <code>added</code>,
 <code>changed</code>{{ " and <code>removed</code>" | safe if removes }}, if the run they build on is the last one you took.{% endif %}
 {{ how | safe }}</p>
+{% for c in m.schema if "held_out" in c.name | lower %}<p>Where <code>{{ c.name }}</code> is true the person is of the control group, to which no campaign
+writes: let no flow of the tool's own write to them either, or what campaigns bring cannot be told.</p>{% endfor %}
 </main></body></html>
 """
 

@@ -87,3 +87,13 @@ def test_what_comes_next_is_what_was_decided(backfilled: Settings, rows: Callabl
 def test_the_file_has_them_too(backfilled: Settings) -> None:
     (path,) = (backfilled.exports / "generic" / "profiles").glob("run=20260310*/*full*.csv")
     assert {"region", "next_question", "churn_probability", "next_product"} <= set(path.read_text().splitlines()[0].split(","))
+
+
+def test_the_control_group_is_whom_the_arbiter_holds_out(backfilled: Settings, rows: Callable[..., list[tuple[object, ...]]]) -> None:
+    decided = rows(backfilled, "select customer_id, reason = 'global holdout', reason = 'all gates open' from campaigns.campaign_decisions")
+    marked = {row["external_id"]: row["is_held_out"] for row in feed_of(backfilled).to_pylist()}
+    held_out = {customer for customer, is_held_out, _ in decided if is_held_out} & marked.keys()
+    sent_to = {customer for customer, _, is_sent_to in decided if is_sent_to} & marked.keys()
+    assert (len(held_out) > 0, len(sent_to) > 0) == (True, True)
+    assert {marked[customer] for customer in held_out} == {True}
+    assert {marked[customer] for customer in sent_to} == {False}

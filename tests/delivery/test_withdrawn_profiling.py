@@ -102,6 +102,16 @@ def test_a_number_goes_with_the_consent_to_text_messages(day: Day) -> None:
     assert numbers == {"ann": "+4930100", "bob": "+4930100", "cem": None, "eve": "+4930100"}
 
 
+def test_the_control_group_is_marked_and_the_tool_is_told_what_for(day: Day, tmp_path: Path) -> None:
+    for feed in (profile_feed(day), segment_feed(day, "fresh", "Fresh.")):
+        marks = {row["external_id"]: row["is_held_out"] for row in feed.rows.to_pylist()}
+        assert {one for one, is_held_out in marks.items() if is_held_out} == {"ann"}
+        for name, column in (("generic", "is_held_out"), ("mailchimp", "HELD_OUT")):
+            run = write_export(tmp_path, destination_named(name), feed, None, moves_latest=True)
+            page = (tmp_path / name / feed.name / run.run / "README.html").read_text()
+            assert f"Where <code>{column}</code> is true" in page
+
+
 def test_who_was_held_back_is_not_counted_as_sent_to(day: Day, campaign: Campaign, tmp_path: Path) -> None:
     feed = mails_of(day, campaign)
     assert feed.totals == {"sent to": 3, "holdout: campaign holdout": 1}
