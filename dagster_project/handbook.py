@@ -45,7 +45,8 @@ exports/<destination>/<feed>/latest.json      moves only forward
 ```
 
 A **feed** is a campaign, a segment list (`segment_<name>`), or the profile feed (`profiles`). `hash8` is the content's: the same rows are the same folder, and
-a second run writes nothing. A reader takes `added`, `changed` and `removed` when `delta_of` is the last run it took, else `full`.
+a second run writes nothing. Where a day is run again with other rows, the second run builds on the first. A reader takes `added`, `changed` and `removed` when
+`delta_of` is the last run it took, else `full`.
 
 The profile feed has a row a person who may be written to: contact, segments, the campaign that writes to them next and the field worth asking for
 (`mailable_customers`); and, of those who permit profiling when the file is written, favourites, scores, hour of sending and the product to show first

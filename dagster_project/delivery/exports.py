@@ -1,7 +1,8 @@
 """One run of one feed for one destination: files, manifest, README, `_SUCCESS`, and `latest.json` that moves only forward.
 
 A feed is a campaign, a segment list or the profile feed: rows with a key. A run holds everybody (`full`) and what changed since the run it
-builds on (`added`, `changed`, `removed`). Its name holds content, no clock: the same rows are the same folder, and a second run writes nothing.
+builds on (`added`, `changed`, `removed`). Its name holds content, no clock: the same rows are the same folder, and a second run writes nothing. A
+second run of a moment with other rows builds on the first, which a tool may have taken by then.
 """
 
 import gzip
@@ -50,24 +51,25 @@ class Kind:
         return hashlib.sha256(b"".join(hashlib.sha256(part.content).digest() for part in self.parts)).digest()
 
 
-def write_export(root: Path, destination: Destination, feed: Feed, base: Path | None, moves_latest: bool) -> ExportRun:
-    """Write one run of a feed below `root`/<destination>/<feed>; `base` is the folder of the run it builds on, if any.
+def write_export(root: Path, destination: Destination, feed: Feed, given: Path | None, moves_latest: bool) -> ExportRun:
+    """Write one run of a feed below `root`/<destination>/<feed>; `given` is the folder of the run that the destination was given last, if any.
 
     With `moves_latest`, `latest.json` comes to point here unless it points at a later moment already.
     """
     folder = root / destination.name / feed.name
-    base = None if feed.stands_alone else base
     shaped = destination.shape(feed)
     form = FORMATS[destination.format]
-    tables, left = {"full": shaped.rows}, []
+    kinds = {"full": kind_of(shaped.rows, destination, form)}
+    base = None if feed.stands_alone or given is None else base_of(given, feed, kinds["full"])
+    left: list[str] = []
     if base:
         change = delta_of(shaped, read_full(base, form), form)
-        tables |= {"added": change.added, "changed": change.changed}
+        tables = {"added": change.added, "changed": change.changed}
         if destination.takes_removals:
             tables["removed"] = destination.removed(feed, change.removed, shaped.key)
         else:
             left = change.left
-    kinds = {name: kind_of(table, destination, form) for name, table in tables.items()}
+        kinds |= {name: kind_of(table, destination, form) for name, table in tables.items()}
     if feed.content is not None:
         content = to_parquet(destination.content(mails, shaped, feed.unsubscribe_tags) for mails in feed.content)
         kinds["content"] = Kind("parquet", [Part(pq.read_metadata(io.BytesIO(content)).num_rows, content)])
@@ -92,6 +94,15 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
     if moves_latest:
         point_latest(folder, run, stamp(feed.as_of))
     return result
+
+
+def base_of(given: Path, feed: Feed, full: Kind) -> Path | None:
+    """The run to build on: the one that was given last or, where that is this very run (the same moment, the same rows), what it was built on."""
+    stated = json.loads((given / "manifest.json").read_text())
+    before = [file["sha256"] for file in stated["files"] if file["kind"] == "full"]
+    if stated["as_of"] != text_of(feed.as_of) or before != [hashlib.sha256(part.content).hexdigest() for part in full.parts]:
+        return given
+    return given.parent / stated["delta_of"] if stated["delta_of"] else None
 
 
 def kind_of(table: pa.Table, destination: Destination, form: Format) -> Kind:
