@@ -31,6 +31,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
 {% if m.left %}<tr><td>left since the run it builds on: to be taken out by hand or by the API
 (<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ m.left | length }}</td></tr>{% endif %}
+{% if m.cleared %}<tr><td>had a value that this tool keeps although it was taken back: to be cleared by hand or by the API
+(<code>manifest.json</code>, <code>cleared</code>)</td><td class="n">{{ m.cleared | length }}</td></tr>{% endif %}
 {% for reason, held in m.held_back | groupby("reason") %}<tr><td>held back after the decision: {{ reason }}</td><td class="n">{{ held | length }}</td></tr>
 {% endfor %}</table>
 <h2>Fields</h2>
