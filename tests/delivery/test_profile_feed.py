@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("ten days")]
 AS_OF = datetime(2026, 3, 10, 23)
 TRAITS = ("favourite_category", "churn_probability", "clv_365d_amount", "best_send_hour")
 SCORED = """
-update scores.customer_scores set churn_probability = 0.12345, clv_365d_amount = 99.999, best_send_hour = 18 where as_of = ?
+update scores.customer_scores set churn_probability = 0.12345, clv_365d_amount = 97.5, best_send_hour = 18 where as_of = ?
 """
 
 
@@ -46,7 +46,7 @@ def test_a_tool_gets_contact_segments_favourites_and_scores(scored: Settings) ->
     told = [row for row in rows if row["external_id"] in profiled]
     silent = [row for row in rows if row["external_id"] not in profiled]
     assert (len(told) > 5, len(silent) > 0) == (True, True)
-    assert {(row["churn_probability"], row["clv_365d_amount"], row["best_send_hour"]) for row in told} == {(0.123, 100.0, 18)}
+    assert {(row["churn_probability"], row["clv_365d_amount"], row["best_send_hour"]) for row in told} == {(0.12, 100.0, 18)}
     assert {row["favourite_category"] for row in told} > {None}
     assert {row[name] for row in silent for name in TRAITS} == {None}
     assert all(row["email"] and row["language"] for row in rows)
