@@ -38,21 +38,29 @@ exports/<destination>/<feed>/run=<as_of>_<hash8>/
     <feed>__changed__…   in both, with other values
     <feed>__removed__…   no longer in; keys alone
     <feed>__content__…   the rendered mails, Parquet (campaigns only)
-    manifest.json        files with sha256, schema, totals by reason, delta_of, consent_as_of, who was held back or refused, who left
+    manifest.json        files with sha256, schema, totals by reason, delta_of, consent_as_of, who was held back or refused, who left, what is cleared
     README.html          for the marketer: what, how many, who not and why, fields, how to import
     _SUCCESS             last; without it, leave the folder alone
 exports/<destination>/<feed>/latest.json      moves only forward
 ```
 
 A **feed** is a campaign, a segment list (`segment_<name>`), or the profile feed (`profiles`). `hash8` is the content's: the same rows are the same folder, and
-a second run writes nothing. A reader takes `added`, `changed` and `removed` when `delta_of` is the last run it took, else `full`.
+a second run writes nothing. Where a day is run again with other rows, the second run builds on the first. A reader takes `added`, `changed` and `removed` when
+`delta_of` is the last run it took, else `full`.
+A tool that keeps what it had when a cell is empty (Klaviyo) is told in `cleared`, by external id, which of its fields had a value in the run before and have
+none any more: what somebody took back stays there until it is cleared by the API.
 
 The profile feed has a row a person who may be written to: contact, segments, the campaign that writes to them next and the field worth asking for
 (`mailable_customers`); and, of those who permit profiling when the file is written, favourites, scores, hour of sending and the product to show first
 (`customer_traits`). A phone number is there with consent to text messages alone. A column that tools are to get is a column of one of the two views.
 
+`is_held_out`, there and in segment lists, marks the shop's global holdout, to which no campaign writes: a flow that a tool starts by itself must leave these
+people out too, or there is nothing left to measure campaigns against.
+
 Right before writing, delivery takes in the newest consent and removes whoever has none by then; it never adds
-([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). A red guard holds the whole day back until `dearly run --accept <guard>`.
+([decision 0004](decisions/0004-delivery-reads-the-newest-consent-at-hand.md)). Who has taken back profiling since the day was decided leaves its segment
+lists and mails, their codes with them, and keeps a row of the profile feed without segments, next campaign and traits. A red guard holds the whole day back
+until `dearly run --accept <guard>`.
 A day before the newest built one is a **rebuild**: its files go to `rebuilds/`, no pointer moves.
 
 `exports/<destination>/deletions/` holds orders to delete people who were erased and whom the tool was given ([docs/privacy.md](privacy.md)).
@@ -66,7 +74,9 @@ only.
 ## Add a destination
 
 1. An entry in `DESTINATIONS` of `dagster_project/delivery/destinations.py`: the tool's names for our columns in its order (`columns`), by which of ours it
-   knows people (`identified_by`, each once; who has none is refused with a reason), what is done to texts (`text`), its limits. For example
+   knows people (`identified_by`, each once; who has none is refused with a reason), what is done to texts (`text`), its limits, whether a file can take
+   people out again (`takes_removals`) and an empty cell a value (`takes_blanks`): where not, `manifest.json` lists who `left` and what is `cleared`. For
+   example
 
    ```python
    Destination(

@@ -31,8 +31,9 @@ from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.transform.dbt_build import build, parse
 
 CLUSTERS = "select cluster, description from scores.clusters where as_of = ? order by cluster"
+# The run that a destination was given last, up to a day: its own first run too, when it is built a second time.
 BASE = """
-select run from campaigns.export_log where destination = ? and feed = ? and as_of < ? order by as_of desc limit 1
+select run from campaigns.export_log where destination = ? and feed = ? and as_of <= ? order by as_of desc limit 1
 """
 CONTACTED = """
 insert into campaigns.contact_history
@@ -147,7 +148,7 @@ def deliver(store: Store, moment: Moment) -> list[ExportRun]:
 
 
 def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
-    day = Day(store.warehouse, store.shop, store.settings, moment, newest_gate(store.warehouse))
+    day = Day(store.warehouse, store.shop, store.settings, moment, newest_gate(store.warehouse, moment))
     clusters = store.warehouse.rows(CLUSTERS, [moment.as_of])
     descriptions = segment_descriptions(parse().nodes, [(str(name), str(told)) for name, told in clusters])
     campaigns = campaigns_of(store.shop)
@@ -180,8 +181,10 @@ def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, reb
     exports = store.settings.exports
     root = store.settings.store / "rebuilds" if rebuild else exports
     before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
-    base = exports / destination / feed.name / str(before[0][0]) if before else None
-    return write_export(root, destination_named(destination), feed, base, moves_latest=not rebuild)
+    runs = [exports / destination / feed.name / run for (run,) in before]
+    # Whoever takes a folder away gets everybody anew.
+    given = next((run for run in runs if run.exists()), None)
+    return write_export(root, destination_named(destination), feed, given, moves_latest=not rebuild)
 
 
 def log_exports(store: Store, moment: Moment, runs: list[tuple[Feed, str, ExportRun]]) -> None:

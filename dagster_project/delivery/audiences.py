@@ -16,9 +16,14 @@ full join (select segment as audience, count(*) as customers from segments.custo
 order by 1
 """
 
+BEFORE = """
+select max(as_of) from campaigns.export_log
+where as_of < ? and exists (select 1 from sources.built_days where as_of < ? and as_of >= ?::timestamp - interval 7 day)
+"""
+
 
 def judge_audiences(warehouse: Warehouse, shop: Shop, moment: Moment) -> None:
-    """Write the day's audience guards: one per segment that is outside its band, against the day built before it."""
+    """Write the day's audience guards: one per segment that is outside its band, against the day delivered before it."""
     before = day_before(warehouse, moment.as_of)
     guards = shop.guards
     red: dict[str, str] = {}
@@ -27,7 +32,7 @@ def judge_audiences(warehouse: Warehouse, shop: Shop, moment: Moment) -> None:
         is_outside = max(today, then) >= guards.audience_at_least and (today > factor * then or then > factor * today)
         if is_outside and not is_new_or_gone(warehouse, audience, moment.as_of, before):
             red[f"audience {audience}"] = (
-                f"{audience} has {today} customers, the day before it had {then}; look at what changed it, or accept it"
+                f"{audience} has {today} customers, the last day delivered had {then}; look at what changed it, or accept it"
             )
     stood = warehouse.rows("select guard from sources.guards where as_of = ? and guard like 'audience %'", [moment.as_of])
     names = sorted({*red, *(guard for (guard,) in stood)})
@@ -43,8 +48,7 @@ def is_new_or_gone(warehouse: Warehouse, audience: str, *days: datetime | None) 
 
 
 def day_before(warehouse: Warehouse, as_of: datetime) -> datetime | None:
-    """The newest built day before this one, within a week: after a longer pause audiences may well be others."""
-    ((before,),) = warehouse.rows(
-        "select max(as_of) from sources.built_days where as_of < ? and as_of >= ?::timestamp - interval 7 day", [as_of, as_of]
-    )
+    """The newest day before this one that was delivered: a held one went to no tool, and the next of its kind is held as well. None after a week
+    in which no day was built: audiences may well be others by then."""
+    ((before,),) = warehouse.rows(BEFORE, [as_of, as_of, as_of])
     return before

@@ -1,9 +1,9 @@
 """Destinations: what each tool's own import format asks of the same rows. A new one is an entry here.
 
 Klaviyo: CSV, at most 50 MB, the identifying column first, no address and no number twice, every other column becomes a profile property of
-its name (help.klaviyo.com 115005078807 and 115005078967; properties by the names of its API's profile). Mailchimp: CSV, "Email Address",
-merge tags of at most ten capitals, texts of at most 255 bytes, only ASCII before the @
-(mailchimp.com/help/format-guidelines-for-your-import-file).
+its name (help.klaviyo.com 115005078807 and 115005078967; properties by the names of its API's profile); no value clears none
+(developers.klaviyo.com use_klaviyos_bulk_profile_import_api). Mailchimp: CSV, "Email Address", merge tags of at most ten capitals, texts of at most
+255 bytes, only ASCII before the @ (mailchimp.com/help/format-guidelines-for-your-import-file); what an empty cell does it does not say.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ class Destination:
 
     `columns` are our columns under the tool's names, in its order; `tags_column` is where it takes labels. `identified_by` is the column by
     which it knows people, each once. `text` is done to every text but the `exact` columns. `takes_removals`: a file can take people out
-    again. A file has at most `max_bytes` (before compression) and `max_rows`.
+    again; `takes_blanks`: an empty cell takes back what an earlier file said there. A file has at most `max_bytes` (before compression) and `max_rows`.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Destination:
     text: Callable[[str], str] | None = None
     exact: frozenset[str] = EXACT
     takes_removals: bool = True
+    takes_blanks: bool = False
     max_bytes: int | None = None
     max_rows: int | None = None
     compressed: bool = False
@@ -150,6 +151,7 @@ MAILCHIMP_COLUMNS = {
     "preheader": "MAILPRE",
     "content_id": "CONTENTID",
     "send_at": "SENDAT",
+    "is_held_out": "HELD_OUT",
 }
 
 DESTINATIONS = {
@@ -161,12 +163,14 @@ DESTINATIONS = {
             description="Plain CSV for any tool.",
             how_to_import="Import the CSV; the column <code>email</code> identifies the person, where there is none <code>source_ids</code>: the ids "
             "by which the shop's own systems know them.",
+            takes_blanks=True,
         ),
         Destination(
             name="generic_jsonl",
             format="jsonl",
             description="JSON lines for any tool.",
             how_to_import="Read one JSON object a line; <code>external_id</code> identifies the person.",
+            takes_blanks=True,
         ),
         Destination(
             name="spreadsheet",
@@ -176,6 +180,7 @@ DESTINATIONS = {
             "apostrophe; for an import take the files of another destination.",
             text=harmless_in_spreadsheets,
             exact=frozenset(),
+            takes_blanks=True,
         ),
         Destination(
             name="klaviyo",
@@ -185,7 +190,9 @@ DESTINATIONS = {
             "are found. Being on a list is no consent there: upload only to a list that these people may be written from. "
             "<strong>A file takes nobody off a list</strong>: those who left are in <code>manifest.json</code> under "
             "<code>left</code>, by external id; remove them from the list by the API, or begin a new list with "
-            "<code>full</code>. Never use Klaviyo's bulk unsubscribe for that.",
+            "<code>full</code>. Never use Klaviyo's bulk unsubscribe for that. <strong>Nor does an empty cell clear a property</strong>: "
+            "what was taken back is in <code>cleared</code>, by external id; set it to null by the API (Create or Update Profile). "
+            "Who left the profile feed keeps every property until you do.",
             columns=KLAVIYO_COLUMNS,
             identified_by="email",
             numbers_once=True,
@@ -199,7 +206,9 @@ DESTINATIONS = {
             description="CSV as Mailchimp imports contacts.",
             how_to_import="In Mailchimp: Audience, Import contacts, Upload a file; match each column to the merge tag of its name and "
             "<code>TAGS</code> to tags; choose to update existing contacts. An import only adds tags: <code>removed</code> "
-            "holds the address and the tag to take off. It is no list of people to unsubscribe or delete.",
+            "holds the address and the tag to take off. It is no list of people to unsubscribe or delete. Do not count on an empty cell "
+            "to clear a field: what was taken back is in <code>manifest.json</code> under <code>cleared</code>, by external id; "
+            "clear it by the API.",
             columns=MAILCHIMP_COLUMNS,
             merge_tags=True,
             tags_column="TAGS",
@@ -213,6 +222,7 @@ DESTINATIONS = {
             description="Discount codes for the shop's own system.",
             how_to_import="Import the codes of <strong>every</strong> run before its mails go out: each run holds that day's codes alone, "
             "and earlier ones stay valid until they end. Percent off, times in UTC, each code once.",
+            takes_blanks=True,
         ),
     )
 }

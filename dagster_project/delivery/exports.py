@@ -1,7 +1,8 @@
 """One run of one feed for one destination: files, manifest, README, `_SUCCESS`, and `latest.json` that moves only forward.
 
 A feed is a campaign, a segment list or the profile feed: rows with a key. A run holds everybody (`full`) and what changed since the run it
-builds on (`added`, `changed`, `removed`). Its name holds content, no clock: the same rows are the same folder, and a second run writes nothing.
+builds on (`added`, `changed`, `removed`). Its name holds content, no clock: the same rows are the same folder, and a second run writes nothing. A
+second run of a moment with other rows builds on the first, which a tool may have taken by then.
 """
 
 import gzip
@@ -50,24 +51,27 @@ class Kind:
         return hashlib.sha256(b"".join(hashlib.sha256(part.content).digest() for part in self.parts)).digest()
 
 
-def write_export(root: Path, destination: Destination, feed: Feed, base: Path | None, moves_latest: bool) -> ExportRun:
-    """Write one run of a feed below `root`/<destination>/<feed>; `base` is the folder of the run it builds on, if any.
+def write_export(root: Path, destination: Destination, feed: Feed, given: Path | None, moves_latest: bool) -> ExportRun:
+    """Write one run of a feed below `root`/<destination>/<feed>; `given` is the folder of the run that the destination was given last, if any.
 
     With `moves_latest`, `latest.json` comes to point here unless it points at a later moment already.
     """
     folder = root / destination.name / feed.name
-    base = None if feed.stands_alone else base
     shaped = destination.shape(feed)
     form = FORMATS[destination.format]
-    tables, left = {"full": shaped.rows}, []
+    kinds = {"full": kind_of(shaped.rows, destination, form)}
+    base = None if feed.stands_alone or given is None else base_of(given, feed, kinds["full"])
+    left: list[str] = []
+    cleared: list[dict[str, Any]] = []
     if base:
         change = delta_of(shaped, read_full(base, form), form)
-        tables |= {"added": change.added, "changed": change.changed}
+        tables = {"added": change.added, "changed": change.changed}
         if destination.takes_removals:
             tables["removed"] = destination.removed(feed, change.removed, shaped.key)
         else:
             left = change.left
-    kinds = {name: kind_of(table, destination, form) for name, table in tables.items()}
+        cleared = [] if destination.takes_blanks else change.cleared
+        kinds |= {name: kind_of(table, destination, form) for name, table in tables.items()}
     if feed.content is not None:
         content = to_parquet(destination.content(mails, shaped, feed.unsubscribe_tags) for mails in feed.content)
         kinds["content"] = Kind("parquet", [Part(pq.read_metadata(io.BytesIO(content)).num_rows, content)])
@@ -83,7 +87,7 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
                 write_whole(folder / run / file, part.content)
                 fault_point("exporting")
                 files.append(described(file, name, part))
-        manifest = manifest_of(destination, feed, shaped, result.delta_of, files, left)
+        manifest = manifest_of(destination, feed, shaped, result.delta_of, files, left, cleared)
         readme = readme_of(manifest, shaped.rows, destination.how_to_import, destination.takes_removals)
         write_whole(folder / run / "README.html", readme.encode())
         write_json(folder / run / "manifest.json", manifest)
@@ -92,6 +96,15 @@ def write_export(root: Path, destination: Destination, feed: Feed, base: Path | 
     if moves_latest:
         point_latest(folder, run, stamp(feed.as_of))
     return result
+
+
+def base_of(given: Path, feed: Feed, full: Kind) -> Path | None:
+    """The run to build on: the one that was given last or, where that is this very run (the same moment, the same rows), what it was built on."""
+    stated = json.loads((given / "manifest.json").read_text())
+    before = [file["sha256"] for file in stated["files"] if file["kind"] == "full"]
+    if stated["as_of"] != text_of(feed.as_of) or before != [hashlib.sha256(part.content).hexdigest() for part in full.parts]:
+        return given
+    return given.parent / stated["delta_of"] if stated["delta_of"] else None
 
 
 def kind_of(table: pa.Table, destination: Destination, form: Format) -> Kind:
@@ -112,12 +125,14 @@ def read_full(run: Path, form: Format) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Delta:
-    """What changed since an earlier run: rows by now, keys that are no longer in, and the external ids of those where rows have them."""
+    """What changed since an earlier run: rows by now, keys that are no longer in, the external ids of those where rows have them, and by external id
+    the columns that had a value and have none."""
 
     added: pa.Table
     changed: pa.Table
     removed: list[str]
     left: list[str]
+    cleared: list[dict[str, Any]]
 
 
 def delta_of(shaped: Shaped, before: list[dict[str, Any]], form: Format) -> Delta:
@@ -129,8 +144,19 @@ def delta_of(shaped: Shaped, before: list[dict[str, Any]], form: Format) -> Delt
     added = [place for place, row in enumerate(now) if row[key] not in known]
     changed = [place for place, row in enumerate(now) if row[key] in known and known[row[key]] != row]
     removed = sorted(known.keys() - {row[key] for row in now})
-    ids = [known[one].get(shaped.id_column) or "" for one in removed]
-    return Delta(shaped.rows.take(pa.array(added, pa.int64())), shaped.rows.take(pa.array(changed, pa.int64())), removed, sorted(ids))
+    return Delta(
+        added=shaped.rows.take(pa.array(added, pa.int64())),
+        changed=shaped.rows.take(pa.array(changed, pa.int64())),
+        removed=removed,
+        left=sorted(known[one].get(shaped.id_column) or "" for one in removed),
+        cleared=[one for place in changed if (one := cleared_of(known[now[place][key]], now[place], shaped.id_column))["fields"]],
+    )
+
+
+def cleared_of(before: Mapping[str, Any], now: Mapping[str, Any], id_column: str) -> dict[str, Any]:
+    """The columns of a person that had a value and have none."""
+    fields = [name for name, value in before.items() if value not in (None, "") and now.get(name) in (None, "")]
+    return {"customer_id": now.get(id_column), "fields": fields}
 
 
 def described(name: str, kind: str, part: Part) -> dict[str, Any]:
@@ -138,7 +164,13 @@ def described(name: str, kind: str, part: Part) -> dict[str, Any]:
 
 
 def manifest_of(
-    destination: Destination, feed: Feed, shaped: Shaped, base: str | None, files: Sequence[Mapping[str, Any]], left: Sequence[str]
+    destination: Destination,
+    feed: Feed,
+    shaped: Shaped,
+    base: str | None,
+    files: Sequence[Mapping[str, Any]],
+    left: Sequence[str],
+    cleared: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """What a run holds. `totals` counts everybody the feed has by reason, also whom this tool cannot take."""
     refusals = Counter(f"refused by {destination.name}: {reason}" for _, reason in shaped.refused)
@@ -159,6 +191,7 @@ def manifest_of(
         "held_back": [{"customer_id": customer, "reason": reason} for customer, reason in feed.held_back],
         "refused": [{"customer_id": customer, "reason": reason} for customer, reason in shaped.refused],
         "left": list(left),
+        "cleared": list(cleared),
     }
 
 

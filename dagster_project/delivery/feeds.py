@@ -1,6 +1,7 @@
 """The feeds of a day: campaigns, segment lists, the profile feed and discount codes, with the gate once more before anything leaves.
 
-The gate here only removes. It reads the newest word on consent at hand, not the decision's; who has no permission by then is in no file.
+The gate here only removes. It reads the newest word on consent at hand, not the decision's; who has no permission by then is in no file, and who
+has taken back the consent to profiling in none that was made by it.
 Where the shop's tool holds the addresses (`address_held_by: tool`), rows carry ids and no e-mail.
 """
 
@@ -24,6 +25,12 @@ from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
 
 PERMITTED = "select customer_id from profile.current_permissions where channel = 'email' and purpose = 'marketing' and is_permitted"
+# Who was profiled on the day and has taken the consent to it back since.
+WITHDRAWN = """
+select customer_id from features.customer_features where as_of = $1
+except
+select customer_id from profile.current_permissions where channel = 'email' and purpose = 'profiling' and is_permitted
+"""
 CONSENT_AS_OF = "select max(known_at) from profile.current_permissions"
 CAMPAIGN_ROWS = """
 select
@@ -34,34 +41,46 @@ inner join campaigns.campaign_content as content using (as_of, campaign, step, c
 where recipients.as_of = ? and recipients.campaign = ?
 order by recipients.customer_id, recipients.step
 """
-CAMPAIGN_TOTALS = """
-select case when decision = 'send' then 'sent to' else concat(decision, ': ', reason) end as reason, count(*)
-from campaigns.campaign_decisions where as_of = ? and campaign = ? group by 1 order by 2 desc, 1
+NOT_SENT_TO = """
+select concat(decision, ': ', reason), count(*) from campaigns.campaign_decisions
+where as_of = ? and campaign = ? and decision <> 'send' group by 1 order by 2 desc, 1
 """
 CONTENT_FILES = "select distinct path from campaigns.campaign_content where as_of = ? and campaign = ? order by path"
 SEGMENT_ROWS = """
-select members.customer_id as external_id, customers.email
+select members.customer_id as external_id, customers.email, customers.is_held_out
 from segments.customer_segments as members
 inner join campaigns.mailable_customers as customers using (as_of, customer_id)
 where members.as_of = ? and members.segment = ?
 order by members.customer_id
 """
-# Who has taken back the consent to profiling since the day was decided has no traits any more.
-PROFILE_ROWS = """
+# What was made by profiling goes with the consent to it, and a phone number with the one to text messages.
+PROFILE_ROWS = f"""
 with
-profiled as (
-    select customer_id from profile.current_permissions where channel = 'email' and purpose = 'profiling' and is_permitted
+withdrawn as ({WITHDRAWN}),
+by_text as (
+    select customer_id from profile.current_permissions where channel = 'sms' and purpose = 'marketing' and is_permitted
+),
+customers as (
+    select
+        customers.* exclude (as_of) replace (
+            case when by_text.customer_id is not null then phone_e164 end as phone_e164,
+            case when withdrawn.customer_id is null then segments end as segments,
+            case when withdrawn.customer_id is null then next_campaign end as next_campaign,
+            case when withdrawn.customer_id is null then next_step end as next_step
+        )
+    from campaigns.mailable_customers as customers
+    left join by_text using (customer_id)
+    left join withdrawn using (customer_id)
+    where customers.as_of = $1
 ),
 traits as (
-    select traits.* exclude (as_of) from campaigns.customer_traits as traits semi join profiled using (customer_id) where traits.as_of = $1
+    select traits.* exclude (as_of) from campaigns.customer_traits as traits anti join withdrawn using (customer_id) where traits.as_of = $1
 )
-select customers.* exclude (as_of) rename (customer_id as external_id), traits.* exclude (customer_id)
-from campaigns.mailable_customers as customers
+select customers.* rename (customer_id as external_id), traits.* exclude (customer_id)
+from customers
 left join traits using (customer_id)
-where customers.as_of = $1
 order by customers.customer_id
 """
-
 # The ids by which the shop's own systems know a customer at a moment: online_retail:17850.
 SOURCE_IDS = """
 select customer_id, string_agg(concat(source, ':', source_customer_id), ';' order by source, source_customer_id)
@@ -129,16 +148,22 @@ class Feed:
 
 @dataclass(frozen=True)
 class Gate:
-    """The newest word on e-mail marketing: who may be written to, and until when it is known."""
+    """The newest word on consent: who may be written to, who has taken profiling back since the day, and until when it is known."""
 
     permitted: frozenset[str]
+    withdrawn: frozenset[str]
     consent_as_of: datetime | None
 
-    def pass_through(self, rows: pa.Table) -> tuple[pa.Table, tuple[tuple[str, str], ...]]:
-        """The rows of permitted people, and who was held back."""
-        ids = rows["external_id"].to_pylist()
-        held = tuple((customer, "no consent at delivery") for customer in sorted(set(ids) - self.permitted))
-        return rows.filter(pa.array([customer in self.permitted for customer in ids], pa.bool_())), held
+    def pass_through(self, rows: pa.Table, by_profiling: bool = True) -> tuple[pa.Table, tuple[tuple[str, str], ...]]:
+        """The rows of permitted people, and who was held back and why; `by_profiling`: the rows were made by it."""
+        stopped = [self.stopped_by(customer, by_profiling) for customer in rows["external_id"].to_pylist()]
+        held = {(customer, reason) for customer, reason in zip(rows["external_id"].to_pylist(), stopped, strict=True) if reason}
+        return rows.filter(pa.array([reason is None for reason in stopped], pa.bool_())), tuple(sorted(held))
+
+    def stopped_by(self, customer: str, by_profiling: bool) -> str | None:
+        if customer not in self.permitted:
+            return "no consent at delivery"
+        return "no consent to profiling at delivery" if by_profiling and customer in self.withdrawn else None
 
 
 @dataclass(frozen=True)
@@ -152,16 +177,18 @@ class Day:
     gate: Gate
 
 
-def newest_gate(warehouse: Warehouse) -> Gate:
+def newest_gate(warehouse: Warehouse, moment: Moment) -> Gate:
+    """The gate for the feeds of a moment, by what is known now."""
     permitted = frozenset(row[0] for row in warehouse.rows(PERMITTED))
+    withdrawn = frozenset(row[0] for row in warehouse.rows(WITHDRAWN, [moment.as_of]))
     ((consent_as_of,),) = warehouse.rows(CONSENT_AS_OF)
-    return Gate(permitted, consent_as_of)
+    return Gate(permitted, withdrawn, consent_as_of)
 
 
 def campaign_feed(day: Day, campaign: Campaign, sender: Sender) -> Feed:
     """One row per mail to send, with the rendered mails beside; `sender` is the shop's own, where the campaign names none."""
     rows, held = day.gate.pass_through(day.warehouse.read(CAMPAIGN_ROWS, [day.moment.as_of, campaign.slug]))
-    totals = dict(day.warehouse.rows(CAMPAIGN_TOTALS, [day.moment.as_of, campaign.slug]))
+    left_out = dict(day.warehouse.rows(NOT_SENT_TO, [day.moment.as_of, campaign.slug]))
     paths = [row[0] for row in day.warehouse.rows(CONTENT_FILES, [day.moment.as_of, campaign.slug])]
     mails = Mails(tuple(day.settings.store / path for path in paths), frozenset(rows["content_id"].to_pylist()))
     return Feed(
@@ -171,7 +198,7 @@ def campaign_feed(day: Day, campaign: Campaign, sender: Sender) -> Feed:
         as_of=day.moment.as_of,
         rows=addressed(day, rows),
         key="content_id",
-        totals=totals,
+        totals={"sent to": rows.num_rows, **left_out},
         held_back=held,
         consent_as_of=day.gate.consent_as_of,
         content=mails if paths else None,
@@ -221,7 +248,7 @@ def ended_feed(day: Day, segment: str) -> Feed:
 
 def profile_feed(day: Day) -> Feed:
     """One row per mailable customer: what a tool may personalise by."""
-    rows, held = day.gate.pass_through(day.warehouse.read(PROFILE_ROWS, [day.moment.as_of]))
+    rows, held = day.gate.pass_through(day.warehouse.read(PROFILE_ROWS, [day.moment.as_of]), by_profiling=False)
     return Feed(
         name="profiles",
         kind="profile feed",

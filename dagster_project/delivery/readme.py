@@ -31,7 +31,10 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
 {% if m.left %}<tr><td>left since the run it builds on: to be taken out by hand or by the API
 (<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ m.left | length }}</td></tr>{% endif %}
-{% if m.held_back %}<tr><td>held back at delivery: consent was withdrawn after the decision</td><td class="n">{{ m.held_back | length }}</td></tr>{% endif %}</table>
+{% if m.cleared %}<tr><td>had a value that this tool keeps although it was taken back: to be cleared by hand or by the API
+(<code>manifest.json</code>, <code>cleared</code>)</td><td class="n">{{ m.cleared | length }}</td></tr>{% endif %}
+{% for reason, held in m.held_back | groupby("reason") %}<tr><td>held back after the decision: {{ reason }}</td><td class="n">{{ held | length }}</td></tr>
+{% endfor %}</table>
 <h2>Fields</h2>
 <p>{% for c in m.schema %}<code>{{ c.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
 <h2>First rows</h2>
@@ -42,6 +45,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% if m.kind == "codes" %}There is only <code>full</code>.{% else %}Take <code>full</code> the first time; after that <code>added</code>,
 <code>changed</code>{{ " and <code>removed</code>" | safe if removes }}, if the run they build on is the last one you took.{% endif %}
 {{ how | safe }}</p>
+{% for c in m.schema if "held_out" in c.name | lower %}<p>Where <code>{{ c.name }}</code> is true the person is of the control group, to which no campaign
+writes: let no flow of the tool's own write to them either, or what campaigns bring cannot be told.</p>{% endfor %}
 </main></body></html>
 """
 

@@ -148,9 +148,8 @@ def recount(manifest: dict[str, Any], stated: dict[str, Any], gone: int) -> None
     refused = [one for one in stated["refused"] if one not in manifest["refused"]]
     for one in refused:
         totals[f"refused by {manifest['destination']}: {one['reason']}"] -= 1
-    for total, left in (("in", len(refused)), ("sent to", len(refused) + len(stated["held_back"]) - len(manifest["held_back"]))):
-        if total in totals:
-            totals[total] -= gone + left
+    for total in totals.keys() & {"in", "sent to"}:
+        totals[total] -= gone + len(refused)
 
 
 def unpack(path: Path, content: bytes) -> str:

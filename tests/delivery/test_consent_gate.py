@@ -84,6 +84,6 @@ def test_without_the_gate_at_delivery_the_withdrawn_would_be_mailed(withdrawn_wh
     from dagster_project.delivery import feeds
 
     settings = withdrawn_while_rendering
-    monkeypatch.setattr(feeds.Gate, "pass_through", lambda self, rows: (rows, ()))
+    monkeypatch.setattr(feeds.Gate, "pass_through", lambda self, rows, **_: (rows, ()))
     build(settings, [days[9]], accept=["extract hubspot.contacts"], accepted_by="a test")
     assert mailed(settings.store) & set(WITHDRAWN)

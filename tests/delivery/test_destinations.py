@@ -207,6 +207,25 @@ def test_mailchimp_is_told_whom_to_untag_and_klaviyo_that_a_file_cannot(tmp_path
             assert "takes nobody off a list" in (second / "README.html").read_text()
 
 
+def test_a_tool_that_keeps_what_a_cell_said_is_told_what_was_taken_back(tmp_path: Path) -> None:
+    """Bert takes his city and segments back, Anna's value becomes another; Jürgen's name was and stays empty, and dora is new."""
+    before = [*PEOPLE[:1], ("c2", "bert@example.org", "+4930100", "Bert", None, "Bonn", "new", 20.0), *PEOPLE[4:]]
+    bert = ("c2", "bert@example.org", "+4930100", "Bert", None, None, None, 20.0)
+    after = [(*PEOPLE[0][:7], 13.0), bert, *PEOPLE[4:], ("c6", "dora@example.org", *[None] * 6)]
+    for name, fields in (("klaviyo", ["City", "segments"]), ("mailchimp", ["CITY", "SEGMENTS", "TAGS"])):
+        first = written(tmp_path, DESTINATIONS[name], feed(before))
+        second = written(tmp_path, DESTINATIONS[name], feed(after, day=6), base=first)
+        assert manifest(first)["cleared"] == []
+        assert manifest(second)["cleared"] == [{"customer_id": "c2", "fields": fields}]
+        page = (second / "README.html").read_text()
+        assert re.search(r"<code>cleared</code>\)</td><td class=\"n\">1</td>", page)
+        assert "<code>cleared</code>, by external id" in page
+    for name in ("generic", "generic_jsonl", "spreadsheet"):
+        first = written(tmp_path, DESTINATIONS[name], feed(before))
+        second = written(tmp_path, DESTINATIONS[name], feed(after, day=6), base=first)
+        assert manifest(second)["cleared"] == []
+
+
 def test_a_file_too_long_for_a_tool_comes_in_parts_that_together_are_the_whole(tmp_path: Path) -> None:
     people = [(f"c{n:04d}", f"p{n}@example.org", None, "Ä" * (n % 7), None, None, None, None) for n in range(200)]
     klaviyo = DESTINATIONS["klaviyo"]

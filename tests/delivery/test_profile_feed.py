@@ -16,14 +16,14 @@ pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("ten days")]
 AS_OF = datetime(2026, 3, 10, 23)
 TRAITS = ("favourite_category", "churn_probability", "clv_365d_amount", "best_send_hour")
 SCORED = """
-update scores.customer_scores set churn_probability = 0.12345, clv_365d_amount = 99.999, best_send_hour = 18 where as_of = ?
+update scores.customer_scores set churn_probability = 0.12345, clv_365d_amount = 97.5, best_send_hour = 18 where as_of = ?
 """
 
 
 def feed_of(settings: Settings) -> pa.Table:
     shop = load_shop(settings.shop_folder)
-    warehouse = Warehouse(settings.warehouse)
-    return profile_feed(Day(warehouse, shop, settings, shop.moment(AS_OF.date()), newest_gate(warehouse))).rows
+    warehouse, moment = Warehouse(settings.warehouse), shop.moment(AS_OF.date())
+    return profile_feed(Day(warehouse, shop, settings, moment, newest_gate(warehouse, moment))).rows
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_tool_gets_contact_segments_favourites_and_scores(scored: Settings) ->
     told = [row for row in rows if row["external_id"] in profiled]
     silent = [row for row in rows if row["external_id"] not in profiled]
     assert (len(told) > 5, len(silent) > 0) == (True, True)
-    assert {(row["churn_probability"], row["clv_365d_amount"], row["best_send_hour"]) for row in told} == {(0.123, 100.0, 18)}
+    assert {(row["churn_probability"], row["clv_365d_amount"], row["best_send_hour"]) for row in told} == {(0.12, 100.0, 18)}
     assert {row["favourite_category"] for row in told} > {None}
     assert {row[name] for row in silent for name in TRAITS} == {None}
     assert all(row["email"] and row["language"] for row in rows)
@@ -87,3 +87,13 @@ def test_what_comes_next_is_what_was_decided(backfilled: Settings, rows: Callabl
 def test_the_file_has_them_too(backfilled: Settings) -> None:
     (path,) = (backfilled.exports / "generic" / "profiles").glob("run=20260310*/*full*.csv")
     assert {"region", "next_question", "churn_probability", "next_product"} <= set(path.read_text().splitlines()[0].split(","))
+
+
+def test_the_control_group_is_whom_the_arbiter_holds_out(backfilled: Settings, rows: Callable[..., list[tuple[object, ...]]]) -> None:
+    decided = rows(backfilled, "select customer_id, reason = 'global holdout', reason = 'all gates open' from campaigns.campaign_decisions")
+    marked = {row["external_id"]: row["is_held_out"] for row in feed_of(backfilled).to_pylist()}
+    held_out = {customer for customer, is_held_out, _ in decided if is_held_out} & marked.keys()
+    sent_to = {customer for customer, _, is_sent_to in decided if is_sent_to} & marked.keys()
+    assert (len(held_out) > 0, len(sent_to) > 0) == (True, True)
+    assert {marked[customer] for customer in held_out} == {True}
+    assert {marked[customer] for customer in sent_to} == {False}

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from dagster_project.delivery.feeds import Day, addressed, newest_gate
+from dagster_project.delivery.feeds import Day, Gate, addressed
 from dagster_project.resources import Store
 from dagster_project.settings import SHOPS
 from dagster_project.transform.dbt_build import build
@@ -159,7 +159,7 @@ def test_rows_leave_with_the_ids_that_the_shops_tool_knows_and_no_address(retail
     people = rows(retail, "select customer_id, source_customer_id from identity.customer_links where valid_to is null order by 1")
     customers = [customer for customer, _ in people]
     leaving = pa.table({"external_id": customers, "email": ["somebody@example.org"] * len(customers)})
-    left = addressed(Day(store.warehouse, store.shop, retail, store.shop.moment(DAY), newest_gate(store.warehouse)), leaving)
+    left = addressed(Day(store.warehouse, store.shop, retail, store.shop.moment(DAY), Gate(frozenset(), frozenset(), None)), leaving)
     assert left.column_names == ["external_id", "source_ids"]
     assert left["source_ids"].to_pylist() == [f"online_retail:{number}" for _, number in people]
 

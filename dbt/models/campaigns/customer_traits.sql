@@ -15,19 +15,19 @@ products as (
     select * from {{ ref('recommended_products') }} where strategy = 'for_you' and rank = 1
 )
 
--- Rounded, so that a tool is not told of everybody every day.
+-- Rounded, so that a tool is told of whom something changed, not of everybody every day.
 select
     tastes.as_of,
     tastes.customer_id,
     tastes.favourite_category,
     tastes.favourite_brand,
     tastes.favourite_price_band,
-    round(scores.churn_probability, 3) as churn_probability,
-    round(scores.clv_365d_amount, 2) as clv_365d_amount,
-    round(scores.purchase_30d_probability, 3) as purchase_30d_probability,
-    round(scores.first_purchase_probability, 3) as first_purchase_probability,
-    round(scores.vip_probability, 3) as vip_probability,
-    round(scores.click_probability, 3) as click_probability,
+    round(scores.churn_probability, 2) as churn_probability,
+    round(scores.clv_365d_amount, -1) as clv_365d_amount,
+    round(scores.purchase_30d_probability, 2) as purchase_30d_probability,
+    round(scores.first_purchase_probability, 2) as first_purchase_probability,
+    round(scores.vip_probability, 2) as vip_probability,
+    round(scores.click_probability, 2) as click_probability,
     scores.next_order_date,
     scores.best_send_hour,
     products.sku as next_sku,
