@@ -137,6 +137,16 @@ def test_money_and_dates_are_written_as_the_language_writes_them() -> None:
     assert "€82.50" in english and "28 March 2026" in english
 
 
+def test_a_currency_without_a_symbol_is_written_by_its_code_where_the_language_has_its_symbols() -> None:
+    def said(currency: object, language: str) -> str | None:
+        return mail("cart_recovery", "code", language=language).language.amount("1234.5", currency)  # type: ignore[arg-type]
+
+    for currency in ("JPY", "NOK", "CHF"):
+        assert said(currency, "de") == f"1.234,50\u00a0{currency}" and said(currency, "en") == f"{currency}\u00a01,234.50"
+    assert (said("EUR", "de"), said("EUR", "en")) == ("1.234,50\u00a0€", "€1,234.50")
+    assert {said(currency, "en") for currency in ("jpy", "<b>", "EURO", "", None, 978)} == {None}
+
+
 def test_every_block_is_marked_in_the_html() -> None:
     for slug, step in (("cart_recovery", "code"), ("cart_recovery", "similar"), ("win_back", "offer")):
         html = one(slug, step, known_customer())["html"]
