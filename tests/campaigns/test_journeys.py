@@ -131,6 +131,20 @@ def test_a_cart_of_the_first_hour_of_a_long_day_is_not_forgotten(small_shop: Sma
     assert small_shop.nights([date(2026, 10, 25)]) == [(date(2026, 10, 26), "reminder", "all gates open", left_at)]
 
 
+def test_nobody_is_to_be_sent_to_before_the_mail_is_made(small_shop: SmallShop) -> None:
+    """The shop's hour is 10, its files come at 5:00 UTC, six hours after its day ends."""
+    for name, timezone in (("home", None), ("tokyo", "Asia/Tokyo"), ("kiritimati", "Pacific/Kiritimati"), ("denver", "America/Denver")):
+        small_shop.customer(name, timezone)
+        small_shop.cart(name, datetime(2026, 3, 2, 9))
+    small_shop.nights(march(2, 2))
+    assert small_shop.shown("send_at") == [
+        ("denver", datetime(2026, 3, 3, 17)),
+        ("home", datetime(2026, 3, 3, 9)),
+        ("kiritimati", datetime(2026, 3, 3, 20)),
+        ("tokyo", datetime(2026, 3, 4, 1)),
+    ]
+
+
 def test_a_night_not_built_takes_no_step_away_and_the_steps_stay_in_order(small_shop: SmallShop) -> None:
     left_at = datetime(2026, 3, 2, 9)
     small_shop.customer("ann")
