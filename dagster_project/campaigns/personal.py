@@ -48,7 +48,7 @@ def carts(warehouse: Warehouse, as_of: datetime, recipients: Iterable[Mapping[st
     products = {(kind, product[kind]): product for kind in ("sku", "product_id") for product in found}
     return {
         customer: {
-            "items": [_cart_item(line, products.get(_called(line)), currency) for line in lines],
+            "items": [_cart_item(line, products.get(_called(line)), currency, row["cart_currency"] or currency) for line in lines],
             "url": row["cart_url"],
             "total": row["cart_total"],
             "currency": currency,
@@ -63,9 +63,11 @@ def _called(line: Mapping[str, Any]) -> tuple[str, str]:
     return kind, str(line.get(kind) or "")
 
 
-def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str) -> dict[str, Any]:
+def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str, stated_in: str) -> dict[str, Any]:
+    """A line with its price in the shop's currency: one stated in another is left to the catalogue."""
     stated = {"product_id": _called(line)[1]} if product is None else product_row(product, currency)
-    said = {name: line[name] for name in ("title", "price") if line.get(name) not in (None, "")}
+    names = ("title", "price") if stated_in == currency else ("title",)
+    said = {name: line[name] for name in names if line.get(name) not in (None, "")}
     return {**stated, **said, "currency": currency, "quantity": line.get("quantity")}
 
 

@@ -9,7 +9,13 @@ from dagster_project.warehouse import Warehouse
 
 AS_OF = datetime(2026, 3, 10, 23)
 # Days since the last order and since the first: features count whole days, so 7 is seven and some hours.
-PEOPLE = {"bought this week": (2, 6, 400), "bought a week ago": (2, 7, 400), "new, once": (1, 3, 3), "new, twice": (2, 3, 29), "a month": (1, 30, 30)}
+PEOPLE = {
+    "bought this week": (2, 6, 400),
+    "bought a week ago": (2, 7, 400),
+    "new, once": (1, 3, 3),
+    "new, twice": (2, 3, 29),
+    "a month": (1, 30, 30),
+}
 TABLES = """
 create schema features; create schema profile;
 create table features.customer_features (

@@ -53,4 +53,5 @@ cross join shop
 inner join customers on decisions.as_of = customers.as_of and decisions.customer_id = customers.customer_id
 left join tastes on decisions.as_of = tastes.as_of and decisions.customer_id = tastes.customer_id
 left join carts
+    carts.currency as cart_currency,
     on decisions.as_of = carts.as_of and decisions.customer_id = carts.customer_id and decisions.began_at = carts.occurred_at
