@@ -67,6 +67,7 @@ class CustomerRow(TypedDict, total=False):
     city: str
     membership_tier: str
     favourite_category: str
+    permission: str  # consent, or purchase: a soft opt-in
     recommendations: Sequence[ProductRow]
     cart: CartRow
     offer: OfferRow
@@ -100,6 +101,8 @@ def merge(
         "product_count": len(products),
         "product_title": products[0]["title"] if products else None,
         "product_reason": products[0]["reason_code"] if products else None,
+        "product_category": products[0]["category_name"] if products else None,
+        "permission": clean(row.get("permission"), 20),
         "cart": cart,
         "cart_title": cart["lines"][0]["title"] if cart else None,
         "cart_count": cart["count"] if cart else None,

@@ -19,7 +19,7 @@ TABLES = """
 create schema profile; create schema segments;
 create table profile.fct_carts (
     cart_id varchar, customer_id varchar, occurred_at timestamp, known_at timestamp, superseded_at timestamp, completed_at timestamp,
-    items varchar, url varchar, total_amount decimal(18, 2)
+    items varchar, url varchar, currency varchar, total_amount decimal(18, 2)
 );
 create table profile.fct_orders (customer_id varchar, occurred_at timestamp, known_at timestamp, superseded_at timestamp);
 create table profile.dim_customers (
@@ -28,7 +28,7 @@ create table profile.dim_customers (
 );
 create schema features;
 create table features.customer_features (as_of timestamp, customer_id varchar, favourite_category varchar);
-create table profile.customer_permissions (as_of timestamp, customer_id varchar, channel varchar, purpose varchar, is_permitted boolean);
+create table profile.customer_permissions (as_of timestamp, customer_id varchar, channel varchar, purpose varchar, is_permitted boolean, is_soft_opt_in boolean);
 create table profile.customer_suppressions (as_of timestamp, customer_id varchar, channel varchar);
 create table segments.customer_segments (as_of timestamp, customer_id varchar, segment varchar);
 """
@@ -54,7 +54,9 @@ class SmallShop:
 
     def cart(self, name: str, left_at: datetime, cart_id: str = "", completed_at: datetime | None = None) -> None:
         items = f'[{{"sku": "{cart_id}"}}]'
-        self._insert("profile.fct_carts", cart_id or f"{name} {left_at}", name, left_at, left_at, None, completed_at, items, None, None)
+        self._insert(
+            "profile.fct_carts", cart_id or f"{name} {left_at}", name, left_at, left_at, None, completed_at, items, None, "CHF", None
+        )
 
     def nights(self, days: Sequence[date]) -> list[Decision]:
         """Decide the nights after these days: day, step, reason and the cart's moment, of each decision."""
@@ -62,9 +64,7 @@ class SmallShop:
             moment = self.shop.moment(day)
             self.warehouse.write_run_days([moment], [])
             with self.warehouse.transaction() as connection:
-                permitted = (
-                    "insert into profile.customer_permissions select ?, customer_id, 'email', 'marketing', true from profile.dim_customers"
-                )
+                permitted = "insert into profile.customer_permissions select ?, customer_id, 'email', 'marketing', true, customer_id = 'buyer' from profile.dim_customers"
                 connection.execute(permitted, [moment.as_of])
             self.build("campaign_decisions")
         decided = self.warehouse.rows("select as_of, step, reason, began_at from campaigns.campaign_decisions order by all")
@@ -152,3 +152,11 @@ def test_a_night_not_built_takes_no_step_away_and_the_steps_stay_in_order(small_
     assert small_shop.nights(march(3, 6)) == [
         (date(2026, 3, 4 + number), step, "all gates open", left_at) for number, step in enumerate(["reminder", "similar", "code"])
     ]
+
+
+def test_a_mail_knows_what_permits_it_and_in_what_its_cart_is_priced(small_shop: SmallShop) -> None:
+    for name in ("ann", "buyer"):
+        small_shop.customer(name)
+        small_shop.cart(name, datetime(2026, 3, 2, 9))
+    small_shop.nights(march(2, 2))
+    assert small_shop.shown("concat_ws(' ', permission, cart_currency)") == [("ann", "consent CHF"), ("buyer", "purchase CHF")]
