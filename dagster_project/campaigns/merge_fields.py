@@ -142,11 +142,13 @@ def _product(item: Mapping[str, Any], language: Language, brand: Brand) -> dict[
     if title is None or (title == item.get("product_id") and is_code(title)):
         return None
     code = item.get("reason")
+    category = clean(item.get("category"), 60)
     return {
         "product_id": clean(str(item.get("product_id") or title), 80),
         "title": title,
         "initial": next((c.upper() for c in readable(title) if c.isalnum()), "•"),
-        "category": (clean(item.get("category"), 60) or "").lower(),
+        "category": (category or "").lower(),
+        "category_name": _category_name(category, language, brand) if category else None,
         "price": language.amount(item.get("price"), item.get("currency")),
         "image_url": safe_url(item.get("image_url"), brand.hosts, brand.urls.images),
         "url": safe_url(item.get("url"), brand.hosts, brand.urls.home) or brand.urls.home,

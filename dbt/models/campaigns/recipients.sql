@@ -53,12 +53,12 @@ select
     case when permissions.is_soft_opt_in then 'purchase' else 'consent' end as permission,
     carts.items as cart_items,
     carts.url as cart_url,
+    carts.currency as cart_currency,
     carts.total_amount as cart_total
 from decisions
 cross join shop
 inner join customers on decisions.as_of = customers.as_of and decisions.customer_id = customers.customer_id
-left join tastes on decisions.as_of = tastes.as_of and decisions.customer_id = tastes.customer_id
 left join permissions on decisions.as_of = permissions.as_of and decisions.customer_id = permissions.customer_id
+left join tastes on decisions.as_of = tastes.as_of and decisions.customer_id = tastes.customer_id
 left join carts
-    carts.currency as cart_currency,
     on decisions.as_of = carts.as_of and decisions.customer_id = carts.customer_id and decisions.began_at = carts.occurred_at
