@@ -5,13 +5,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from dagster_project.campaigns.brand import load_brand
-from dagster_project.campaigns.campaign import Campaign, campaigns_of
+from dagster_project.campaigns.campaign import Campaign, MailCap, Step, campaigns_of
 from dagster_project.campaigns.lint import lint_all
 from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.failures import Mistake
 from dagster_project.handbook import SEGMENTS, described, pages, segment_rules
+from dagster_project.located_yaml import line_of
 from dagster_project.settings import DBT_PROJECT, TEMPLATES, Settings
-from dagster_project.shop import Shop, load_shop
+from dagster_project.shop import Cap, Shop, load_shop
 from dagster_project.sources.contract import SYSTEMS, all_systems, dbt_source
 from dagster_project.sources.drift import UnreadableExtract
 from dagster_project.sources.extracts import find_extracts
@@ -59,6 +60,29 @@ def destination_findings(campaigns: Sequence[Campaign]) -> list[str]:
         for name in one.destinations
         if name not in DESTINATIONS
     ]
+
+
+def cap_findings(campaigns: Sequence[Campaign], shop: Shop) -> list[str]:
+    """Campaigns whose later steps come when a customer has had as many mails as a cap allows: they would be sent to nobody."""
+    found = []
+    for one in campaigns:
+        path = TEMPLATES / "campaigns" / one.slug / "campaign.yaml"
+        for whose, cap in (("the shop's cap", shop.cap), ("its own cap", one.cap)):
+            late = cap and next(
+                (later for first, later in zip(one.steps, one.steps[cap.mails :], strict=False) if _within(cap, first, later)), None
+            )
+            if cap and late:
+                place = ("steps", one.steps.index(late), "after_hours")
+                found.append(
+                    f"{line_of(path, place)}: step {late.name} will be capped: {whose} is {cap.mails} mails in {cap.days} days, "
+                    "and as many steps come before it in that time; raise the cap or space out the steps."
+                )
+    return found
+
+
+def _within(cap: Cap | MailCap, first: Step, later: Step) -> bool:
+    """Whether two steps of a journey come within the days of a cap."""
+    return later.after_hours - first.after_hours < cap.days * 24
 
 
 def brought_findings(settings: Settings, shop: Shop) -> list[str]:
@@ -130,7 +154,7 @@ def findings(settings: Settings) -> list[str]:
     try:
         brand = load_brand(settings.shop_folder)
         campaigns = campaigns_of(shop)
-        found += audience_findings(campaigns) + destination_findings(campaigns)
+        found += audience_findings(campaigns) + destination_findings(campaigns) + cap_findings(campaigns, shop)
         found += [str(finding) for finding in lint_all(TEMPLATES, campaigns, brand, [])]
     except Mistake as error:
         found += str(error).splitlines()

@@ -75,9 +75,20 @@ def _walk(node: yaml.Node, at: tuple[str | int, ...], lines: Lines) -> list[tupl
     return repeated
 
 
+def line_of(path: Path, where: tuple[str | int, ...]) -> str:
+    """A file and the line of a place in it, for a mistake that only shows beside other files."""
+    _, lines, _ = _parsed(path.read_text(encoding="utf-8"))
+    return f"{path}:{_line(lines, where)}"
+
+
+def _line(lines: Lines, where: tuple[str | int, ...]) -> int:
+    """The line of a place, or of what it would be in."""
+    return next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
+
+
 def _sentence(model: type[BaseModel], path: Path, lines: Lines, mistake: Any) -> str:
     where = tuple(mistake["loc"])
-    line = next(lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines)
+    line = _line(lines, where)
     name = ".".join(str(part) for part in where) or "the file"
     if mistake["type"] == "missing":
         return f"{path}:{line}: `{name}` is missing; add it."

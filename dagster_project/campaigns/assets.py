@@ -16,7 +16,7 @@ from dagster_project.campaigns.brand import Brand, load_brand
 from dagster_project.campaigns.campaign import Campaign, campaigns_of
 from dagster_project.campaigns.content import CONTENT, compile_template, render
 from dagster_project.campaigns.offers import offer_for
-from dagster_project.campaigns.personal import carts, recommended, trending
+from dagster_project.campaigns.personal import carts, recommended, similar_to_carts, trending
 from dagster_project.campaigns.steps import steps_of
 from dagster_project.faults import fault_point
 from dagster_project.files import make_whole
@@ -45,7 +45,12 @@ def campaign_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         group_name="campaigns",
         partitions_def=partitions,
         backfill_policy=one_day,
-        deps=[["campaigns", "recipients"], ["campaigns", "recommended_products"], ["campaigns", "catalogue"]],
+        deps=[
+            ["campaigns", "recipients"],
+            ["campaigns", "recommended_products"],
+            ["campaigns", "catalogue"],
+            ["scores", "product_relations"],
+        ],
     )
     def campaign_content(context: dg.AssetExecutionContext, store: Store) -> dg.MaterializeResult:  # type: ignore[type-arg]
         """One row per mail: subject, preheader and where its HTML and text lie."""
@@ -97,8 +102,11 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
     day = day_of(moment.as_of, store.shop.zone)
     # A mail whose button leads to the favourite category speaks of it.
     to_category = (campaign.step(step).link or campaign.link) == "category"
-    products = recommended(store.warehouse, moment.as_of, campaign.slug, step, campaign.strategy_of(step), store.shop.currency, to_category)
-    popular = trending(store.warehouse, moment.as_of, store.shop.currency)
+    currency, strategy = store.shop.currency, campaign.strategy_of(step)
+    to_cart = strategy == "similar_to_cart"
+    own = {} if to_cart else recommended(store.warehouse, moment.as_of, campaign.slug, step, strategy, currency, to_category)
+    # What is popular is no alternative to what lies in a cart.
+    popular = [] if to_cart else trending(store.warehouse, moment.as_of, currency)
     compiled = cache(lambda variant, language: compile_template(campaign, step, variant, language, brand))
 
     def batches() -> Iterator[pa.Table]:
@@ -107,7 +115,8 @@ def render_step(store: Store, campaign: Campaign, step: str, rows: list[dict[str
         for start in range(0, len(ordered), BATCH):
             groups: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
             batch = ordered[start : start + BATCH]
-            left = carts(store.warehouse, moment.as_of, batch, store.shop.currency)
+            left = carts(store.warehouse, moment.as_of, batch, currency)
+            products = similar_to_carts(store.warehouse, moment.as_of, left, currency) if to_cart else own
             for row in batch:
                 row["offer"] = offer_for(campaign, row["customer_id"], day, key)
                 row["cart"] = left.get(row["customer_id"])

@@ -30,7 +30,7 @@ UNSUBSCRIBE_TAGS = {
 }
 
 Slug = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,49}$")]
-Strategy = Literal["for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending"]
+Strategy = Literal["for_you", "new_for_you", "similar_to", "similar_to_cart", "goes_with", "bought_again", "trending"]
 Block = Annotated[str, Field(pattern="^[a-z][a-z_]*$")]
 
 

@@ -1,5 +1,6 @@
 """templates/languages/<code>.yaml: how a language writes money and dates, what it calls things, and the words every campaign shares."""
 
+import re
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -10,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from dagster_project.campaigns.words import Words
 from dagster_project.located_yaml import load
 
-SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "CHF": "CHF", "SEK": "kr", "DKK": "kr.", "PLN": "zł"}
+# A currency without a symbol here is written by its ISO code.
+SYMBOLS = {"EUR": "€", "GBP": "£", "USD": "$", "SEK": "kr", "DKK": "kr.", "PLN": "zł"}
+ISO_CODE = re.compile("[A-Z]{3}")
 
 
 class Language(BaseModel):
@@ -37,12 +40,14 @@ class Language(BaseModel):
             money = Decimal(str(value)).quantize(Decimal("0.01"))
         except (InvalidOperation, ValueError):
             return None
-        if value is None or isinstance(value, bool) or not money.is_finite() or money < 0 or not currency or currency not in SYMBOLS:
+        if value is None or isinstance(value, bool) or not money.is_finite() or money < 0:
+            return None
+        if not isinstance(currency, str) or not ISO_CODE.fullmatch(currency):
             return None
         digits = f"{money:,.2f}".translate({ord(","): self.thousands, ord("."): self.decimal})
-        symbol = SYMBOLS[currency]
+        symbol = SYMBOLS.get(currency, currency)
         return self.money.format(
-            symbol=symbol + "\u00a0" if symbol == "CHF" and self.money.startswith("{symbol}") else symbol, amount=digits
+            symbol=symbol + "\u00a0" if symbol == currency and self.money.startswith("{symbol}") else symbol, amount=digits
         ).replace(" ", "\u00a0")
 
     def day(self, value: object) -> str | None:

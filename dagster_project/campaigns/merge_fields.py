@@ -67,6 +67,7 @@ class CustomerRow(TypedDict, total=False):
     city: str
     membership_tier: str
     favourite_category: str
+    permission: str  # consent, or purchase: a soft opt-in
     recommendations: Sequence[ProductRow]
     cart: CartRow
     offer: OfferRow
@@ -100,6 +101,8 @@ def merge(
         "product_count": len(products),
         "product_title": products[0]["title"] if products else None,
         "product_reason": products[0]["reason_code"] if products else None,
+        "product_category": products[0]["category_name"] if products else None,
+        "permission": clean(row.get("permission"), 20),
         "cart": cart,
         "cart_title": cart["lines"][0]["title"] if cart else None,
         "cart_count": cart["count"] if cart else None,
@@ -139,11 +142,13 @@ def _product(item: Mapping[str, Any], language: Language, brand: Brand) -> dict[
     if title is None or (title == item.get("product_id") and is_code(title)):
         return None
     code = item.get("reason")
+    category = clean(item.get("category"), 60)
     return {
         "product_id": clean(str(item.get("product_id") or title), 80),
         "title": title,
         "initial": next((c.upper() for c in readable(title) if c.isalnum()), "•"),
-        "category": (clean(item.get("category"), 60) or "").lower(),
+        "category": (category or "").lower(),
+        "category_name": _category_name(category, language, brand) if category else None,
         "price": language.amount(item.get("price"), item.get("currency")),
         "image_url": safe_url(item.get("image_url"), brand.hosts, brand.urls.images),
         "url": safe_url(item.get("url"), brand.hosts, brand.urls.home) or brand.urls.home,

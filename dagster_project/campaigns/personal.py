@@ -9,10 +9,24 @@ from typing import Any
 from dagster_project.warehouse import Warehouse
 
 RECOMMENDED = """
-select recommended.* from campaigns.recommended_products as recommended
+select recommended.* replace (case when strategy = 'new_for_you' and is_new then 'new' else strategy end as strategy)
+from campaigns.recommended_products as recommended
 inner join campaigns.recipients as recipients using (as_of, customer_id)
 where as_of = ? and recipients.campaign = ? and recipients.step = ? and recommended.strategy in (?, 'trending')
-order by customer_id, strategy = 'trending', ? and recommended.category is distinct from recipients.favourite_category, rank
+order by
+    customer_id, recommended.strategy = 'trending', recommended.strategy = 'new_for_you' and is_new desc,
+    ? and recommended.category is distinct from recipients.favourite_category, rank
+"""
+# Who stated what products must or must not be gets lists that were checked for it, and no others.
+SIMILAR_TO_CART = """
+select lines.customer_id, products.*, 'similar_to_cart' as strategy
+from (select unnest(?) as customer_id, unnest(?) as product_id) as lines
+inner join scores.product_relations as relations on lines.product_id = relations.product_id and relations.relation = 'similar_to'
+inner join campaigns.catalogue as products on relations.as_of = products.as_of and relations.related_product_id = products.product_id
+anti join profile.product_wishes as wishes on relations.as_of = wishes.as_of and lines.customer_id = wishes.customer_id
+where relations.as_of = ?
+qualify row_number() over (partition by lines.customer_id, products.product_id order by relations.score desc) = 1
+order by lines.customer_id, relations.score desc, products.product_id
 """
 TRENDING = """
 select product_id, title, category, price, image_url, handle, count(*) as shown
@@ -48,7 +62,7 @@ def carts(warehouse: Warehouse, as_of: datetime, recipients: Iterable[Mapping[st
     products = {(kind, product[kind]): product for kind in ("sku", "product_id") for product in found}
     return {
         customer: {
-            "items": [_cart_item(line, products.get(_called(line)), currency) for line in lines],
+            "items": [_cart_item(line, products.get(_called(line)), currency, row["cart_currency"] or currency) for line in lines],
             "url": row["cart_url"],
             "total": row["cart_total"],
             "currency": currency,
@@ -63,9 +77,11 @@ def _called(line: Mapping[str, Any]) -> tuple[str, str]:
     return kind, str(line.get(kind) or "")
 
 
-def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str) -> dict[str, Any]:
+def _cart_item(line: Mapping[str, Any], product: Mapping[str, Any] | None, currency: str, stated_in: str) -> dict[str, Any]:
+    """A line with its price in the shop's currency: one stated in another is left to the catalogue."""
     stated = {"product_id": _called(line)[1]} if product is None else product_row(product, currency)
-    said = {name: line[name] for name in ("title", "price") if line.get(name) not in (None, "")}
+    names = ("title", "price") if stated_in == currency else ("title",)
+    said = {name: line[name] for name in names if line.get(name) not in (None, "")}
     return {**stated, **said, "currency": currency, "quantity": line.get("quantity")}
 
 
@@ -73,9 +89,21 @@ def recommended(
     warehouse: Warehouse, as_of: datetime, campaign: str, step: str, strategy: str, currency: str, favourite_first: bool
 ) -> dict[str, list[dict[str, Any]]]:
     """Customer → products to show: their own of the strategy first, then what is trending for them; with `favourite_first` of either those of
-    the customer's favourite category first."""
+    the customer's favourite category first. Of those that are new to the customer, those that are new in the shop come before all others."""
     shown: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in warehouse.read(RECOMMENDED, [as_of, campaign, step, strategy, favourite_first]).to_pylist():
+        shown[row["customer_id"]].append(product_row(row, currency))
+    return shown
+
+
+def similar_to_carts(
+    warehouse: Warehouse, as_of: datetime, left: Mapping[str, Mapping[str, Any]], currency: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Customer → products like those of the cart they left (`carts`), the most alike first; nobody is profiled for it."""
+    lines = [(customer, item["product_id"]) for customer, cart in left.items() for item in cart["items"]]
+    shown: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    found = warehouse.read(SIMILAR_TO_CART, [*(list(column) for column in zip(*lines, strict=True)), as_of]).to_pylist() if lines else []
+    for row in found:
         shown[row["customer_id"]].append(product_row(row, currency))
     return shown
 

@@ -21,11 +21,13 @@ from pydantic import (
 from dagster_project.campaigns.escaping import readable
 
 FIELDS = (
-    "first_name", "city", "region", "country_name", "tier_name", "favourite_category", "product_title", "product_count",
+    "first_name", "city", "region", "country_name", "tier_name", "favourite_category", "product_title", "product_category", "product_count",
     "cart_title", "cart_count", "cart_total", "offer_code", "offer_percent", "offer_until", "brand_name",
 )  # fmt: skip
 ALWAYS_KNOWN = frozenset({"brand_name"})
-CONDITIONS = frozenset({"language", "product_reason", "country", "region", "city", "membership_tier", "favourite_category", *FIELDS})
+CONDITIONS = frozenset(
+    {"language", "permission", "product_reason", "country", "region", "city", "membership_tier", "favourite_category", *FIELDS}
+)
 LENGTHS = {"subject": (1, 60), "preheader": (40, 110)}
 
 _FIELD = re.compile(r"\{\{ ?(\w+) ?\}\}")

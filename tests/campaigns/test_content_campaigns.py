@@ -7,14 +7,16 @@ import pytest
 from content_samples import BRAND, CAMPAIGNS, TEMPLATES, known_customer
 
 from dagster_project.campaigns.brand import load_brand
-from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign, load_campaigns
+from dagster_project.campaigns.campaign import UNSUBSCRIBE_TAGS, Campaign, MailCap, load_campaigns
 from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.merge_fields import CustomerRow
 from dagster_project.campaigns.preview import picture, preview_html
 from dagster_project.campaigns.words import FIELDS
-from dagster_project.checks import audience_findings, destination_findings
+from dagster_project.checks import audience_findings, cap_findings, destination_findings
 from dagster_project.delivery.destinations import DESTINATIONS
 from dagster_project.failures import Mistake
+from dagster_project.settings import SHOPS
+from dagster_project.shop import Cap, load_shop
 
 
 @pytest.fixture
@@ -157,6 +159,21 @@ def test_a_campaign_for_a_segment_that_there_is_not_is_found_before_it_mails_nob
     misspelt = next(each for each in CAMPAIGNS if each.slug == "win_back").model_copy(update={"audience": "lapsed_buyers"})
     (finding,) = audience_findings([misspelt])
     assert "win_back/campaign.yaml" in finding and "no segment lapsed_buyers" in finding
+
+
+def test_steps_that_a_cap_leaves_to_nobody_are_said_with_their_line() -> None:
+    shop = load_shop(SHOPS / "demo")
+    (recovery,) = [each for each in CAMPAIGNS if each.slug == "cart_recovery"]
+    assert cap_findings(CAMPAIGNS, shop) == []
+    path = recovery.folder / "campaign.yaml"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    line = next(number for number, text in enumerate(lines, start=1) if text.strip() == "after_hours: 48")
+    (finding,) = cap_findings([recovery], shop.model_copy(update={"cap": Cap(mails=2, days=7)}))
+    assert finding.startswith(f"{path}:{line}: step code will be capped: the shop's cap is 2 mails in 7 days")
+    (finding,) = cap_findings([recovery.model_copy(update={"cap": MailCap(mails=1, days=2)})], shop)
+    assert "step similar will be capped: its own cap is 1 mails in 2 days" in finding
+    # A day later the first mail no longer counts.
+    assert cap_findings([recovery], shop.model_copy(update={"cap": Cap(mails=2, days=2)})) == []
 
 
 def test_a_campaign_may_have_a_sender_of_its_own(templates: Path) -> None:

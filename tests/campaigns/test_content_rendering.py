@@ -137,6 +137,60 @@ def test_money_and_dates_are_written_as_the_language_writes_them() -> None:
     assert "€82.50" in english and "28 March 2026" in english
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("de", r"\bneu\b|Neu|Frisch|angekommen|eingetroffen|Ersten"), ("en", r"(?i)\bnew\b|just (in|come|arrived|unpacked)|first")],
+)
+def test_only_a_mail_with_something_new_says_so(language: str, says: str) -> None:
+    def spoken(row: dict) -> str:
+        rendered = one("new_arrivals_vip", "preview", row, language, fallback=[])
+        lines = [rendered["subject"], rendered["preheader"], *rendered["text"].split("\n--\n")[0].splitlines()]
+        return "\n".join(line for line in lines if "https://" not in line and "·" not in line)
+
+    old = [{**product, "reason": "new_for_you"} for product in PRODUCTS]
+    for row in (
+        NOBODY,
+        known_customer(recommendations=old),
+        known_customer(recommendations=[]),
+        known_customer(membership_tier=None, recommendations=old),
+    ):
+        assert not re.search(says, spoken(row)), spoken(row)
+    tea = [{**PRODUCTS[2], "reason": "new"}, PRODUCTS[0]]
+    # It is of another category than the one they like most.
+    assert re.search(says, spoken(known_customer(recommendations=tea)))
+    assert "Kaffee" not in spoken(known_customer(recommendations=tea)).split("Darjeeling")[0] and "Darjeeling" in spoken(
+        known_customer(recommendations=tea)
+    )
+
+
+@pytest.mark.parametrize(("language", "says"), [("de", "Alternativen|kommen diese|kommen nah"), ("en", "alternatives|come close")])
+def test_a_cart_mail_without_alternatives_speaks_of_none(language: str, says: str) -> None:
+    def spoken(products: list) -> str:
+        rendered = one("cart_recovery", "similar", known_customer(recommendations=products), language, fallback=[])
+        return rendered["subject"] + rendered["preheader"] + rendered["text"]
+
+    assert re.search(says, spoken(PRODUCTS[:4])) and not re.search(says, spoken([]))
+
+
+@pytest.mark.parametrize(("language", "agreed", "bought"), [("de", "zugestimmt", "gekauft"), ("en", "agreed", "bought")])
+def test_the_footer_says_what_permits_the_mail(language: str, agreed: str, bought: str) -> None:
+    def reason(**permission: str) -> str:
+        return one("win_back", "hello", known_customer(**permission), language)["text"].split("\n--\n")[1]
+
+    assert agreed in reason() and agreed in reason(permission="consent") and bought not in reason()
+    assert bought in reason(permission="purchase") and agreed not in reason(permission="purchase")
+
+
+def test_a_currency_without_a_symbol_is_written_by_its_code_where_the_language_has_its_symbols() -> None:
+    def said(currency: object, language: str) -> str | None:
+        return mail("cart_recovery", "code", language=language).language.amount("1234.5", currency)  # type: ignore[arg-type]
+
+    for currency in ("JPY", "NOK", "CHF"):
+        assert said(currency, "de") == f"1.234,50\u00a0{currency}" and said(currency, "en") == f"{currency}\u00a01,234.50"
+    assert (said("EUR", "de"), said("EUR", "en")) == ("1.234,50\u00a0€", "€1,234.50")
+    assert {said(currency, "en") for currency in ("jpy", "<b>", "EURO", "", None, 978)} == {None}
+
+
 def test_every_block_is_marked_in_the_html() -> None:
     for slug, step in (("cart_recovery", "code"), ("cart_recovery", "similar"), ("win_back", "offer")):
         html = one(slug, step, known_customer())["html"]

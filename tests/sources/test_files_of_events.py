@@ -67,10 +67,10 @@ def test_a_cart_begins_its_campaign_on_the_next_run_and_one_of_nobody_begins_non
         "select links.source_customer_id, decisions.step, decisions.decision from campaigns.campaign_decisions as decisions "
         "left join identity.customer_links as links on decisions.customer_id = links.customer_id and links.source = 'webhooks' order by 1"
     )
-    # Who left a basket a day ago and is heard of today gets what is due today.
+    # Who left a basket a day ago and is heard of today begins with the first step too.
     assert rows(settings, decided) == [
         (users[0], "reminder", "send"),
-        (users[1], "similar", "send"),
+        (users[1], "reminder", "send"),
         (users[2], "reminder", "send"),
     ]
 

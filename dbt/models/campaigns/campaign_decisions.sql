@@ -128,21 +128,26 @@ decided as (
 )
 
 select
-    as_of,
-    campaign,
-    step,
-    customer_id,
-    decision,
-    reason,
-    variant,
-    began_at,
-    as_of as decided_at,
-    -- The shop's hour on the customer's own clock, on the day that begins at as_of.
+    decided.as_of,
+    decided.campaign,
+    decided.step,
+    decided.customer_id,
+    decided.decision,
+    decided.reason,
+    decided.variant,
+    decided.began_at,
+    decided.as_of as decided_at,
+    -- The shop's hour on the customer's own clock, on the day that begins at as_of; where that is before the mail is made, the first time after.
     case
-        when decision = 'send' then
+        when decided.decision = 'send' then
             {{ local_to_utc(
-                "date_trunc('day', " ~ utc_to_local('as_of', 'shop_zone') ~ ") + send_hour * interval '1 hour'",
-                'coalesce(timezone, shop_zone)'
+                "greatest("
+                ~ "date_trunc('day', " ~ utc_to_local('decided.as_of', 'decided.shop_zone') ~ "), "
+                ~ "date_trunc('day', " ~ utc_to_local('moments.known_by', 'coalesce(decided.timezone, decided.shop_zone)')
+                ~ " - decided.send_hour * interval '1 hour' + interval '86399 seconds')"
+                ~ ") + decided.send_hour * interval '1 hour'",
+                'coalesce(decided.timezone, decided.shop_zone)'
             ) }}
     end as send_at
 from decided
+inner join {{ moments() }} as moments on decided.as_of = moments.as_of

@@ -14,5 +14,6 @@ select
     category,
     price,
     image_url,
-    handle
+    handle,
+    occurred_at as created_at
 from products

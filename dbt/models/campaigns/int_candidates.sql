@@ -69,6 +69,7 @@ under_way as (
     where {{ add_days('journeys.began_at', 'cast(steps.again_after_days as integer)') }} > journeys.as_of
 ),
 
+-- While a journey is under way its own event goes on; the newest one counts as soon as a journey may begin.
 triggered as (
     select
         triggers.as_of,
@@ -83,9 +84,11 @@ triggered as (
     left join journeys
         on triggers.as_of = journeys.as_of and steps.campaign = journeys.campaign and triggers.customer_id = journeys.customer_id
     where
-        journeys.customer_id is null
-        or journeys.began_at = triggers.began_at
-        or {{ add_days('journeys.began_at', 'cast(steps.again_after_days as integer)') }} <= triggers.as_of
+        case
+            when {{ add_days('journeys.began_at', 'cast(steps.again_after_days as integer)') }} > triggers.as_of
+                then triggers.began_at = journeys.began_at
+            else triggers.is_newest
+        end
 ),
 
 travellers as (
@@ -96,7 +99,7 @@ travellers as (
     select * from triggered
 ),
 
--- A step is due from its hour on and until it expires, once a journey.
+-- A step is due from its hour on and until it expires, once a journey; of several the first, the next one the night after.
 due as (
     select
         travellers.as_of,
@@ -118,6 +121,11 @@ due as (
         earlier.customer_id is null
         and {{ add_hours('travellers.began_at', 'steps.after_hours') }} <= travellers.as_of
         and {{ add_hours('travellers.began_at', 'steps.after_hours + steps.expires_after_hours') }} > travellers.as_of
+    qualify
+        row_number() over (
+            partition by travellers.as_of, travellers.campaign, travellers.customer_id, travellers.began_at
+            order by steps.step_number
+        ) = 1
 )
 
 select * from due

@@ -21,6 +21,7 @@ select
     products.category,
     products.price,
     products.image_url,
-    products.handle
+    products.handle,
+    products.created_at >= {{ add_days('recommendations.as_of', -30) }} as is_new
 from recommendations
 inner join products on recommendations.as_of = products.as_of and recommendations.product_id = products.product_id

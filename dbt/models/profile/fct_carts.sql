@@ -23,6 +23,7 @@ select
     superseded_at,
     items,
     url,
+    currency,
     total_amount,
     completed_at
 from linked

@@ -52,5 +52,6 @@ select
     purpose,
     state = 'granted' as is_permitted,
     occurred_at as since,
-    evidence
+    evidence,
+    is_soft_opt_in
 from permissions

@@ -52,6 +52,7 @@ select
     states._batch_id,
     states.line_items as items,
     states.abandoned_checkout_url as url,
+    states.currency,
     cast(cast(states.total_price as decimal(18, 2)) * rates.rate as decimal(18, 2)) as total_amount,
     states.completed_at_then as completed_at
 from states

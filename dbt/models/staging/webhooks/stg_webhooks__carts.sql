@@ -28,6 +28,7 @@ select
     events._row_number as version_number,
     events.items,
     cast(null as varchar) as url,
+    coalesce(events.currency, shop.currency) as currency,
     cast(cast(events.cart_value as decimal(18, 2)) * rates.rate as decimal(18, 2)) as total_amount,
     cast(null as timestamp) as completed_at
 from events
