@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from dagster_project.campaigns.language import load_languages
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import HEADERS, languages_of
 from dagster_project.onboarding.roles import Reading
+from dagster_project.settings import TEMPLATES
 
 # Country → currency, zone, language, names.
 COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
@@ -99,8 +101,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
         if is_spread
         else "nothing says where"
     )
-    # Mails are written in these two languages so far.
-    return Place(code, stated, zone, language if language in ("de", "en") else "en", tuple(currencies[1:]), said)
+    written = load_languages(TEMPLATES / "languages")
+    return Place(code, stated, zone, language if language in written else "en", tuple(currencies[1:]), said)
 
 
 def by_country(shares: dict[str, float], names: dict[str, str]) -> dict[str, float]:
