@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import yaml
 
+from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
 from dagster_project.onboarding.known_tables import ITS_OWN
 from dagster_project.onboarding.lakes import Lake
@@ -21,8 +22,6 @@ from dagster_project.shop import ASSUMED
 from dagster_project.sources.contract import load_system
 
 DAYS = 14
-# What stg_sales__consents reads as the purpose of profiling.
-PROFILING = re.compile("profil|personal|analy|segment")
 CONSENTING = {"shopify", "hubspot", "klaviyo", "mailchimp", "consent", "cookiebot", "fivetran_shopify"}
 
 
@@ -126,7 +125,8 @@ def states_consent(layout: Layout) -> bool:
 def says_of_profiling(connection: duckdb.DuckDBPyConnection, layout: Layout) -> bool:
     """Whether a table of consents names profiling among its purposes."""
     purposes = [(one.sample, one.parts["purpose"].header) for one in layout.own_of("consents") if "purpose" in one.parts]
-    return any(PROFILING.search(word.lower()) for sample, header in purposes for word in values.distinct_words(connection, sample, header))
+    words = (word.lower() for sample, header in purposes for word in values.distinct_words(connection, sample, header))
+    return any(re.search(dbt_vars()["says_profiling"], word) for word in words)
 
 
 def addresses(layout: Layout) -> list[str]:
