@@ -2,6 +2,7 @@
 
 import duckdb
 
+from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
 from dagster_project.onboarding.amounts import doubt_prices, doubt_refunds, take_once_an_order, tell_amounts_apart
 from dagster_project.onboarding.roles import Reading, cast_parts, is_called
@@ -39,9 +40,9 @@ def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own:
     """What was bought, where a table of events says so with a price."""
     sample, event = events.sample, values.said(events.parts["event"].header)
     relation = f"{sample.relation}_bought"
+    words = ", ".join(f"'{word}'" for word in dbt_vars()["event_words"]["purchase"])
     connection.execute(
-        f"create or replace table {relation} as select * from {sample.relation} "
-        f"where lower({event}) in ('purchase', 'transaction', 'buy', 'order') order by rowid"
+        f"create or replace table {relation} as select * from {sample.relation} where lower({event}) in ({words}) order by rowid"
     )
     if sample.path is None:
         events.doubts.append(f"what was bought is said among the events of {sample.name}: bring a table or view of the purchases alone")

@@ -5,34 +5,37 @@ from dataclasses import dataclass
 
 import duckdb
 
+from dagster_project.campaigns.language import load_languages
+from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import HEADERS, languages_of
 from dagster_project.onboarding.roles import Reading
+from dagster_project.settings import TEMPLATES
 
-# Country → currency, zone, language, names.
-COUNTRIES: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
-    "US": ("USD", "America/New_York", "en", ("united states", "usa", "united states of america", "u.s.")),
-    "GB": ("GBP", "Europe/London", "en", ("united kingdom", "uk", "great britain", "england")),
-    "DE": ("EUR", "Europe/Berlin", "de", ("germany", "deutschland")),
-    "FR": ("EUR", "Europe/Paris", "fr", ("france",)),
-    "ES": ("EUR", "Europe/Madrid", "es", ("spain", "españa")),
-    "IT": ("EUR", "Europe/Rome", "it", ("italy", "italia")),
-    "NL": ("EUR", "Europe/Amsterdam", "nl", ("netherlands", "the netherlands")),
-    "AT": ("EUR", "Europe/Vienna", "de", ("austria", "österreich")),
-    "CH": ("CHF", "Europe/Zurich", "de", ("switzerland", "schweiz")),
-    "SE": ("SEK", "Europe/Stockholm", "sv", ("sweden",)),
-    "PL": ("PLN", "Europe/Warsaw", "pl", ("poland", "polska")),
-    "BR": ("BRL", "America/Sao_Paulo", "pt", ("brazil", "brasil")),
-    "CA": ("CAD", "America/Toronto", "en", ("canada",)),
-    "AU": ("AUD", "Australia/Sydney", "en", ("australia",)),
-    "IN": ("INR", "Asia/Kolkata", "en", ("india",)),
-    "CN": ("CNY", "Asia/Shanghai", "zh", ("china",)),
-    "JP": ("JPY", "Asia/Tokyo", "ja", ("japan",)),
-    "TR": ("TRY", "Europe/Istanbul", "tr", ("turkey", "türkiye")),
-    "PK": ("PKR", "Asia/Karachi", "en", ("pakistan",)),
-    "TW": ("TWD", "Asia/Taipei", "zh", ("taiwan",)),
-    "MX": ("MXN", "America/Mexico_City", "es", ("mexico", "méxico")),
-    "RU": ("RUB", "Europe/Moscow", "ru", ("russia", "russian federation")),
+# Country → currency, zone, language.
+COUNTRIES: dict[str, tuple[str, str, str]] = {
+    "US": ("USD", "America/New_York", "en"),
+    "GB": ("GBP", "Europe/London", "en"),
+    "DE": ("EUR", "Europe/Berlin", "de"),
+    "FR": ("EUR", "Europe/Paris", "fr"),
+    "ES": ("EUR", "Europe/Madrid", "es"),
+    "IT": ("EUR", "Europe/Rome", "it"),
+    "NL": ("EUR", "Europe/Amsterdam", "nl"),
+    "AT": ("EUR", "Europe/Vienna", "de"),
+    "CH": ("CHF", "Europe/Zurich", "de"),
+    "SE": ("SEK", "Europe/Stockholm", "sv"),
+    "PL": ("PLN", "Europe/Warsaw", "pl"),
+    "BR": ("BRL", "America/Sao_Paulo", "pt"),
+    "CA": ("CAD", "America/Toronto", "en"),
+    "AU": ("AUD", "Australia/Sydney", "en"),
+    "IN": ("INR", "Asia/Kolkata", "en"),
+    "CN": ("CNY", "Asia/Shanghai", "zh"),
+    "JP": ("JPY", "Asia/Tokyo", "ja"),
+    "TR": ("TRY", "Europe/Istanbul", "tr"),
+    "PK": ("PKR", "Asia/Karachi", "en"),
+    "TW": ("TWD", "Asia/Taipei", "zh"),
+    "MX": ("MXN", "America/Mexico_City", "es"),
+    "RU": ("RUB", "Europe/Moscow", "ru"),
 }
 # The letters of a country's states, where no other country's are all the same.
 STATES = {
@@ -69,7 +72,7 @@ class Place:
 
 def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading]) -> Place:
     """The commonest country and currency of the rows; the rest follows from them."""
-    names = {name: code for code, (_, _, _, spelt) in COUNTRIES.items() for name in (*spelt, code.lower())}
+    names = {name: code for code in COUNTRIES for name in (*dbt_vars()["countries"][code], code.lower())}
     shares = by_country(commonest(connection, readings, "country"), names)
     countries = list(shares)
     currencies = [code for code in commonest(connection, readings, "currency") if len(code) == 3]
@@ -84,7 +87,7 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
     country = country or by_states
     spoken = None if country or currencies else language_of([part.header for reading in readings for part in reading.parts.values()])
     country = HOMES[spoken][0] if spoken else country
-    code, currency, zone, language = (country, *COUNTRIES[country][:3]) if country else NOWHERE
+    code, currency, zone, language = (country, *COUNTRIES[country]) if country else NOWHERE
     stated = currencies[0] if currencies else currency
     said = (
         f"the commonest country is {countries[0]}"
@@ -99,8 +102,8 @@ def place_of(connection: duckdb.DuckDBPyConnection, readings: Sequence[Reading])
         if is_spread
         else "nothing says where"
     )
-    # Mails are written in these two languages so far.
-    return Place(code, stated, zone, language if language in ("de", "en") else "en", tuple(currencies[1:]), said)
+    written = load_languages(TEMPLATES / "languages")
+    return Place(code, stated, zone, language if language in written else "en", tuple(currencies[1:]), said)
 
 
 def by_country(shares: dict[str, float], names: dict[str, str]) -> dict[str, float]:

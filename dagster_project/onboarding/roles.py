@@ -2,16 +2,14 @@
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
 
 import duckdb
-import yaml
 
+from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
-from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, CHANNELS, FIRST, KINDS, MOMENTS, NAMES, NO, OF_CONSENT, OTHERS
-from dagster_project.settings import DBT_PROJECT
+from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, CHANNELS, FIRST, KINDS, MOMENTS, NAMES, OF_CONSENT, OTHERS, WITHDRAWN
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
     if not is_answer and all(re.fullmatch(r"[0-9.]+", word) for word in found):
         reading.doubts.append(f"{header} holds numbers, and nobody says which of them give an order back: every order counts as sold")
         return None
-    pattern, except_for = given_back()
+    pattern, except_for = dbt_vars()["given_back"], dbt_vars()["not_given_back"]
     back = [word for word in found if re.search(pattern, word.lower()) and not re.search(except_for, word.lower())]
     sold = [word for word in found if word not in back]
     if len(found) > 1:
@@ -100,19 +98,6 @@ def as_deletion(connection: duckdb.DuckDBPyConnection, reading: Reading, header:
     if marked:
         reading.doubts.append(f"{header} marks rows as deleted: who is marked is not written to, what is marked is given back or not sold")
     return Part(header)
-
-
-@cache
-def says_yes() -> str:
-    """What grants consent, as the staging models read it."""
-    return str(yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]["says_yes"])
-
-
-@cache
-def given_back() -> tuple[str, str]:
-    """What in a status gives an order back, and what says that it does not, as the staging models read it."""
-    stated = yaml.safe_load((DBT_PROJECT / "dbt_project.yml").read_text())["vars"]
-    return stated["given_back"], stated["not_given_back"]
 
 
 def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str, header: str) -> Part | None:
@@ -180,7 +165,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
 def is_answered(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
     """Whether a column holds nothing but words for yes and no."""
     found = values.distinct_words(connection, sample, header)
-    return bool(found) and all(word.lower() in NO or re.search(says_yes(), word.lower()) for word in found)
+    answer = f"{dbt_vars()['says_yes']}|{dbt_vars()['says_no']}"
+    return bool(found) and all(word.lower() in WITHDRAWN or re.search(answer, word.lower()) for word in found)
 
 
 def unread_consent(connection: duckdb.DuckDBPyConnection, reading: Reading) -> list[str]:

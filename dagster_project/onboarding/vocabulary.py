@@ -225,10 +225,14 @@ FIRST = (
     "unit_price",
     "price",
 )
-NO = {"false", "no", "f", "n", "0", "nein", "nee", "non", "não", "nao", "ei"}
-NO |= {
+# What says, beside a plain no, that somebody is not to be written to.
+WITHDRAWN = {
     "unsubscribed",
     "not_subscribed",
+    "not subscribed",
+    "never_subscribed",
+    "never subscribed",
+    "never",
     "opt_out",
     "opted_out",
     "opt-out",
@@ -239,8 +243,9 @@ NO |= {
     "refused",
     "inactive",
     "cleaned",
+    "pending",
+    "bounced",
 }
-NO |= {"pending", "bounced", "never", "never subscribed", "never_subscribed", "not subscribed"}
 # What a column is called that says who may be written to, or who may not.
 OF_CONSENT = r"\b(opt|opted) ?(in|out)\b|consent|newsletter|unsubscri|permission|gdpr|do not (e ?mail|mail|contact)|no ?(e ?mail|marketing)"
 CHANNELS = "mail|sms|text|phone|call|push|post|letter|whatsapp"

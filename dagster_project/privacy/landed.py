@@ -16,7 +16,7 @@ from dagster_project.sources.contract import System
 from dagster_project.sources.drift import UnreadableExtract
 from dagster_project.sources.erased import Erased, without_blanks
 from dagster_project.sources.extracts import find_extracts
-from dagster_project.sources.loading import batch_name
+from dagster_project.sources.ledger import batch_name
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.reading import read_chunks
 

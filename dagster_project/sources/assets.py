@@ -8,7 +8,8 @@ from dagster_project.partitions import moments_of
 from dagster_project.resources import Store
 from dagster_project.shop import Shop
 from dagster_project.sources.guards import judge_extracts, judge_pulls
-from dagster_project.sources.loading import Batch, load_shop_extracts
+from dagster_project.sources.ledger import Batch
+from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.pulling import pull_shop
 

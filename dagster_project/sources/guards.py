@@ -12,124 +12,106 @@ from statistics import median
 from dagster_project.moments import Moment
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import Table
+from dagster_project.sources.ledger import Batch, all_batches
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.sources.pulling import Pulled
 from dagster_project.warehouse import Warehouse
 
-LEDGER = """
-select source, table_name, batch_id, extracted_at, is_history, rows_in, rows_loaded, rows_duplicate, rows_quarantined
-from sources.load_ledger order by extracted_at, batch_id
-"""
 REFUSED = "select source, table_name, extracted_at, reason from sources.refused_extracts order by extracted_at, file"
 # Table rules that are judged where the rows are, at loading.
 NOT_RECONCILED = "select batch_id, message from sources.differences where drift = 'reconciliation' order by batch_id, message"
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One batch of the ledger."""
-
-    source: str
-    table_name: str
-    batch_id: str
-    extracted_at: datetime
-    is_history: bool
-    rows_in: int
-    rows_loaded: int
-    rows_duplicate: int
-    rows_quarantined: int
-
-
-@dataclass(frozen=True)
-class Landed:
+class TableExtracts:
     """What is known of one table's extracts, when a moment is judged."""
 
     name: str
     table: Table
-    entries: list[Entry]
+    batches: list[Batch]
     refused: list[tuple[datetime, str]]
     not_reconciled: dict[str, list[str]]
 
 
 def judge_extracts(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -> None:
     """Judge each moment's extracts and write `sources.guards`, one row per moment and guard; a guard once accepted stays accepted."""
-    entries = [Entry(*row) for row in warehouse.rows(LEDGER)]
+    batches = all_batches(warehouse)
     refused = warehouse.rows(REFUSED)
     not_reconciled: dict[str, list[str]] = {}
-    for batch, message in warehouse.rows(NOT_RECONCILED):
-        not_reconciled.setdefault(batch, []).append(message)
+    for batch_id, message in warehouse.rows(NOT_RECONCILED):
+        not_reconciled.setdefault(batch_id, []).append(message)
     stood = set(warehouse.rows("select as_of, guard from sources.guards"))
     contracts = contracts_of(shop)
     rows: list[tuple[datetime, str, bool, str]] = []
     for system in shop.sources:
         for name, table in contracts[system].tables.items():
-            landed = Landed(
+            extracts = TableExtracts(
                 f"{system}.{name}",
                 table,
-                [entry for entry in entries if (entry.source, entry.table_name) == (system, name)],
+                [batch for batch in batches if (batch.source, batch.table_name) == (system, name)],
                 [(at, reason) for source, table_name, at, reason in refused if (source, table_name) == (system, name)],
                 not_reconciled,
             )
             for moment in moments:
-                said = list(complaints(warehouse, shop, landed, moment))
-                guard = f"extract {landed.name}"
+                said = list(complaints(warehouse, shop, extracts, moment))
+                guard = f"extract {extracts.name}"
                 if said or table.daily or (moment.as_of, guard) in stood:
                     rows.append((moment.as_of, guard, bool(said), "; ".join(said) or "as usual"))
     write_guards(warehouse, rows)
 
 
-def complaints(warehouse: Warehouse, shop: Shop, landed: Landed, moment: Moment) -> Iterator[str]:
+def complaints(warehouse: Warehouse, shop: Shop, extracts: TableExtracts, moment: Moment) -> Iterator[str]:
     """What is wrong with a table's extracts that should have come by this moment."""
-    yield from (reason for at, reason in landed.refused if at <= moment.known_by)
-    night = [entry for entry in landed.entries if moment.as_of < entry.extracted_at <= moment.known_by]
+    yield from (reason for at, reason in extracts.refused if at <= moment.known_by)
+    night = [batch for batch in extracts.batches if moment.as_of < batch.extracted_at <= moment.known_by]
     # History that was extracted later says what this night would have: its rows are known when they happened.
-    is_covered = any(entry.is_history and entry.extracted_at > moment.known_by for entry in landed.entries)
-    if landed.table.daily and not night and not is_covered:
+    is_covered = any(batch.is_history and batch.extracted_at > moment.known_by for batch in extracts.batches)
+    if extracts.table.daily and not night and not is_covered:
         between = f"between {moment.as_of} and {moment.known_by} (UTC)"
-        yield f"no extract of {landed.name} came {between}; pull it, or accept the day without it"
-    rows = sum(entry.rows_in for entry in night)
-    refused = sum(entry.rows_quarantined for entry in night)
+        yield f"no extract of {extracts.name} came {between}; pull it, or accept the day without it"
+    rows = sum(batch.rows_in for batch in night)
+    refused = sum(batch.rows_quarantined for batch in night)
     # Rows of erased people are neither taken nor refused.
-    if refused and not any(entry.rows_loaded or entry.rows_duplicate for entry in night):
-        yield f"every one of the {refused} rows of {landed.name} was refused; look at them (`dearly replay quarantine`), or accept the day without them"
+    if refused and not any(batch.rows_loaded or batch.rows_duplicate for batch in night):
+        yield f"every one of the {refused} rows of {extracts.name} was refused; look at them (`dearly replay quarantine`), or accept the day without them"
     if night:
-        yield from volume_complaints(shop, landed, moment, rows)
-        yield from freshness_complaints(warehouse, landed, night)
-    for entry in night:
-        yield from landed.not_reconciled.get(entry.batch_id, [])
+        yield from volume_complaints(shop, extracts, moment, rows)
+        yield from freshness_complaints(warehouse, extracts, night)
+    for batch in night:
+        yield from extracts.not_reconciled.get(batch.batch_id, [])
 
 
-def volume_complaints(shop: Shop, landed: Landed, moment: Moment, rows: int) -> Iterator[str]:
+def volume_complaints(shop: Shop, extracts: TableExtracts, moment: Moment, rows: int) -> Iterator[str]:
     """A night's rows against a usual night's: the median of the extractions before, history apart."""
     nights: dict[datetime, int] = {}
-    for entry in landed.entries:
-        if entry.extracted_at <= moment.as_of and not entry.is_history:
-            nights[entry.extracted_at] = nights.get(entry.extracted_at, 0) + entry.rows_in
+    for batch in extracts.batches:
+        if batch.extracted_at <= moment.as_of and not batch.is_history:
+            nights[batch.extracted_at] = nights.get(batch.extracted_at, 0) + batch.rows_in
     if not nights:
         return
     usual = median(nights.values())
-    volume = landed.table.volume
+    volume = extracts.table.volume
     least = shop.guards.rows_at_least if volume.at_least is None else volume.at_least
     most = shop.guards.rows_at_most if volume.at_most is None else volume.at_most
-    if landed.table.daily and usual >= shop.guards.rows_compared_from and rows < least * usual:
-        yield f"the extract of {landed.name} has {rows} rows, a usual one {usual:.0f}; pull it again, or accept it"
+    if extracts.table.daily and usual >= shop.guards.rows_compared_from and rows < least * usual:
+        yield f"the extract of {extracts.name} has {rows} rows, a usual one {usual:.0f}; pull it again, or accept it"
     if usual and rows >= shop.guards.rows_compared_from and rows > most * usual:
-        yield f"the extract of {landed.name} has {rows} rows, a usual one {usual:.0f}; look at what swelled it, or accept it"
+        yield f"the extract of {extracts.name} has {rows} rows, a usual one {usual:.0f}; look at what swelled it, or accept it"
 
 
-def freshness_complaints(warehouse: Warehouse, landed: Landed, night: Sequence[Entry]) -> Iterator[str]:
+def freshness_complaints(warehouse: Warehouse, extracts: TableExtracts, night: Sequence[Batch]) -> Iterator[str]:
     """How old the newest word of a night's extracts is, where the contract says how old it may be."""
-    fresh = landed.table.fresh
-    if fresh is None or not any(entry.rows_loaded for entry in night):
+    fresh = extracts.table.fresh
+    if fresh is None or not any(batch.rows_loaded for batch in night):
         return
-    raw = f"sources.{landed.name.replace('.', '__')}"
+    raw = f"sources.{extracts.name.replace('.', '__')}"
     newest_of = f'max(coalesce(make_timestamp(try_cast("{fresh.column}" as bigint)), try_cast("{fresh.column}" as timestamptz)::timestamp))'
-    batches = [entry.batch_id for entry in night]
-    ((newest,),) = warehouse.rows(f"select {newest_of} from {raw} where list_contains(?, _batch_id)", [batches])
-    extracted_at = max(entry.extracted_at for entry in night)
+    names = [batch.batch_id for batch in night]
+    ((newest,),) = warehouse.rows(f"select {newest_of} from {raw} where list_contains(?, _batch_id)", [names])
+    extracted_at = max(batch.extracted_at for batch in night)
     if newest is None or newest < extracted_at - timedelta(hours=fresh.hours):
         yield (
-            f"the newest {fresh.column} of {landed.name} is {newest or 'nothing'} (UTC), more than {fresh.hours:g} hours before its extraction "
+            f"the newest {fresh.column} of {extracts.name} is {newest or 'nothing'} (UTC), more than {fresh.hours:g} hours before its extraction "
             f"at {extracted_at}; the source may have stood still: pull it again, or accept it"
         )
 

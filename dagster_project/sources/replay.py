@@ -11,7 +11,8 @@ from dagster_project.shop import Shop
 from dagster_project.sources.contract import System
 from dagster_project.sources.extracts import Extract
 from dagster_project.sources.lateness import closed_until
-from dagster_project.sources.loading import Batch, TableLoader
+from dagster_project.sources.ledger import Batch
+from dagster_project.sources.loading import TableLoader
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
 

@@ -8,19 +8,7 @@ case when lower(trim({{ expression }})) not in ('', 'null', 'n/a', 'none', '-') 
 {# The ISO 3166 code of a country by its code or name (English, or its own language); null for one that is not listed. #}
 {% macro country_code(expression) -%}
 case lower(trim({{ expression }}))
-    {% for code, names in {
-        'AT': ['austria', 'österreich'], 'AU': ['australia'], 'BE': ['belgium', 'belgië', 'belgique'], 'CA': ['canada'],
-        'CH': ['switzerland', 'schweiz', 'suisse'], 'CZ': ['czech republic', 'czechia'], 'DE': ['germany', 'deutschland'],
-        'DK': ['denmark', 'danmark'], 'ES': ['spain', 'españa'], 'FI': ['finland', 'suomi'], 'FR': ['france'],
-        'GB': ['united kingdom', 'great britain', 'uk'], 'GR': ['greece'], 'HU': ['hungary'], 'IE': ['ireland', 'éire'],
-        'IT': ['italy', 'italia'], 'LU': ['luxembourg'], 'NL': ['netherlands', 'the netherlands', 'nederland'], 'NO': ['norway', 'norge'],
-        'NZ': ['new zealand'], 'PL': ['poland', 'polska'], 'PT': ['portugal'], 'SE': ['sweden', 'sverige'],
-        'US': ['united states', 'united states of america', 'usa'],
-        'AE': ['united arab emirates'], 'AR': ['argentina'], 'BR': ['brazil', 'brasil'], 'CL': ['chile'], 'CN': ['china'], 'CO': ['colombia'],
-        'HK': ['hong kong'], 'IL': ['israel'], 'IN': ['india'], 'JP': ['japan'], 'KR': ['south korea', 'korea, republic of'],
-        'MX': ['mexico', 'méxico'], 'PK': ['pakistan'], 'RU': ['russia', 'russian federation'], 'SG': ['singapore'], 'TR': ['turkey', 'türkiye'],
-        'TW': ['taiwan'], 'ZA': ['south africa']
-    }.items() %}
+    {% for code, names in var("countries").items() %}
     {% for name in names %}when '{{ name }}' then '{{ code }}'
     {% endfor %}
     {% endfor %}
@@ -61,7 +49,7 @@ coalesce(regexp_matches(lower(trim({{ expression }})), '{{ var("says_yes") }}'),
 
 {# Whether a stranger's mark of deletion, a moment or a yes, says that the row is gone. #}
 {% macro is_gone(expression) -%}
-coalesce(not regexp_matches(lower({{ said(expression) }}), '^(false|f|no|n|0|nein|non|nee|não|nao)$'), false)
+coalesce(not regexp_matches(lower({{ said(expression) }}), '{{ var("says_no") }}'), false)
 {%- endmacro %}
 
 {# Our word for a stranger's channel; e-mail where nothing is said. #}
@@ -78,7 +66,7 @@ end
 {# Our word for a stranger's purpose; null where none is said. #}
 {% macro purpose_called(expression) -%}
 case
-    when regexp_matches(lower({{ expression }}), 'profil|personal|analy|segment') then 'profiling'
+    when regexp_matches(lower({{ expression }}), '{{ var("says_profiling") }}') then 'profiling'
     when regexp_matches(lower({{ expression }}), 'third|partner|shar') then 'third_party'
     when {{ said(expression) }} is not null then 'marketing'
 end
@@ -87,10 +75,9 @@ end
 {# Our word for a stranger's event. #}
 {% macro event_called(expression) -%}
 case
-    when lower(trim({{ expression }})) in ('view', 'product_view', 'view_item', 'product', 'detail', 'product view') then 'view_item'
-    when lower(trim({{ expression }})) in ('cart', 'add_to_cart', 'addtocart', 'cart_add', 'add to cart') then 'add_to_cart'
-    when lower(trim({{ expression }})) in ('transaction', 'purchase', 'buy', 'order', 'checkout_completed') then 'purchase'
-    when lower(trim({{ expression }})) in ('page_view', 'pageview', 'page', 'home', 'department', 'page view') then 'page_view'
+    {% for event, words in var("event_words").items() %}
+    when lower(trim({{ expression }})) in ('{{ words | join("', '") }}') then '{{ event }}'
+    {% endfor %}
     else lower(trim({{ expression }}))
 end
 {%- endmacro %}

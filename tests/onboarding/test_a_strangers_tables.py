@@ -406,11 +406,11 @@ def test_what_was_sold_is_a_product_though_its_table_says_nothing_of_it(tmp_path
     assert rows("select count(*), count(category), min(price) from staging.stg_sales__products") == [(9, 8, 11)]
 
 
-def test_events_without_prices_are_purchases_that_come_to_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bought", ["transaction", "checkout_completed"])
+def test_events_without_prices_are_purchases_that_come_to_nothing(bought: str, tmp_path: Path) -> None:
     at = moments()
     rows = [
-        [int(at[n].timestamp() * 1000), n % 50, ("view", "addtocart", "transaction")[n % 3], n % 9, n if n % 3 == 2 else ""]
-        for n in range(ORDERS)
+        [int(at[n].timestamp() * 1000), n % 50, ("view", "addtocart", bought)[n % 3], n % 9, n if n % 3 == 2 else ""] for n in range(ORDERS)
     ]
     write(tmp_path / "in" / "events.csv", "timestamp|visitorid|event|itemid|transactionid", rows)
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")

@@ -57,6 +57,7 @@ def write(folder: Path, mark: str, deleted: dict[str, int], said: tuple[str, str
         ("_ab_cdc_deleted_at", "", "2026-01-20T08:00:00.000Z"),
         ("_fivetran_deleted", "false", "true"),
         ("is_deleted", "0", "1"),
+        ("is_deleted", "ei", "yes"),
         ("gelöscht_am", "", "20.01.2026"),
         ("deletedAt", "", "1768896000"),
     ],

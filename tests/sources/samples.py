@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
 from dagster_project.sources.contract import Column, Table, all_systems
-from dagster_project.sources.loading import Batch, load_shop_extracts
+from dagster_project.sources.ledger import Batch
+from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.warehouse import Warehouse
 
 # DEARLY_TORTURE=whole asks everything of every table (`make torture`); without it a sample is asked, which CI can afford.

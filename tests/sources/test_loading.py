@@ -11,7 +11,8 @@ from dagster_project.shop import Shop, SourceSystem, load_shop
 from dagster_project.sources import loading
 from dagster_project.sources.contract import STAMPS, load_system
 from dagster_project.sources.judging import Judged
-from dagster_project.sources.loading import Batch, RowsLost, load_shop_extracts
+from dagster_project.sources.ledger import Batch, RowsLost
+from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.sources.replay import replay
 from dagster_project.stated_shop import state_shop
 from dagster_project.transform import dbt_build

@@ -10,7 +10,8 @@ import pytest
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
 from dagster_project.sources.contract import load_system
-from dagster_project.sources.loading import Batch, load_shop_extracts
+from dagster_project.sources.ledger import Batch
+from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.warehouse import Warehouse
 
 COLUMNS = ("InvoiceNo", "StockCode", "Quantity", "InvoiceDate", "UnitPrice")

@@ -40,19 +40,6 @@ compared as (
         row_number() over known_before as version_number
     from after_each
     window known_before as (partition by source_customer_id order by known_at, newest_at, invoice_no, country)
-),
-
--- Regions without a code of their own (Channel Islands, European Community, Unspecified) stay unknown.
-countries as (
-    select * from (
-        values
-        ('Australia', 'AU'), ('Austria', 'AT'), ('Bahrain', 'BH'), ('Belgium', 'BE'), ('Brazil', 'BR'), ('Canada', 'CA'), ('Cyprus', 'CY'),
-        ('Czech Republic', 'CZ'), ('Denmark', 'DK'), ('EIRE', 'IE'), ('Finland', 'FI'), ('France', 'FR'), ('Germany', 'DE'), ('Greece', 'GR'),
-        ('Hong Kong', 'HK'), ('Iceland', 'IS'), ('Israel', 'IL'), ('Italy', 'IT'), ('Japan', 'JP'), ('Lebanon', 'LB'), ('Lithuania', 'LT'),
-        ('Malta', 'MT'), ('Netherlands', 'NL'), ('Norway', 'NO'), ('Poland', 'PL'), ('Portugal', 'PT'), ('RSA', 'ZA'), ('Saudi Arabia', 'SA'),
-        ('Singapore', 'SG'), ('Spain', 'ES'), ('Sweden', 'SE'), ('Switzerland', 'CH'), ('USA', 'US'), ('United Arab Emirates', 'AE'),
-        ('United Kingdom', 'GB')
-    ) as names (country, code)
 )
 
 select
@@ -70,7 +57,8 @@ select
     cast(null as varchar) as city,
     cast(null as varchar) as region,
     cast(null as varchar) as postal_code,
-    countries.code as country,
+    -- Regions without a code of their own (Channel Islands, European Community, Unspecified) stay unknown.
+    {{ country_code('compared.country') }} as country,
     cast(null as date) as birth_date,
     cast(null as varchar) as gender,
     cast(null as varchar) as language,
@@ -81,7 +69,6 @@ select
     cast(null as varchar) as preferences,
     compared.source_customer_id as login_id
 from compared
-left join countries on compared.country = countries.country
 where
     compared.version_number = 1
     or compared.created_at is distinct from compared.created_before

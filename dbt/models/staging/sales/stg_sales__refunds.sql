@@ -16,7 +16,7 @@ typed as (
         coalesce(rates.rate, 1) as rate,
         {{ stated_moment('returns.returned_at', 'shop.zone') }} as stated_at,
         not {{ is_gone('returns.deleted_at') }}
-        and not regexp_matches(lower(coalesce(trim(returns.return_status), '')), '{{ var("not_returned") }}') as is_returned
+        and not regexp_matches(lower(coalesce(trim(returns.return_status), '')), '{{ var("not_returned") }}|{{ var("says_no") }}') as is_returned
     from {{ source('sources', 'sales__returns') }} as returns
     left join rates on returns.currency = rates.currency
     cross join shop
