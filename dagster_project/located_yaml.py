@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dagster_project.failures import Mistake
 
@@ -17,6 +17,12 @@ Model = TypeVar("Model", bound=BaseModel)
 Lines = dict[tuple[str | int, ...], int]
 
 ALWAYS_ON = frozenset({"consent", "ignore_consent", "require_consent", "suppression", "ignore_suppression", "no_holdout"})
+
+
+class Strict(BaseModel):
+    """A model that knows every key it may have: any other is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def load(model: type[Model], path: Path, **extra: Any) -> Model:

@@ -5,9 +5,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from dagster_project.located_yaml import load
+from dagster_project.located_yaml import Strict, load
 from dagster_project.moments import Moment, end_of_day
 from dagster_project.scores.score_models import SCORE_MODELS, BroughtScore, models_of
 from dagster_project.sources.contract import Pull
@@ -17,14 +17,8 @@ ASSUMED = "ASSUMED, nobody has said where buyers are told"
 KEY_FILE = "pseudonym.key"
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Header(BaseModel):
+class Header(Strict):
     """How this shop's extracts call and write a column of the contract."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     header: str | list[str] = Field(alias="from", min_length=1, description="its name, or several where it has changed")
     format: str | None = None
@@ -33,8 +27,6 @@ class Header(BaseModel):
 
 class SourceSystem(Strict):
     """One source system of the shop: where its extracts are, or where they are pulled from."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     kind: Literal["files", "tables", "http"] = Field("files", description="extract files; tables of a database; an HTTP API")
     path: str | None = Field(
@@ -131,7 +123,7 @@ class Shop(Strict):
     send_hour: int = 10
     guards: Guards = Guards()
     retention: Retention = Retention()
-    destinations: list[str] = ["generic"]
+    destinations: list[str] = Field(["generic"])
     training_weekday: int = 0
     folder: Path = Path()
 

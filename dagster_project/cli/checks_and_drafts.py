@@ -18,7 +18,7 @@ app.add_typer(source_app, name="source")
 @app.command()
 def check(
     shop: ShopOption = None,
-    write: Annotated[bool, typer.Option(help="write the files that are made from others (dbt's source YAML)")] = False,
+    write: Annotated[bool, typer.Option(help="write the files that are made from others (dbt's source YAML, pages of docs/)")] = False,
 ) -> None:
     """Check a shop's folder, the source contracts and the campaigns; each mistake is a sentence with file and line."""
     from dagster_project.checks import findings, write_generated

@@ -25,7 +25,7 @@ from dagster_project.privacy.traces import traces
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.erased import Erased
-from dagster_project.sources.identifiers import Identifier
+from dagster_project.sources.ledger import newest_known
 from dagster_project.warehouse import Warehouse, exists
 
 # Where rows only repeat others in another shape: they are in data.json, not on the page.
@@ -55,7 +55,6 @@ where list_contains($browser_id, browser_id)
     and coalesce(list_contains($login_id, login_id), true) and coalesce(list_contains($record_id, record_id), true)
 order by all
 """
-NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         (path.relative_to(shop.folder).as_posix() if path.is_relative_to(shop.folder) else path.name, rows)
         for path, rows in in_sources(settings, shop, erased)
     ]
-    ((newest,),) = Warehouse.of(settings).rows(NEWEST)
+    newest = newest_known(Warehouse.of(settings))
     known_by = sorted(f"{one.kind.replace('_', ' ')} {one.value}" for one in person.identifiers)
     held = {
         "shop": shop.name,
@@ -95,7 +94,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
         "files": named,
         "source_files": [{"file": file, "rows": rows} for file, rows in sources],
     }
-    folder = access / erased.digest(Identifier("request", "".join(sorted(erased.digests))))[:12]
+    folder = access / erased.request
     write_json(folder / "data.json", held, indent=1)
     done = Held(folder, len(tables), sum(map(len, tables.values())), len(named))
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE.read_text())

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from dagster_project.faults import fault_point
 from dagster_project.privacy.artefacts import PAGES, files_of, forget_names_learned, rewrite, rewrite_run, take_away
-from dagster_project.privacy.landed import Landed, blank_landed
+from dagster_project.privacy.landed import Blanked, blank_landed
 from dagster_project.privacy.orders import write_orders
 from dagster_project.privacy.person import Person, apart, find
 from dagster_project.privacy.proof import Proof, prove
@@ -23,10 +23,8 @@ from dagster_project.privacy.traces import Trace, quarantined_identifiers, trace
 from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.erased import Entry, Erased, keep_entry
-from dagster_project.sources.identifiers import Identifier
+from dagster_project.sources.ledger import newest_known
 from dagster_project.warehouse import Warehouse
-
-NEWEST = "select max(greatest(extracted_at, known_at)) from sources.load_ledger"
 
 UNKNOWN = "{!r} is nobody in the store of {}: nothing there names them."
 
@@ -69,9 +67,8 @@ def ask(settings: Settings, shop: Shop, person: Person, is_one: bool = False) ->
     erased = Erased.against(shop, settings.pseudonym_key, person.identifiers)
     warehouse = Warehouse.of(settings)
     people = tuple(tuple(sorted(map(erased.digest, one))) for one in ([person.identifiers] if is_one else apart(warehouse, shop, person)))
-    name = erased.digest(Identifier("request", "".join(sorted(erased.digests))))[:12]
-    ((newest,),) = warehouse.rows(NEWEST)
-    request = Request(name, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, erased.key_check)
+    newest = newest_known(warehouse)
+    request = Request(erased.request, f"{newest:%Y-%m-%dT%H:%M:%SZ}" if newest else "", person, people, erased.key_check)
     write_request(settings, request)
     return request
 
@@ -90,13 +87,13 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     write_orders(settings.exports, named, search, request.name)
     fault_point("ordered")
     forget_names_learned(settings)
-    landed = blank_landed(settings, shop, erased, search)
+    blanked = blank_landed(settings, shop, erased, search)
     fault_point("blanked")
-    rows = delete(warehouse, shop, request.person, erased, landed, search)
+    rows = delete(warehouse, shop, request.person, erased, blanked, search)
     fault_point("deleted")
     rebuild(warehouse)
     fault_point("rebuilt")
-    landed.replace_pulled()
+    blanked.replace_pulled()
     rewrite_artefacts(settings, shop, search)
     fault_point("rewritten")
     proof = prove(settings, shop, request.person, erased, rows)
@@ -107,12 +104,12 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     return proof
 
 
-def delete(warehouse: Warehouse, shop: Shop, person: Person, erased: Erased, landed: Landed, search: Search) -> dict[str, int]:
+def delete(warehouse: Warehouse, shop: Shop, person: Person, erased: Erased, blanked: Blanked, search: Search) -> dict[str, int]:
     """Take the person's rows out of every table, all or none; table → rows."""
     with warehouse.session(), warehouse.transaction() as connection:
         found = traces(connection, shop, person, erased)
-        erase_rows(connection, found, landed.blanks, search)
-        rename_batches(connection, landed.renamed)
+        erase_rows(connection, found, blanked.blanks, search)
+        rename_batches(connection, blanked.renamed)
     rows: Counter[str] = Counter()
     for trace in found:
         rows[trace.table] += trace.rows

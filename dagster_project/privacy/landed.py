@@ -22,7 +22,7 @@ from dagster_project.sources.reading import read_chunks
 
 
 @dataclass
-class Landed:
+class Blanked:
     """blanks: landed file (below the store) → how many of its rows are blank. renamed: batch id → the id that a pulled file's content has now.
     waiting: pulled file → its new content, to be put in its place once the tables know."""
 
@@ -36,9 +36,9 @@ class Landed:
             sync_folder(path.parent)
 
 
-def blank_landed(settings: Settings, shop: Shop, erased: Erased, search: Search) -> Landed:
+def blank_landed(settings: Settings, shop: Shop, erased: Erased, search: Search) -> Blanked:
     """Blank those persons' rows in every landed file, and make pulled files without them; count what is blank, whoever it was."""
-    done = Landed()
+    done = Blanked()
     for path, system, name in landed_files(settings, shop):
         try:
             rows = erased.rows_in(path, system, name)
@@ -64,7 +64,7 @@ def landed_files(settings: Settings, shop: Shop) -> Iterator[tuple[Path, System,
             yield path, contracts[system], table
 
 
-def blank_pulled(shop: Shop, store: Path, system: System, erased: Erased, search: Search, done: Landed) -> None:
+def blank_pulled(shop: Shop, store: Path, system: System, erased: Erased, search: Search, done: Blanked) -> None:
     for extract in find_extracts(shop.extracts(system.system, store), system):
         try:
             rows = erased.rows_in(extract.path, system, extract.table)

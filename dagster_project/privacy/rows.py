@@ -13,7 +13,7 @@ import duckdb
 
 from dagster_project.files import make_whole
 from dagster_project.privacy.searching import Search
-from dagster_project.privacy.traces import Trace, quoted
+from dagster_project.privacy.traces import Trace, literal
 from dagster_project.settings import memory_megabytes
 from dagster_project.sources.contract import System, row_hash
 from dagster_project.warehouse import Warehouse, exists
@@ -132,8 +132,8 @@ def rebuild(warehouse: Warehouse) -> None:
             "temp_directory": str(spilled),
         }
         with duckdb.connect(config=limits) as connection:
-            connection.execute(f"attach {quoted(str(warehouse.path))} as old (read_only)")
-            connection.execute(f"attach {quoted(str(path))} as new")
+            connection.execute(f"attach {literal(str(warehouse.path))} as old (read_only)")
+            connection.execute(f"attach {literal(str(path))} as new")
             connection.execute("copy from database old to new")
             connection.execute("detach new")
 

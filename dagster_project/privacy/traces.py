@@ -178,7 +178,7 @@ def condition_of(schema: str, table: str, columns: dict[str, str], person: Perso
             conditions.append(f"\"{kind}\" in (select value from identifiers where kind = '{kind}')")
     if "source_customer_id" in columns:
         # A staging model that does not say its source is of the system that it is named after.
-        system = '"source"' if "source" in columns else quoted(re.sub(r"^stg_(.+?)__.*", r"\1", table))
+        system = '"source"' if "source" in columns else literal(re.sub(r"^stg_(.+?)__.*", r"\1", table))
         conditions.append(f"concat({system}, ':', source_customer_id) in (select value from identifiers where kind = 'record_id')")
     if f"{schema}.{table}" == QUARANTINE:
         conditions.append(f"rowid in (select row from marked where table_name = '{QUARANTINE}')")
@@ -192,7 +192,7 @@ def texts_condition(columns: dict[str, str], needles: Collection[str]) -> list[s
     if texts:
         said = ", ".join(f'"{name}"::varchar' for name in texts)
         row = f"lower(concat_ws(chr(31), {said}))"
-        conditions += [f"regexp_matches({row}, {quoted(pattern)})" for pattern in patterns(sorted(needles))]
+        conditions += [f"regexp_matches({row}, {literal(pattern)})" for pattern in patterns(sorted(needles))]
     return conditions
 
 
@@ -213,5 +213,5 @@ def end_with(joint: str) -> str:
     return rf"(?:$|[^a-z0-9_{joint}-]{goes_on})"
 
 
-def quoted(text: str) -> str:
+def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"

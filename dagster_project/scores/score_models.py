@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from dagster_project.located_yaml import Strict
 
 ORDER_FEATURES, CUSTOMER_FEATURES = "features.order_features", "features.customer_features"
 Learns = Literal["orders", "vip", "outcome", "clusters", "brought"]
@@ -136,10 +138,8 @@ CUSTOMER_SCORES = pa.schema(
 )
 
 
-class BroughtScore(BaseModel):
+class BroughtScore(Strict):
     """A model trained elsewhere, as shop.yaml states it under the name of its score."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     registry_name: str = Field(description="its name in MLflow")
     alias: str = Field("champion", description="the version that scores")

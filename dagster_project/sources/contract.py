@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from dagster_project.failures import Mistake
-from dagster_project.located_yaml import load
+from dagster_project.located_yaml import Strict, load
 
 SYSTEMS = Path(__file__).parent
 # The header of a column that a shop's extracts do not have: no file's.
 NOT_NAMED = "(no {})"
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 # What a value can say of who a row is of: the columns of identity.customer_records. `any_id` is a record with its source, or a customer id.
@@ -96,7 +92,7 @@ class Pull(Strict):
     path: str | None = Field(None, description="below the API's address")
     rows: str | None = Field(None, description="the key of the answer that holds the rows; without it the answer is the list")
     since: str | None = Field(None, description="the parameter that takes the cursor")
-    parameters: dict[str, str | int] = {}
+    parameters: dict[str, str | int] = Field({})
     lookup: str | None = Field(None, description="asked once for each customer: the parameter that takes the e-mail address")
     keep_days: int = Field(365, description="an answer older than this is asked for again")
     looked_up_at: str | None = Field(None, description="the column that takes the day of the look-up, where the answer does not state one")
@@ -152,7 +148,7 @@ class Table(Strict):
         True, description="extracts have the columns in the order of this list; not where shop.yaml says which header is which"
     )
     not_used: list[str] = Field([], description="columns of its extracts that are known and not read")
-    rules: list[Truth] = []
+    rules: list[Truth] = Field([])
     unique: list[str] = Field([], description="columns that no two different rows of an extract may share; all that do are refused")
     drift: Drift = Drift()
     volume: Volume = Volume()

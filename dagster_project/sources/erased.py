@@ -121,6 +121,11 @@ class Erased:
     def key_check(self) -> str:
         return self.digest(Identifier("key", "check"))
 
+    @property
+    def request(self) -> str:
+        """What a request about these persons is called."""
+        return self.digest(Identifier("request", "".join(sorted(self.digests))))[:12]
+
     def digest(self, one: Identifier) -> str:
         return hmac.new(self._key, f"{one.kind}|{one.value}".encode(), hashlib.sha256).hexdigest()[:32]
 

@@ -51,6 +51,12 @@ def all_batches(warehouse: Warehouse) -> list[Batch]:
     return [Batch(*row) for row in warehouse.rows(f"select {', '.join(COLUMNS)} from sources.load_ledger order by extracted_at, batch_id")]
 
 
+def newest_known(warehouse: Warehouse) -> datetime | None:
+    """The last moment of which anything is known: the store's clock. None while it is empty."""
+    ((newest,),) = warehouse.rows("select max(greatest(extracted_at, known_at)) from sources.load_ledger")
+    return newest
+
+
 class Ledger:
     """One table's part of the ledger. `known` are the batches that it has, with the time of their extraction."""
 

@@ -186,7 +186,6 @@ class TableLoader:
         if self.ledger.is_said(extract, judged.content, self.ledger.known):
             return None
         batch_id = self.ledger.new_id(extract, judged.content, judged.rows)
-        # What happened before the first day is known from then on only while no day is built without it.
         known_at = known_from(self.warehouse, self.shop, extract, self.closed)
         is_history = self.ledger.is_history(extract, known_at)
         later = note_outdated(self.warehouse, self.store, extract, self.table)

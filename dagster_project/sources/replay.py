@@ -11,7 +11,7 @@ from dagster_project.shop import Shop
 from dagster_project.sources.contract import System
 from dagster_project.sources.extracts import Extract
 from dagster_project.sources.lateness import closed_until
-from dagster_project.sources.ledger import Batch
+from dagster_project.sources.ledger import Batch, newest_known
 from dagster_project.sources.loading import TableLoader
 from dagster_project.sources.mapping import contracts_of
 from dagster_project.warehouse import Warehouse
@@ -84,7 +84,8 @@ def system_named(shop: Shop, name: str) -> System:
 
 def replay_moment(warehouse: Warehouse, shop: Shop) -> datetime:
     """When a replay now is known: after everything that has been built or extracted, so that no built day changes."""
-    ((known,),) = warehouse.rows("select max(greatest(extracted_at, known_at)) from sources.load_ledger")
+    known = newest_known(warehouse)
+    assert known is not None
     return max(known, closed_until(warehouse, shop) or known).replace(microsecond=0) + timedelta(seconds=1)
 
 

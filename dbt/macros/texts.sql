@@ -37,9 +37,9 @@ nullif(trim(regexp_replace(
 '\s+', ' ', 'g')), '')
 {%- endmacro %}
 
-{# The person of a row of the shop's own tables: by number, else by address as a guest. #}
-{% macro sales_person(customer_id, email) -%}
-coalesce({{ said(customer_id) }}, 'guest:' || md5(lower({{ said(email) }})))
+{# The person of a row: by number, else by address as a guest. #}
+{% macro buyer(customer_id, email) -%}
+coalesce({{ customer_id }}, 'guest:' || md5(lower({{ said(email) }})))
 {%- endmacro %}
 
 {# Whether a word of a stranger's grants consent; any other withdraws. #}

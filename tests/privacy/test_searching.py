@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from dagster_project.privacy.person import Person
-from dagster_project.privacy.traces import condition_of, patterns, quoted
+from dagster_project.privacy.traces import condition_of, literal, patterns
 from dagster_project.sources.identifiers import Identifier
 
 NEEDLES = ["brien@x.org", "maria@yahoo.com", "sales:a-1", "c0123456789abcdef0123", "+49309018201"]
@@ -49,7 +49,7 @@ OTHERS = [
 def test_a_text_names_a_person_whole(text: str, is_theirs: bool) -> None:
     (pattern,) = patterns(NEEDLES)
     assert bool(re.search(pattern, text)) is is_theirs
-    (found,) = duckdb.sql(f"select regexp_matches({quoted(text)}, {quoted(pattern)})").fetchall()
+    (found,) = duckdb.sql(f"select regexp_matches({literal(text)}, {literal(pattern)})").fetchall()
     assert found == (is_theirs,)
 
 

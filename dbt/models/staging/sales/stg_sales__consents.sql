@@ -27,7 +27,7 @@ listed as (
     select
         consents.* exclude (consent_at, withdrawn_at),
         {{ is_gone('consents.deleted_at') }} as is_gone,
-        {{ sales_person('consents.customer_id', 'consents.email') }} as source_customer_id,
+        {{ buyer(said('consents.customer_id'), 'consents.email') }} as source_customer_id,
         {{ stated_moment('consents.consent_at', 'shop.zone') }} as consent_at,
         {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at,
         case when not {{ is_gone('consents.deleted_at') }} then coalesce({{ said('consents.consent') }}, 'yes') end as answer

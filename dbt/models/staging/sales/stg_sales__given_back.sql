@@ -67,7 +67,7 @@ select
     source_customer_id,
     coalesce(stated_at, sold_at) as occurred_at,
     -- A return of what is not known to be sold is known with the sale.
-    greatest(case when _is_history then least(coalesce(stated_at, sold_at), _known_at) else _known_at end, sold_known_at) as known_at,
+    greatest({{ known_at('coalesce(stated_at, sold_at)') }}, sold_known_at) as known_at,
     _known_at as version_at,
     product_id,
     cast(

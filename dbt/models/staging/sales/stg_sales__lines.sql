@@ -188,7 +188,7 @@ select
     order_id,
     line_id,
     concat(order_id, ':', line_id) as order_item_id,
-    {{ sales_person('customer_id', 'email') }} as source_customer_id,
+    {{ buyer(said('customer_id'), 'email') }} as source_customer_id,
     case when customer_id is null then email end as guest_email,
     stated_at as occurred_at,
     case when is_history then least(stated_at, pulled_at) else pulled_at end as known_at,

@@ -90,9 +90,7 @@ stated as (
     select
         products.product_id,
         coalesce(least(first_sold.occurred_at, products._known_at), products._known_at) as occurred_at,
-        case
-            when products._is_history then coalesce(least(first_sold.occurred_at, products._known_at), products._known_at) else products._known_at
-        end as known_at,
+        {{ known_at('coalesce(first_sold.occurred_at, products._known_at)') }} as known_at,
         products._known_at as version_at,
         products._row_number as version_number,
         coalesce(nullif(trim(products.sku), ''), products.product_id) as sku,

@@ -29,7 +29,7 @@ stated as (
         customer_id as source_customer_id,
         coalesce(nullif(trim(login_id), ''), customer_id) as login_id,
         since as created_at,
-        case when _is_history then least(since, _known_at) else _known_at end as known_at,
+        {{ known_at('since') }} as known_at,
         _known_at as version_at,
         _row_number as version_number,
         {{ person | join(', ') }},
@@ -58,7 +58,7 @@ on_orders as (
 -- Whom only the table of consents names, by an address.
 on_lists as (
     select
-        {{ sales_person('consents.customer_id', 'consents.email') }} as source_customer_id,
+        {{ buyer(said('consents.customer_id'), 'consents.email') }} as source_customer_id,
         min(consents.email) as email,
         min(coalesce({{ stated_moment('coalesce(consents.consent_at, consents.withdrawn_at)', 'shop.zone') }}, consents._known_at)) as created_at,
         min(consents._known_at) as version_at,

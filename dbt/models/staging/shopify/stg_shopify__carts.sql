@@ -38,11 +38,7 @@ select
     'shopify' as source,
     states.id as cart_id,
     -- Whoever has no account is known by the address, else by the number left behind.
-    coalesce(
-        {{ json_text('states.customer', '$.id') }},
-        'guest:' || md5(lower(states.stated_email)),
-        'phone:' || md5(states.stated_phone)
-    ) as source_customer_id,
+    coalesce({{ buyer(json_text('states.customer', '$.id'), 'states.email') }}, 'phone:' || md5(states.stated_phone)) as source_customer_id,
     case when {{ json_text('states.customer', '$.id') }} is null then states.stated_email end as guest_email,
     case when {{ json_text('states.customer', '$.id') }} is null then states.stated_phone end as guest_phone,
     states.occurred_at,

@@ -42,10 +42,7 @@ select
     concat(id, ':', line_id) as order_item_id,
     id as order_id,
     version_row,
-    coalesce(
-        {{ json_text('customer', '$.id') }},
-        'guest:' || md5(nullif(lower(trim(email)), ''))
-    ) as source_customer_id,
+    {{ buyer(json_text('customer', '$.id'), 'email') }} as source_customer_id,
     occurred_at,
     {{ known_at('occurred_at') }} as known_at,
     {{ utc('updated_at') }} as version_at,

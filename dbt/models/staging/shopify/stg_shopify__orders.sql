@@ -30,13 +30,10 @@ select
     'shopify' as source,
     typed.id as order_id,
     -- A guest is known by the e-mail of the order alone.
-    coalesce(
-        {{ json_text('typed.customer', '$.id') }},
-        'guest:' || md5(nullif(lower(trim(typed.email)), ''))
-    ) as source_customer_id,
+    {{ buyer(json_text('typed.customer', '$.id'), 'typed.email') }} as source_customer_id,
     case when {{ json_text('typed.customer', '$.id') }} is null then nullif(trim(typed.email), '') end as guest_email,
     typed.occurred_at,
-    case when typed._is_history then least(typed.occurred_at, typed._known_at) else typed._known_at end as known_at,
+    {{ known_at('typed.occurred_at') }} as known_at,
     {{ utc('typed.updated_at') }} as version_at,
     typed._row_number as version_number,
     typed._batch_id,

@@ -32,9 +32,7 @@ select
     'shopify' as source,
     products.id as product_id,
     products.product_created_at as occurred_at,
-    case
-        when products._is_history then least(products.product_created_at, products._known_at) else products._known_at
-    end as known_at,
+    {{ known_at('products.product_created_at') }} as known_at,
     products.version_at,
     products._row_number as version_number,
     summed.sku,

@@ -106,12 +106,9 @@ select
     'shopify' as source,
     returned.return_id,
     returned.order_id,
-    coalesce(
-        {{ json_text('returned.customer', '$.id') }},
-        'guest:' || md5(nullif(lower(trim(returned.email)), ''))
-    ) as source_customer_id,
+    {{ buyer(json_text('returned.customer', '$.id'), 'returned.email') }} as source_customer_id,
     returned.occurred_at,
-    case when returned._is_history then least(returned.occurred_at, returned._known_at) else returned._known_at end as known_at,
+    {{ known_at('returned.occurred_at') }} as known_at,
     {{ utc('returned.updated_at') }} as version_at,
     returned._row_number as version_number,
     returned._batch_id,
