@@ -9,11 +9,14 @@ dialling metadata of `phonenumbers` (country code, national prefix) without one 
 
 from __future__ import annotations
 
+import unicodedata
+
 import duckdb
 import numpy as np
 import phonenumbers
 import pyarrow as pa
 
+from dagster_project.dbt_vars import dbt_vars
 from dagster_project.identity.nicknames import nicknames
 
 ROLES = (
@@ -72,39 +75,6 @@ STREET_WORDS = {
 
 # Consonants that people write once or twice.
 DOUBLED = "bdfglmnprst"
-
-# Country names people write, beside the ISO codes that phonenumbers knows.
-COUNTRY_NAMES = {
-    "united kingdom": "GB",
-    "great britain": "GB",
-    "england": "GB",
-    "scotland": "GB",
-    "wales": "GB",
-    "uk": "GB",
-    "eire": "IE",
-    "ireland": "IE",
-    "united states": "US",
-    "united states of america": "US",
-    "usa": "US",
-    "germany": "DE",
-    "deutschland": "DE",
-    "france": "FR",
-    "netherlands": "NL",
-    "belgium": "BE",
-    "spain": "ES",
-    "portugal": "PT",
-    "italy": "IT",
-    "austria": "AT",
-    "switzerland": "CH",
-    "australia": "AU",
-    "new zealand": "NZ",
-    "canada": "CA",
-    "denmark": "DK",
-    "sweden": "SE",
-    "norway": "NO",
-    "finland": "FI",
-    "poland": "PL",
-}
 
 # Domains whose mailboxes ignore dots, and domains known by two names.
 _EMAIL_SQL = """
@@ -237,9 +207,16 @@ def normalise(
     return extra
 
 
+def _plain_letters(name: str) -> str:
+    """A name as `_words` gives it: letters without accents, words one space apart."""
+    letters = (one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
+    return " ".join("".join(one if one.isalnum() else " " for one in letters).split())
+
+
 def _statement(into: str, extra: list[str], default_country: str, day_first: bool) -> str:
     """The one statement of `normalise`: cleaned text, then names and mailboxes split, then keys that use several columns."""
-    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(COUNTRY_NAMES.items()))
+    named = {_plain_letters(name): code for code, names in dbt_vars()["countries"].items() for name in names}
+    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(named.items()))
     kept = "".join(f", nullif({_words(column)}, '') as {column}" for column in ("other", *extra))
     carried = "".join(f", {column}" for column in ("other", *extra))
     street = "' ' || street_text || ' '"

@@ -32,3 +32,6 @@ merged and split again began twice.
     where contacted.decided_as_of < contacted.as_of
 )
 {%- endmacro %}
+
+{# Whether a customer gets no campaign at all, where `shop` is at hand. #}
+{% macro of_global_holdout(customer) %}{{ bucket("concat('holdout|', " ~ customer ~ ")") }} < shop.global_holdout{% endmacro %}

@@ -72,7 +72,7 @@ judged as (
             when coalesce(campaign_mails.mails, 0) >= variants.cap_mails then 'campaign cap reached'
         end as stopped_by,
         case
-            when {{ bucket("concat('holdout|', candidates.customer_id)") }} < shop.global_holdout then 'global holdout'
+            when {{ of_global_holdout('candidates.customer_id') }} then 'global holdout'
             when {{ bucket("concat('holdout|', candidates.campaign, '|', candidates.customer_id)") }} < variants.holdout then 'campaign holdout'
         end as held_out_by
     from candidates

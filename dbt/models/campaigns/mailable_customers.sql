@@ -57,8 +57,7 @@ select
     customers.timezone,
     customers.membership_tier,
     memberships.segments,
-    -- As campaign_decisions asks it.
-    {{ bucket("concat('holdout|', customers.customer_id)") }} < shop.global_holdout as is_held_out,
+    {{ of_global_holdout('customers.customer_id') }} as is_held_out,
     mails.campaign as next_campaign,
     mails.step as next_step,
     questions.field as next_question
