@@ -52,9 +52,15 @@ def audience_findings(campaigns: Sequence[Campaign]) -> list[str]:
     ]
 
 
-def destination_findings(campaigns: Sequence[Campaign]) -> list[str]:
-    """Campaigns for a tool that there is not: nobody would miss their files."""
-    return [
+def destination_findings(campaigns: Sequence[Campaign], shop: Shop) -> list[str]:
+    """Campaigns for a tool that there is not, or for none that the shop has: nobody would miss their files."""
+    nowhere = [
+        f"{TEMPLATES / 'campaigns' / one.slug / 'campaign.yaml'}: destinations: none of {', '.join(one.destinations)} is one of "
+        f"{shop.name} ({', '.join(shop.destinations)}): nobody will get it."
+        for one in campaigns
+        if shop.destinations and not set(one.destinations) & set(shop.destinations)
+    ]
+    return nowhere + [
         f"{TEMPLATES / 'campaigns' / one.slug / 'campaign.yaml'}: destinations: there is no {name}; there are {', '.join(DESTINATIONS)}."
         for one in campaigns
         for name in one.destinations
@@ -154,7 +160,7 @@ def findings(settings: Settings) -> list[str]:
     try:
         brand = load_brand(settings.shop_folder)
         campaigns = campaigns_of(shop)
-        found += audience_findings(campaigns) + destination_findings(campaigns) + cap_findings(campaigns, shop)
+        found += audience_findings(campaigns) + destination_findings(campaigns, shop) + cap_findings(campaigns, shop)
         found += [str(finding) for finding in lint_all(TEMPLATES, campaigns, brand, [])]
     except Mistake as error:
         found += str(error).splitlines()

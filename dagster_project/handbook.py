@@ -46,7 +46,8 @@ exports/<destination>/<feed>/latest.json      moves only forward
 
 A **feed** is a campaign, a segment list (`segment_<name>`), or the profile feed (`profiles`). `hash8` is the content's: the same rows are the same folder, and
 a second run writes nothing. Where a day is run again with other rows, the second run builds on the first. A reader takes `added`, `changed` and `removed` when
-`delta_of` is the last run it took, else `full`.
+`delta_of` is the last run it took, else `full`; who
+skips a run does what its `left` and `cleared` say nevertheless.
 A tool that keeps what it had when a cell is empty (Klaviyo) is told in `cleared`, by external id, which of its fields had a value in the run before and have
 none any more: what somebody took back stays there until it is cleared by the API.
 

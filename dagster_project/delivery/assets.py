@@ -1,6 +1,7 @@
 """Delivery: the edge. Consent is read once more, held days stay here, and what readers read is switched at once."""
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 
 from dagster_project.built_days import newest
@@ -35,13 +36,13 @@ CLUSTERS = "select cluster, description from scores.clusters where as_of = ? ord
 BASE = """
 select run from campaigns.export_log where destination = ? and feed = ? and as_of <= ? order by as_of desc limit 1
 """
-CONTACTED = """
-insert into campaigns.contact_history
+CHOSEN = """
 select as_of, campaign, step, variant, customer_id, decision, began_at from campaigns.campaign_decisions
 where as_of = ? and decision in ('send', 'holdout') and campaign in (select unnest(?::varchar[]))
 order by campaign, step, customer_id
 """
-HELD_BACK = "delete from campaigns.contact_history where as_of = ? and campaign = ? and customer_id = ? and decision = 'send'"
+# Whom an earlier run of the day mailed stays: a tool may have taken it.
+CONTACTED = "insert into campaigns.contact_history select * from chosen anti join campaigns.contact_history using (as_of, campaign, step, customer_id)"
 
 
 def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:
@@ -173,7 +174,10 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     rebuild = is_rebuild(store, moment)
     runs = [(feed, destination, deliver_feed(store, feed, moment, destination, rebuild)) for feed, destination in due]
     if not rebuild:
-        log_exports(store, moment, runs)
+        # At once: killed before, the day is delivered anew to the same folders.
+        with store.warehouse.transaction() as connection:
+            log_exports(connection, moment, runs)
+            log_contacts(connection, day, runs)
     return [run for _, _, run in runs]
 
 
@@ -187,19 +191,29 @@ def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, reb
     return write_export(root, destination_named(destination), feed, given, moves_latest=not rebuild)
 
 
-def log_exports(store: Store, moment: Moment, runs: list[tuple[Feed, str, ExportRun]]) -> None:
-    """Enter a day's runs, and who was mailed or held out by them, at once. Killed before, the day is delivered anew to the same folders."""
+def log_exports(connection: duckdb.DuckDBPyConnection, moment: Moment, runs: list[tuple[Feed, str, ExportRun]]) -> None:
+    """Enter a day's runs."""
     rows = [
         [moment.as_of, destination, feed.name, run.run, run.delta_of, run.rows, len(feed.held_back), feed.consent_as_of]
         for feed, destination, run in runs
     ]
-    left = {feed.name: feed.held_back for feed, _, _ in runs if feed.kind == "campaign"}
-    held_back = [(campaign, customer) for campaign, people in left.items() for customer, _ in people]
-    with store.warehouse.transaction() as connection:
-        connection.execute("delete from campaigns.export_log where as_of = ?", [moment.as_of])
-        if rows:
-            connection.executemany("insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        connection.execute("delete from campaigns.contact_history where as_of = ?", [moment.as_of])
-        connection.execute(CONTACTED, [moment.as_of, list(left)])
-        if held_back:
-            connection.executemany(HELD_BACK, [(moment.as_of, *pair) for pair in held_back])
+    connection.execute("delete from campaigns.export_log where as_of = ?", [moment.as_of])
+    if rows:
+        connection.executemany("insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def log_contacts(connection: duckdb.DuckDBPyConnection, day: Day, runs: list[tuple[Feed, str, ExportRun]]) -> None:
+    """Enter who was mailed or held out by a day's runs: who passed the gate, of both alike, less whom none of the campaign's tools could take."""
+    refused: dict[str, frozenset[str]] = {}
+    for feed, _, run in runs:
+        if feed.kind == "campaign":
+            refused[feed.name] = refused.get(feed.name, run.refused) & run.refused
+    chosen = connection.execute(CHOSEN, [day.moment.as_of, list(refused)]).to_arrow_table()
+    people = zip(*(chosen[name].to_pylist() for name in ("campaign", "customer_id", "decision")), strict=True)
+    kept = [
+        day.gate.stopped_by(customer, by_profiling=True) is None and not (decision == "send" and customer in refused[campaign])
+        for campaign, customer, decision in people
+    ]
+    connection.register("chosen", chosen.filter(pa.array(kept, pa.bool_())))
+    connection.execute(CONTACTED)
+    connection.unregister("chosen")

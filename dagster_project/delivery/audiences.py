@@ -18,7 +18,8 @@ order by 1
 
 BEFORE = """
 select max(as_of) from campaigns.export_log
-where as_of < ? and exists (select 1 from sources.built_days where as_of < ? and as_of >= ?::timestamp - interval 7 day)
+where as_of < ? and as_of not in (select as_of from sources.guards where is_red and accepted_by is null)
+and exists (select 1 from sources.built_days where as_of < ? and as_of >= ?::timestamp - interval 7 day)
 """
 
 

@@ -31,12 +31,13 @@ CONTRACT_VERSION = "1"
 
 @dataclass(frozen=True)
 class ExportRun:
-    """What was written: the run's folder name, what it builds on, and how many rows."""
+    """What was written: the run's folder name, what it builds on, how many rows, and whom (external id) the tool could not take."""
 
     run: str
     delta_of: str | None
     rows: int
     is_new: bool
+    refused: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def write_export(root: Path, destination: Destination, feed: Feed, given: Path |
     digests = b"".join(kind.digest for _, kind in sorted(kinds.items()))
     hash8 = hashlib.sha256(digests + (base.name if base else "").encode()).hexdigest()[:8]
     run = f"run={stamp(feed.as_of)}_{hash8}"
-    result = ExportRun(run, base.name if base else None, shaped.rows.num_rows, not (folder / run / "_SUCCESS").exists())
+    refused = frozenset(customer for customer, _ in shaped.refused)
+    result = ExportRun(run, base.name if base else None, shaped.rows.num_rows, not (folder / run / "_SUCCESS").exists(), refused)
     if result.is_new:
         files = []
         for name, kind in kinds.items():
@@ -104,7 +106,8 @@ def base_of(given: Path, feed: Feed, full: Kind) -> Path | None:
     before = [file["sha256"] for file in stated["files"] if file["kind"] == "full"]
     if stated["as_of"] != text_of(feed.as_of) or before != [hashlib.sha256(part.content).hexdigest() for part in full.parts]:
         return given
-    return given.parent / stated["delta_of"] if stated["delta_of"] else None
+    earlier = given.parent / str(stated["delta_of"])
+    return earlier if stated["delta_of"] and earlier.exists() else None
 
 
 def kind_of(table: pa.Table, destination: Destination, form: Format) -> Kind:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.dbt_vars import dbt_vars
 from dagster_project.identity.splink_model import train
 from dagster_project.moments import stamp
 from dagster_project.progress import tell
@@ -83,6 +84,7 @@ def fingerprint_of(parts: Sequence[str]) -> str:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         if path.stem not in APART:
             digest.update(path.read_bytes())
+    digest.update(repr(dbt_vars()["countries"]).encode())
     for part in parts:
         digest.update(part.encode() + b"\n")
     return digest.hexdigest()

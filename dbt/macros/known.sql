@@ -61,3 +61,14 @@ The macros of this file are the only place where the two times of a fact are com
 {% macro training_days() %}
     {{- return(model.config.get('meta', {}).get('training_days', false)) -}}
 {% endmacro %}
+
+{# Since when something is there, whatever was changed of it later: as of each moment, by the versions known then. #}
+{% macro first_versions(relation, key) -%}
+select
+    run_days.as_of,
+    versions.{{ key }},
+    min(versions.occurred_at) as began_at
+from {{ relation }} as versions
+inner join {{ moments() }} as run_days on versions.known_at <= run_days.known_by
+group by run_days.as_of, versions.{{ key }}
+{%- endmacro %}

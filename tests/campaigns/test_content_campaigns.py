@@ -191,8 +191,11 @@ def test_a_campaign_may_have_a_sender_of_its_own(templates: Path) -> None:
 
 def test_a_campaign_for_a_tool_or_an_event_that_there_is_not_is_said(tmp_path: Path) -> None:
     away = CAMPAIGNS[0].model_copy(update={"destinations": ("generic", "klavio")})
-    (said,) = destination_findings([away, *CAMPAIGNS[1:]])
+    demo = load_shop(SHOPS / "demo")
+    (said,) = destination_findings([away, *CAMPAIGNS[1:]], demo)
     assert said.endswith(f"{away.slug}/campaign.yaml: destinations: there is no klavio; there are {', '.join(DESTINATIONS)}.")
+    (nowhere, *_) = destination_findings(CAMPAIGNS, demo.model_copy(update={"destinations": ("mailchimp",)}))
+    assert nowhere.endswith("is one of demo (mailchimp): nobody will get it.")
     shutil.copytree(TEMPLATES / "campaigns" / "cart_recovery", tmp_path / "cart_recovery")
     path = tmp_path / "cart_recovery" / "campaign.yaml"
     path.write_text(path.read_text().replace("trigger: cart_abandoned", "trigger: cart_abandonned"))

@@ -9,6 +9,7 @@ import pytest
 
 from dagster_project.campaigns.campaign import load_campaigns
 from dagster_project.campaigns.steps import steps_of
+from dagster_project.delivery.assets import CHOSEN, CONTACTED
 from dagster_project.settings import SHOPS, TEMPLATES
 from dagster_project.shop import Shop, load_shop
 from dagster_project.stated_shop import state_shop
@@ -67,6 +68,9 @@ class SmallShop:
                 permitted = "insert into profile.customer_permissions select ?, customer_id, 'email', 'marketing', true, customer_id = 'buyer' from profile.dim_customers"
                 connection.execute(permitted, [moment.as_of])
             self.build("campaign_decisions")
+            with self.warehouse.transaction() as connection:
+                connection.register("chosen", connection.execute(CHOSEN, [moment.as_of, ["cart_recovery"]]).to_arrow_table())
+                connection.execute(CONTACTED)
         decided = self.warehouse.rows("select as_of, step, reason, began_at from campaigns.campaign_decisions order by all")
         return [(day_after(as_of), step, reason, began_at) for as_of, step, reason, began_at in decided]
 

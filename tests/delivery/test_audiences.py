@@ -56,6 +56,18 @@ def test_an_audience_is_held_by_people_and_not_by_its_author(
     assert held_on(bare, date(2026, 3, 10)) == (["audience fresh"] if held else [])
 
 
+def test_a_delivered_day_whose_second_run_is_held_is_no_measure(bare: Settings) -> None:
+    """Its list is the second run's, which no tool has."""
+    build_day(bare, DAYS[0], "true", 99, delivered=True)
+    build_day(bare, DAYS[1], "true", 300, delivered=True)
+    build_day(bare, BEFORE + timedelta(days=2), "true", 300, delivered=False)
+    day = date(2026, 3, 11)
+    assert held_on(bare, day) == []
+    with Warehouse(bare.warehouse).transaction() as connection:
+        connection.execute("insert into sources.guards values (?, 'audience fresh', true, 'tripled', null)", [DAYS[1]])
+    assert held_on(bare, day) == ["audience fresh"]
+
+
 def test_what_was_held_is_held_the_next_night_too(bare: Settings) -> None:
     """A held day is no measure: no tool has its list. However long it goes on, nothing leaves unseen."""
     build_day(bare, BEFORE, "true", 99, delivered=True)

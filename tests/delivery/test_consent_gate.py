@@ -76,6 +76,10 @@ def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(with
     assert not addresses(settings.store, "run=20260310T*") & set(WITHDRAWN)
     manifest = json.loads(next((settings.store / "exports/generic/win_back").glob("run=20260310T*/manifest.json")).read_text())
     assert len(manifest["held_back"]) >= len(held)
+    mailed_now = "select customer_id from campaigns.contact_history where as_of = timestamp '2026-03-10 23:00' and decision = 'send'"
+    counted = {customer for (customer,) in rows(settings, mailed_now)}
+    assert counted, "the others were mailed"
+    assert not counted & {one["customer_id"] for one in manifest["held_back"]}
     assert manifest["sender"]["email"] == "post@mail.hollerbusch.example", "the shop's own, as the campaign names none"
 
 

@@ -63,16 +63,28 @@ def test_who_takes_profiling_back_after_the_decision_has_no_traits(scored: Setti
     assert [row for row in by_customer.values() if row["churn_probability"]]
 
 
-def test_a_number_leaves_only_with_consent_to_text_messages(backfilled: Settings, rows: Callable[..., list[tuple[object, ...]]]) -> None:
-    permitted = rows(
-        backfilled,
-        "select customer_id from profile.customer_permissions where as_of = ? and channel = 'sms' and purpose = 'marketing' and is_permitted",
-        AS_OF,
-    )
-    known = rows(backfilled, "select customer_id from profile.current_customers where as_of = ? and phone_e164 is not null", AS_OF)
-    sent = {row["external_id"] for row in feed_of(backfilled).to_pylist() if row["phone_e164"]}
-    assert known
-    assert sent <= {customer for (customer,) in permitted}
+@pytest.mark.parametrize(("then", "now"), [(True, True), (True, False), (False, True)])
+def test_a_number_leaves_only_with_consent_to_text_messages_then_and_now(
+    backfilled: Settings, copy_of: Callable[..., Settings], then: bool, now: bool
+) -> None:
+    settings = copy_of(backfilled)
+    warehouse = Warehouse(settings.warehouse)
+    in_feed = {row["external_id"] for row in feed_of(settings).to_pylist()}
+    known = warehouse.rows("select customer_id from profile.current_customers where as_of = ? and phone_e164 is not null", [AS_OF])
+    customer = min(one for (one,) in known if one in in_feed)
+    with warehouse.transaction() as connection:
+        for table, is_said in (("customer_permissions", then), ("fct_consents", now)):
+            if is_said:
+                connection.execute(
+                    f"""
+                    insert into profile.{table} by name
+                    select * replace ('sms' as channel) from profile.{table}
+                    where customer_id = ? and channel = 'email' and purpose = 'marketing'
+                    """,
+                    [customer],
+                )
+    sent = {row["external_id"] for row in feed_of(settings).to_pylist() if row["phone_e164"]}
+    assert sent == ({customer} if then and now else set())
 
 
 def test_what_comes_next_is_what_was_decided(backfilled: Settings, rows: Callable[..., list[tuple[object, ...]]]) -> None:

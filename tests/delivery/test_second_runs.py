@@ -1,5 +1,6 @@
 """A day that is delivered twice: who takes every run's changes has, after each, everybody whom that run holds and nobody else."""
 
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -34,7 +35,8 @@ def deliver(store: Store, day: int, people: str) -> Path:
         "external_id",
     )
     run = deliver_feed(store, feed, moment, "generic", rebuild=False)
-    log_exports(store, moment, [(feed, "generic", run)])
+    with store.warehouse.transaction() as connection:
+        log_exports(connection, moment, [(feed, "generic", run)])
     return store.settings.exports / "generic" / "segment_fresh" / run.run
 
 
@@ -61,3 +63,12 @@ def test_the_same_rows_again_write_nothing(store: Store) -> None:
         files = {path: path.stat().st_mtime_ns for path in run.iterdir()}
         assert deliver(store, day, people) == run
         assert {path: path.stat().st_mtime_ns for path in run.iterdir()} == files
+
+
+def test_a_run_whose_base_was_taken_away_is_written_whole(store: Store) -> None:
+    first, _ = deliver(store, 1, "ab"), deliver(store, 2, "abc")
+    shutil.rmtree(first)
+    again = deliver(store, 2, "abc")
+    assert (people_of(again, "full"), people_of(again, "added")) == (set("abc"), set())
+    shutil.rmtree(again)
+    assert people_of(deliver(store, 3, "abcd"), "full") == set("abcd")

@@ -250,3 +250,5 @@ def test_every_module_that_shapes_a_stay_is_in_the_fingerprint(tmp_path: Path, m
         path.write_bytes(content + b"\n# another\n")
         assert (shop_model.fingerprint_of([]) != before) == matters, module
         path.write_bytes(content)
+    monkeypatch.setitem(shop_model.dbt_vars()["countries"], "NL", ["netherlands", "holland"])
+    assert shop_model.fingerprint_of([]) != before

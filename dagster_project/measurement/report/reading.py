@@ -61,6 +61,8 @@ def newest_day(settings: Settings, owner: str) -> Iterator[Reading]:
     shop = load_shop(settings.shop_folder)
     warehouse = Warehouse.of(settings)
     with hold(settings.store, owner):
+        # A store of an older version gains the tables that it does not have.
+        warehouse.create()
         days = tuple(day for (day,) in warehouse.rows("select as_of from sources.built_days order by as_of"))
         if not days:
             raise nothing

@@ -36,8 +36,8 @@ contacts as (
     select * from theirs
 )
 
--- Two records of one person may both have been mailed: one contact a person.
-select distinct
+-- Two records of one person may both have been met, one mailed and one held out: who got the mail is mailed.
+select
     campaign,
     step,
     variant,
@@ -45,3 +45,4 @@ select distinct
     is_contacted,
     contacted_at
 from contacts
+qualify row_number() over (partition by campaign, step, customer_id, contacted_at order by is_contacted desc, variant) = 1
