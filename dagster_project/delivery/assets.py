@@ -1,5 +1,7 @@
 """Delivery: the edge. Consent is read once more, held days stay here, and what readers read is switched at once."""
 
+from pathlib import Path
+
 import dagster as dg
 import duckdb
 import pyarrow as pa
@@ -20,7 +22,7 @@ from dagster_project.delivery.feeds import (
     newest_gate,
     profile_feed,
     segment_descriptions,
-    segment_feed,
+    segment_feeds,
 )
 from dagster_project.delivery.publish import publish
 from dagster_project.faults import fault_point
@@ -32,10 +34,8 @@ from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.transform.dbt_build import build, parse
 
 CLUSTERS = "select cluster, description from scores.clusters where as_of = ? order by cluster"
-# The run that a destination was given last, up to a day: its own first run too, when it is built a second time.
-BASE = """
-select run from campaigns.export_log where destination = ? and feed = ? and as_of <= ? order by as_of desc limit 1
-"""
+# The run of each feed that each destination was given last, up to a day: its own first run too, when it is built a second time.
+GIVEN = "select destination, feed, arg_max(run, as_of) from campaigns.export_log where as_of <= ? group by destination, feed"
 CHOSEN = """
 select as_of, campaign, step, variant, customer_id, decision, began_at from campaigns.campaign_decisions
 where as_of = ? and decision in ('send', 'holdout') and campaign in (select unnest(?::varchar[]))
@@ -155,8 +155,7 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     campaigns = campaigns_of(store.shop)
     sender = load_brand(store.settings.shop_folder).sender
     mails = [campaign_feed(day, campaign, sender) for campaign in campaigns]
-    segments = [segment_feed(day, name, text) for name, text in descriptions.items()]
-    feeds = [*segments, profile_feed(day)]
+    feeds = [*segment_feeds(day, descriptions), profile_feed(day)]
     codes = [codes_feed(day, campaign, feed) for campaign, feed in zip(campaigns, mails, strict=True) if campaign.discount]
     # A campaign goes to those of the shop's destinations that it names; lists and profiles go to all of them.
     shop = store.shop.destinations
@@ -172,7 +171,8 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
         due += [(ended_feed(day, segment), destination) for segment in ended]
     due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
-    runs = [(feed, destination, deliver_feed(store, feed, moment, destination, rebuild)) for feed, destination in due]
+    given = given_runs(store, moment)
+    runs = [(feed, to, deliver_feed(store, feed, to, given.get((to, feed.name)), rebuild)) for feed, to in due]
     if not rebuild:
         # At once: killed before, the day is delivered anew to the same folders.
         with store.warehouse.transaction() as connection:
@@ -181,13 +181,16 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     return [run for _, _, run in runs]
 
 
-def deliver_feed(store: Store, feed: Feed, moment: Moment, destination: str, rebuild: bool) -> ExportRun:
+def given_runs(store: Store, moment: Moment) -> dict[tuple[str, str], Path]:
+    """The folder of the run that each destination was given last of each feed (destination, feed), up to a moment."""
     exports = store.settings.exports
-    root = store.settings.store / "rebuilds" if rebuild else exports
-    before = store.warehouse.rows(BASE, [destination, feed.name, moment.as_of])
-    runs = [exports / destination / feed.name / run for (run,) in before]
+    given = {(to, feed): exports / to / feed / run for to, feed, run in store.warehouse.rows(GIVEN, [moment.as_of])}
     # Whoever takes a folder away gets everybody anew.
-    given = next((run for run in runs if run.exists()), None)
+    return {key: run for key, run in given.items() if run.exists()}
+
+
+def deliver_feed(store: Store, feed: Feed, destination: str, given: Path | None, rebuild: bool) -> ExportRun:
+    root = store.settings.store / "rebuilds" if rebuild else store.settings.exports
     return write_export(root, destination_named(destination), feed, given, moves_latest=not rebuild)
 
 

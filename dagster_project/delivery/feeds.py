@@ -46,12 +46,13 @@ select concat(decision, ': ', reason), count(*) from campaigns.campaign_decision
 where as_of = ? and campaign = ? and decision <> 'send' group by 1 order by 2 desc, 1
 """
 CONTENT_FILES = "select distinct path from campaigns.campaign_content where as_of = ? and campaign = ? order by path"
+# Of all segments in one question: a shop has dozens.
 SEGMENT_ROWS = """
-select members.customer_id as external_id, customers.email, customers.is_held_out
+select members.segment, members.customer_id as external_id, customers.email, customers.is_held_out
 from segments.customer_segments as members
 inner join campaigns.mailable_customers as customers using (as_of, customer_id)
-where members.as_of = ? and members.segment = ?
-order by members.customer_id
+where members.as_of = ?
+order by members.segment, members.customer_id
 """
 # What was made by profiling goes with the consent to it, and a phone number with the one to text messages.
 PROFILE_ROWS = f"""
@@ -208,9 +209,16 @@ def campaign_feed(day: Day, campaign: Campaign, sender: Sender) -> Feed:
     )
 
 
-def segment_feed(day: Day, segment: str, description: str) -> Feed:
-    """One row per mailable member of a segment."""
-    rows, held = day.gate.pass_through(day.warehouse.read(SEGMENT_ROWS, [day.moment.as_of, segment]))
+def segment_feeds(day: Day, descriptions: Mapping[str, str]) -> list[Feed]:
+    """A list for each of these segments (name → description): one row per mailable member."""
+    everybody = day.warehouse.read(SEGMENT_ROWS, [day.moment.as_of])
+    segments = everybody["segment"]
+    members = everybody.drop_columns("segment")
+    return [segment_feed(day, name, told, members.filter(pc.equal(segments, name))) for name, told in descriptions.items()]
+
+
+def segment_feed(day: Day, segment: str, description: str, members: pa.Table) -> Feed:
+    rows, held = day.gate.pass_through(members)
     return Feed(
         name=f"segment_{segment}",
         kind="segment list",
@@ -242,7 +250,7 @@ def ended_segments(given: Path, current: Collection[str], moment: Moment) -> lis
 
 def ended_feed(day: Day, segment: str) -> Feed:
     """The last list of a segment that is no more."""
-    feed = segment_feed(day, segment, "No longer a segment: everybody has left it.")
+    (feed,) = segment_feeds(day, {segment: "No longer a segment: everybody has left it."})
     return replace(feed, rows=feed.rows.slice(0, 0), totals={"in": 0}, held_back=())
 
 

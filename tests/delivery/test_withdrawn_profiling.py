@@ -14,7 +14,7 @@ from dagster_project.campaigns.campaign import Campaign, load_campaigns
 from dagster_project.campaigns.offers import offer_for
 from dagster_project.delivery.destinations import destination_named
 from dagster_project.delivery.exports import write_export
-from dagster_project.delivery.feeds import Day, Feed, campaign_feed, codes_feed, newest_gate, profile_feed, segment_feed
+from dagster_project.delivery.feeds import Day, Feed, campaign_feed, codes_feed, newest_gate, profile_feed, segment_feeds
 from dagster_project.settings import TEMPLATES, Settings
 from dagster_project.shop import load_shop
 from dagster_project.warehouse import Warehouse
@@ -72,7 +72,7 @@ def ids(feed: Feed) -> list[str]:
 
 def test_a_segment_and_a_mail_go_with_the_consent_to_profiling(day: Day, campaign: Campaign) -> None:
     """Eve never gave it: she is in no segment, and what she is sent was made without."""
-    segment, mails = segment_feed(day, "fresh", "Fresh."), mails_of(day, campaign)
+    (segment,), mails = segment_feeds(day, {"fresh": "Fresh."}), mails_of(day, campaign)
     assert (ids(segment), segment.held_back) == (["ann", "cem"], AT_DELIVERY)
     assert (ids(mails), mails.held_back) == (["ann", "cem", "eve"], AT_DELIVERY)
 
@@ -103,7 +103,7 @@ def test_a_number_goes_with_the_consent_to_text_messages(day: Day) -> None:
 
 
 def test_the_control_group_is_marked_and_the_tool_is_told_what_for(day: Day, tmp_path: Path) -> None:
-    for feed in (profile_feed(day), segment_feed(day, "fresh", "Fresh.")):
+    for feed in (profile_feed(day), *segment_feeds(day, {"fresh": "Fresh."})):
         marks = {row["external_id"]: row["is_held_out"] for row in feed.rows.to_pylist()}
         assert {one for one, is_held_out in marks.items() if is_held_out} == {"ann"}
         for name, column in (("generic", "is_held_out"), ("mailchimp", "HELD_OUT")):
