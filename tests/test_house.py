@@ -16,6 +16,7 @@ import yaml
 
 from dagster_project.checks import generated_files
 from dagster_project.faults import ERASURE_POINTS, POINTS
+from dagster_project.handbook import MADE, PARTS, pages
 from dagster_project.settings import REPOSITORY, Settings, load
 from dagster_project.shop import load_shop
 from dagster_project.sources.contract import all_systems
@@ -70,6 +71,14 @@ def test_every_staging_folder_has_a_source_system_and_its_entities_are_listed() 
 def test_files_made_from_others_say_what_those_say() -> None:
     for path, content in generated_files().items():
         assert path.read_text() == content, f"{path}: `dearly check --write`"
+
+
+def test_every_made_part_of_the_docs_stands_in_a_page_and_one_that_is_behind_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [part for text in pages().values() for _, part, _ in MADE.findall(text)]
+    assert sorted(made) == sorted(PARTS)
+    monkeypatch.setitem(PARTS, "segments", lambda: "| another |\n")
+    behind = [path.name for path, text in pages().items() if text != path.read_text()]
+    assert behind == ["segments.md"]
 
 
 def test_pure_modules_import_no_dagster(tmp_path: Path) -> None:
