@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.rules import RULES, Rule, find_edges
-from dagster_project.identity.splink_model import weigh
+from dagster_project.identity.weighing import weigh
 from dagster_project.warehouse import exists
 
 MODEL_RULE = "model"

@@ -15,7 +15,7 @@ from dagster_project.identity.clustering import CUT
 from dagster_project.identity.comparing import MODEL_RULE
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.normalise import normalise
-from dagster_project.identity.splink_model import weigh
+from dagster_project.identity.weighing import weigh
 
 # An exact rule outweighs any score of the model when the strongest path is looked for.
 EXACT_STRENGTH = 1_000.0

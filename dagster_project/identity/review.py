@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from dagster_project.identity.comparing import MODEL_RULE
-from dagster_project.identity.splink_model import KEEP_WEIGHT
+from dagster_project.identity.weighing import KEEP_WEIGHT
 from dagster_project.warehouse import Warehouse
 
 # Pairs kept apart are listed from this weight on: a relative weighs less, a typo too many weighs more.

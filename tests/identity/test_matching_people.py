@@ -19,7 +19,8 @@ from dagster_project.identity.comparing import compare, compare_new, edges_of
 from dagster_project.identity.explain import compared_directly, explain
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.resolve import Resolution, resolve
-from dagster_project.identity.splink_model import read_sides, rows_of_pairs, train, weigh
+from dagster_project.identity.splink_model import train
+from dagster_project.identity.weighing import read_sides, rows_of_pairs, weigh
 from dagster_project.identity.weights import weighed
 
 SAMPLE = Path(__file__).parent / "data" / "febrl3_sample.parquet"
