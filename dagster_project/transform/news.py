@@ -1,6 +1,6 @@
 """Which models have no news, told before dbt is called: one statement asks of all of them what dbt takes 20 to 30 ms each to find out.
 
-dbt writes down what it runs. The main statement of a kept table is the question what differs from its last build (`dbt/macros/kept.sql`), and that
+dbt writes down what it runs. The main statement of a kept table is the question what differs from its last build (`dbt/macros/kept_inputs.sql`), and that
 stays the same as long as the project does: a target folder is of one version of it. A view, as a kept table, bears the hash of its SQL
 (`dbt/macros/views.sql`).
 """

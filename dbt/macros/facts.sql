@@ -1,6 +1,6 @@
 {#
 Every staging model of an entity (`vars: orders: [shopify, till]` → stg_shopify__orders, stg_till__orders), one under the other; cut by the parts
-of a model that has them (macros/kept.sql).
+of a model that has them (macros/kept_parts.sql).
 #}
 {% macro all_sources(entity, part=none) -%}
 (
