@@ -43,12 +43,16 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What all customers share: item models, catalogue, rules, and products x products of what goes together."""
+    """What all customers share: item models, catalogue, rules, and products x products of what goes together.
+
+    ``given_back``: ascending ``customer * product_count + product`` of which nothing was kept.
+    """
 
     sources: Sources
     catalogue: Catalogue
     rules: Rules
     together: sparse.csr_matrix
+    given_back: Ints
 
     @cached_property
     def last(self) -> tuple[Ints, Bools]:

@@ -306,6 +306,27 @@ def test_the_past_of_a_customer_who_refused_profiling_is_not_read(shop: tuple[pa
     assert {row["reason"] for row in rows} == {"trending"}
 
 
+def test_what_somebody_gave_back_is_in_none_of_their_lists(shop: tuple[pa.Table, pa.Table]) -> None:
+    interactions, products = shop
+    shown = recommend(interactions, products, as_of=AS_OF, request=REQUEST).table.to_pylist()
+    lists = {row["strategy"]: row["product_id"] for row in shown if row["customer_id"] == "p000" and row["rank"] == 1}
+    assert set(lists) == set(STRATEGIES)
+    gone = sorted(set(lists.values()))
+    returns = pa.table(
+        {
+            "customer_id": ["p000"] * len(gone),
+            "product_id": gone,
+            "at": pa.array([AS_OF - timedelta(hours=1)] * len(gone), pa.timestamp("us")),
+            "kind": ["return"] * len(gone),
+            "quantity": [1] * len(gone),
+        }
+    )
+    again = recommend(pa.concat_tables([interactions, returns]), products, as_of=AS_OF, request=REQUEST).table.to_pylist()
+    assert not {row["product_id"] for row in again if row["customer_id"] == "p000"} & set(gone)
+    # It is nothing they did: everybody else is shown what they were.
+    assert [row for row in again if row["customer_id"] != "p000"] == [row for row in shown if row["customer_id"] != "p000"]
+
+
 def test_a_product_without_buyers_reaches_people_who_like_its_kind(made: pa.Table) -> None:
     rows = [row for row in made.to_pylist() if row["product_id"] == "coffee-new" and row["strategy"] == "new_for_you"]
     coffee_lovers = [row for row in rows if int(row["customer_id"][1:]) % 5 == 0]
