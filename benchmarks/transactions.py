@@ -263,6 +263,12 @@ def build_features(
             "insert into sources.run_days values (?, ?, ?, ?)",
             [(as_of, as_of, True, False), *((day, day, False, True) for day in training_days)],
         )
+        # The file does not say who may be profiled: everybody is measured.
+        connection.execute("create schema if not exists features")
+        connection.execute(
+            "create or replace table features.int_profiled_customers as "
+            "select as_of, customer_id from sources.run_days cross join (select distinct customer_id from profile.fct_orders)"
+        )
     run_dbt(store, horizons, project)
     with open_store(store) as connection:
         return (

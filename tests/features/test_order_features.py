@@ -32,7 +32,10 @@ ORDERS = [
     # Nobody says for how much; and a thing that is said to cost nothing.
     ("unpriced", "dan", "2024-02-20 10:00", "2024-02-20 10:00", None, 0, 0),
     ("gift", "eve", "2024-02-20 10:00", "2024-02-20 10:00", None, 0, 0),
+    # May not be profiled on the first day, and may on the second.
+    ("o11", "fay", "2024-02-20 10:00", "2024-02-20 10:00", None, 45, 0),
 ]
+PROFILED = ["ann", "bob", "cat", "dan", "eve"]
 RETURNS = [("r1", "ann", "2024-02-26 12:00", 8), ("r2", "ann", "2024-03-05 12:00", 5)]
 ITEMS = [("i1", "o1", "ann", "tea", 2), ("i2", "o2", "ann", "tea", 1), ("i3", "o2", "ann", "pot", 1), ("i4", "o4", "ann", "cup", 4)]
 
@@ -66,6 +69,10 @@ def write_facts(store: Path) -> None:
             "insert into sources.run_days values (?, ?, ?, ?)",
             [(FIRST_DAY, FIRST_DAY, False, True), (SECOND_DAY, SECOND_DAY, True, False)],
         )
+        connection.execute("create schema features")
+        connection.execute("create table features.int_profiled_customers (as_of timestamp, customer_id varchar)")
+        permitted = [(FIRST_DAY, customer) for customer in PROFILED] + [(SECOND_DAY, customer) for customer in [*PROFILED, "fay"]]
+        connection.executemany("insert into features.int_profiled_customers values (?, ?)", permitted)
 
 
 @pytest.fixture(scope="module")
@@ -167,7 +174,14 @@ def test_nothing_after_the_moment_counts(store: Path) -> None:
 def test_unidentified_orders_have_no_row(store: Path) -> None:
     with duckdb.connect(str(store)) as connection:
         found = connection.execute("select distinct customer_id from features.order_features order by 1").fetchall()
-    assert found == [("ann",), ("bob",), ("cat",), ("dan",)]
+    assert found == [("ann",), ("bob",), ("cat",), ("dan",), ("fay",)]
+
+
+def test_who_may_not_be_profiled_has_no_features_and_teaches_nothing(store: Path) -> None:
+    with duckdb.connect(str(store)) as connection:
+        days = connection.execute("select as_of from features.order_features where customer_id = 'fay'").fetchall()
+        taught = connection.execute("select count(*) from features.training_labels where customer_id = 'fay'").fetchall()
+    assert (days, taught) == ([(SECOND_DAY,)], [(0,)])
 
 
 def test_labels_hold_what_followed_and_only_horizons_that_have_passed(store: Path) -> None:

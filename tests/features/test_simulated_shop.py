@@ -297,7 +297,7 @@ def test_past_mailings_keep_the_groups_that_were_drawn(ask: Ask) -> None:
 
 
 def test_features_are_only_of_those_who_permit_profiling(ask: Ask) -> None:
-    for table in ("customer_features", "web_features", "email_features", "affinity_features"):
+    for table in ("customer_features", "order_features", "web_features", "email_features", "affinity_features"):
         ((rows, unpermitted),) = ask(
             f"""
             select count(*), count(*) filter (where not exists (
