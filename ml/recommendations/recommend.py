@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ml.recommendations.candidates import facts, prepare, relate
+from ml.recommendations.candidates import prepare, relate
 from ml.recommendations.catalogue import Catalogue, read_catalogue
-from ml.recommendations.history import Bools, History, Ints, days_of, pairs_in, places, read_history
+from ml.recommendations.history import Bools, History, Ints, days_of, pairs_in, read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.ranker import Ranker, Settings, fit_ranker, sources_at
 from ml.recommendations.reasons import SENTENCES
 from ml.recommendations.relations import bundles, relations, values_of
-from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, just_bought, one_of_a_family, read_preferences
+from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, one_of_a_family, read_preferences
 from ml.recommendations.strategies import (
     Rows,
     Shelf,
@@ -30,6 +30,7 @@ from ml.recommendations.strategies import (
     ranked,
     similar_to,
     trending,
+    unwanted,
 )
 
 STRATEGIES = ("for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending")
@@ -145,7 +146,7 @@ def _shelf(history: History, catalogue: Catalogue, day: float, request: Request,
     settings = request.settings
     moment = measure(history, day, settings.horizon_days)
     sources = prepare(moment, relate(moment, settings.penalty, settings.max_products, catalogue.likeness))
-    return Shelf(sources, catalogue, request.rules, ordered_together(history), given_back)
+    return Shelf(sources, catalogue, request.rules, ordered_together(history, catalogue), given_back)
 
 
 def _rankers(history: History, catalogue: Catalogue, day: float, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
@@ -185,10 +186,8 @@ def _chunk(shelf: Shelf, customers: Ints, allowed: Bools, rankers: dict[str, Ran
 
 
 def _cut(shelf: Shelf, rows: Rows, top: int, request: Request) -> Rows:
-    """The rows to show: nothing that was given back, one of a family, not too many of a category."""
-    if len(shelf.given_back):
-        pair = rows.customer * shelf.sources.moment.history.product_count + rows.product
-        rows = rows.where(places(shelf.given_back, pair) < 0)
+    """The rows to show: nothing unwanted, one of a family, not too many of a category."""
+    rows = rows.where(~unwanted(shelf, rows))
     if shelf.catalogue.family is not None:
         rows = rows.where(one_of_a_family(rows.customer, rows.product, rows.score, shelf.catalogue.family[rows.product]))
     category = shelf.catalogue.category[rows.product]
@@ -225,8 +224,7 @@ def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, r
     pairs = np.array(sorted(best), dtype=np.int64).reshape(-1, 2)
     scores = np.array([best[customer, product] for customer, product in pairs.tolist()], dtype=float)
     who, what = pairs[:, 0], pairs[:, 1]
-    fresh = just_bought(facts(shelf.sources.moment, who, what), request.rules)
-    made = Rows(who, what, scores, all_for("shop_choice", len(scores))).where(allowed[what] & ~fresh)
+    made = Rows(who, what, scores, all_for("shop_choice", len(scores))).where(allowed[what])
     return _cut(shelf, made, request.top, request)
 
 
