@@ -71,7 +71,7 @@ orders as (
         product_id,
         min(bought_at) as bought_at,
         max(occurred_at) as moved_at,
-        sum(kept) as kept,
+        {{ whole_sum('kept') }} as kept,
         sum(sum(kept)) over (partition by as_of, customer_id, product_id) as kept_of_all
     from placed
     group by as_of, customer_id, product_id, order_id
