@@ -61,6 +61,12 @@ class Shelf:
         return last_products(self.sources.moment.history)
 
     @cached_property
+    def has_bought(self) -> Bools:
+        """Per customer whether they ever bought anything."""
+        history = self.sources.moment.history
+        return np.bincount(history.customer, history.purchase, history.customer_count) > 0
+
+    @cached_property
     def thing(self) -> Ints:
         """Per product a number for what one has who has it: it is the same for a family, but of what runs out another one is wanted soon."""
         moment = self.sources.moment
@@ -91,18 +97,23 @@ def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, al
     found = gather(shelf.sources, customers, count, ranker.new_only, allowed, lambda features: just_bought(features, shelf.rules))
     score = ranker.score(found).astype(float)
     score = score if ranker.trees is None else expit(score)
-    return Rows(found.customer, found.product, score, _why(found, shelf.rules))
+    return Rows(found.customer, found.product, score, _why(found, shelf.rules, shelf.has_bought[found.customer]))
 
 
-def _why(found: Candidates, rules: Rules) -> NDArray[np.int8]:
-    """The strongest evidence of each candidate."""
+def _why(found: Candidates, rules: Rules, has_bought: Bools) -> NDArray[np.int8]:
+    """The strongest evidence of each candidate; ``has_bought`` says of each whether its customer ever bought anything."""
     features = found.features
-    bought = np.nan_to_num(features[:, COLUMN["count"]]) > 0
+    # Where nothing is sold, counts are of views.
+    bought = has_bought & (np.nan_to_num(features[:, COLUMN["count"]]) > 0)
     cosine = np.nan_to_num(features[:, COLUMN["cosine_share"]])
     ease = np.nan_to_num(features[:, COLUMN["ease_share"]])
+    together = (cosine >= ease) & (cosine > 0.1)
     return np.select(
-        [bought & is_due(features, rules), bought, found.seen, (cosine >= ease) & (cosine > 0.1), ease > 0.1],
-        [NUMBER[code] for code in ("due_again", "bought_before", "viewed_before", "bought_with_yours", "taste_like_yours")],
+        [bought & is_due(features, rules), bought, found.seen, together & has_bought, together, ease > 0.1],
+        [
+            NUMBER[code]
+            for code in ("due_again", "bought_before", "viewed_before", "bought_with_yours", "chosen_with_viewed", "taste_like_yours")
+        ],
         NUMBER["popular_now"],
     ).astype(np.int8)
 
@@ -134,7 +145,7 @@ def bought_again(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     """Products that run out and whose usual time has come, the surest habits nearest to their day first."""
     moment = shelf.sources.moment
     pair, _ = pairs_of(moment, customers)
-    pair = pair[allowed[moment.pair_product[pair]] & moment.bought[pair]]
+    pair = pair[allowed[moment.pair_product[pair]] & moment.bought[pair] & shelf.has_bought[moment.pair_customer[pair]]]
     customer, product = moment.pair_customer[pair], moment.pair_product[pair]
     features = facts(moment, customer, product, pair)
     due = is_due(features, shelf.rules)

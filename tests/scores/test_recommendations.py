@@ -159,6 +159,25 @@ def test_lists_are_ranked_by_score_then_product_and_never_repeat(made: pa.Table)
         assert all(round(row["score"], 6) == row["score"] for row in rows)
 
 
+def test_nobody_is_told_of_purchases_they_never_made(shop: tuple[pa.Table, pa.Table], customers: pa.Table) -> None:
+    interactions, products = shop
+    mine = pc.less(interactions["customer_id"], "p020")
+    looking = interactions.filter(pc.or_(pc.equal(interactions["kind"], "view"), pc.invert(mine)))
+    buyers = set(pc.filter(interactions["customer_id"], pc.invert(mine)).to_pylist())
+    of_purchases = {"bought_before", "due_again", "bought_with_yours", "similar_to_bought", "goes_with_order"}
+
+    def reasons(rows: pa.Table) -> tuple[set[str], set[str]]:
+        shown = recommend(rows, products, as_of=AS_OF, customers=customers, request=REQUEST).table.to_pylist()
+        return tuple({row["reason"] for row in shown if (row["customer_id"] in buyers) == is_buyer} for is_buyer in (False, True))
+
+    of_lookers, of_buyers = reasons(looking)
+    assert "chosen_with_viewed" in of_lookers and not of_lookers & of_purchases
+    assert "bought_with_yours" in of_buyers and "chosen_with_viewed" not in of_buyers
+    # In a shop that sells nothing what is predicted are views.
+    nothing_sold = interactions.filter(pc.equal(interactions["kind"], "view"))
+    assert not set.union(*reasons(nothing_sold)) & of_purchases
+
+
 def test_every_reason_has_a_sentence(made: pa.Table) -> None:
     assert set(made["reason"].to_pylist()) <= set(SENTENCES)
 
