@@ -44,3 +44,18 @@ def test_who_bought_again_is_still_new_and_who_bought_a_week_ago_may_browse(tmp_
 
     assert members("new_buyers") == {"new, once", "new, twice"}
     assert members("active_browsers") == members("carts_left_open") == {"bought a week ago", "a month"}
+
+
+def test_a_window_of_thirty_days_is_thirty_days(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb")
+    warehouse.create()
+    warehouse.write_run_days([Moment(AS_OF, AS_OF)])
+    with warehouse.transaction() as connection:
+        connection.execute(TABLES)
+        for opened in (0, 29, 30, None):
+            values = [AS_OF, str(opened), opened]
+            connection.execute("insert into features.customer_features values (?, ?, 0, null, null, 0, 0, 0, 0, ?, 1, 1)", values)
+            connection.execute("insert into profile.dim_customers values (?, null, timestamp '2026-01-01', null)", [str(opened)])
+    dbt_build.invoke(warehouse.path, 2, tmp_path / "target", ["run", "--select", "segment_flags"], dbt_build.parse().manifest.deepcopy())
+    readers = warehouse.rows("select customer_id from segments.segment_flags where engaged_readers order by customer_id")
+    assert readers == [("0",), ("29",)]

@@ -57,7 +57,7 @@ flags as (
         orders_count >= 2 and return_share >= 0.2 as frequent_returners,
         sessions_7d_count >= 2 and coalesce(recency_days >= 7, true) as active_browsers,
         cart_adds_7d_count >= 1 and coalesce(recency_days >= 7, true) as carts_left_open,
-        open_recency_days <= 30 as engaged_readers,
+        open_recency_days < 30 as engaged_readers,
         emails_received_90d_count >= 3 and emails_opened_90d_count = 0 as sleeping_readers,
         membership_tier in ('gold', 'platinum') as top_tier_members
     from joined
