@@ -76,3 +76,7 @@ def test_who_turned_out_to_be_somebody_else_did_it_as_that_one(labels: set[tuple
         ("click", "ann"): True,
         ("click", "twin"): True,
     }
+
+
+def test_a_free_sample_is_no_first_purchase(labels: set[tuple[str, str, str, bool]]) -> None:
+    assert ("first_purchase", "bob", "", False) in labels

@@ -29,13 +29,13 @@ products as (
     where category is not null
 ),
 
-bought as (
-    select
+bought_in as (
+    select distinct
         items.as_of,
         items.customer_id,
         products.category
     from {{ came_true(ref('fct_order_items'), [30]) }} as items
-    left join products on items.as_of = products.as_of and items.product_id = products.product_id
+    inner join products on items.as_of = products.as_of and items.product_id = products.product_id
     where items.customer_id is not null and items.quantity > 0
 ),
 
@@ -43,15 +43,8 @@ buyers as (
     select distinct
         as_of,
         customer_id
-    from bought
-),
-
-bought_in as (
-    select distinct
-        as_of,
-        customer_id,
-        category
-    from bought
+    from {{ came_true(ref('fct_orders'), [30]) }} as orders
+    where {{ is_purchase() }}
 ),
 
 mails as (

@@ -8,7 +8,7 @@ customers as (
 orders as (
     select as_of, horizon_days, customer_id, occurred_at, net_amount
     from {{ came_true(ref('fct_orders'), label_horizons()) }} as orders
-    where net_amount > 0 or is_unpriced
+    where {{ is_purchase() }}
 ),
 
 returns as (
