@@ -26,7 +26,7 @@ from ml.recommendations.largest import largest_cells
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
 from ml.recommendations.ranker import fit_ranker, top_products
-from ml.recommendations.rules import choose, just_bought, one_of_a_family
+from ml.recommendations.rules import Preferences, allowed_products, choose, just_bought, one_of_a_family
 from ml.recommendations.tables import as_tables
 
 AS_OF = datetime(2025, 6, 1)
@@ -146,6 +146,16 @@ def test_a_build_that_forgets_stock_and_preferences_is_caught(shop: tuple[pa.Tab
     everything = products.set_column(products.column_names.index("in_stock"), "in_stock", [[True] * len(products)])
     forgetful = recommend(interactions, everything, as_of=AS_OF, request=REQUEST).table
     assert {"out of stock", "not vegan", "excluded category"} <= broken_rules(forgetful, interactions)
+
+
+def test_what_is_vegan_is_vegetarian_and_not_the_other_way_round() -> None:
+    products = pa.table({"product_id": ["cheese", "ham", "tofu"], "tags": [["vegetarian"], [], ["vegan"]]})
+    ids = np.array(products["product_id"].to_pylist(), dtype=object)
+    allowed = {
+        diet: ids[allowed_products(read_catalogue(products, ids, 0.0), ids, Preferences(frozenset(diet.split())))].tolist()
+        for diet in ("vegetarian", "vegan", "vegan vegetarian")
+    }
+    assert allowed == {"vegetarian": ["cheese", "tofu"], "vegan": ["tofu"], "vegan vegetarian": ["tofu"]}
 
 
 def test_lists_are_ranked_by_score_then_product_and_never_repeat(made: pa.Table) -> None:
