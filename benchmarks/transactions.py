@@ -206,6 +206,12 @@ def _lines_sql(connection: duckdb.DuckDBPyConnection, columns: Columns, types: d
     """
 
 
+LINKS = """
+create schema if not exists identity;
+create table if not exists identity.customer_links (
+    customer_id varchar, source varchar, source_customer_id varchar, rule varchar, valid_from timestamp, valid_to timestamp
+)
+"""
 _FACTS = [
     """
     create or replace table profile.fct_order_items as
@@ -262,6 +268,13 @@ def build_features(
         connection.executemany(
             "insert into sources.run_days values (?, ?, ?, ?)",
             [(as_of, as_of, True, False), *((day, day, False, True) for day in training_days)],
+        )
+        # The file does not say who may be profiled, or who turned out to be somebody else: everybody is measured, as who they are.
+        connection.execute(LINKS)
+        connection.execute("create schema if not exists features")
+        connection.execute(
+            "create or replace table features.int_profiled_customers as "
+            "select as_of, customer_id from sources.run_days cross join (select distinct customer_id from profile.fct_orders)"
         )
     run_dbt(store, horizons, project)
     with open_store(store) as connection:

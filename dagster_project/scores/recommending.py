@@ -62,12 +62,12 @@ TABLES = {
 
 
 def recommend_day(warehouse: Warehouse, moment: Moment) -> dict[str, pa.Table]:
-    """What to show on a day, by table; no rows where the shop has no products."""
+    """What to show on a day, by table; no rows where the shop has no products. Where nobody may be profiled everybody gets what is trending."""
     tell("scores", "recommendations")
     products = warehouse.read(PRODUCTS, [moment.as_of])
-    interactions = warehouse.read(INTERACTIONS, [moment.as_of])
-    if not products.num_rows or not interactions.num_rows:
+    if not products.num_rows:
         return {name: schema.empty_table() for name, (schema, _) in TABLES.items()}
+    interactions = warehouse.read(INTERACTIONS, [moment.as_of])
     customers = warehouse.read(CUSTOMERS, [moment.as_of])
     wishes = warehouse.read(WISHES, [moment.as_of])
     brought = warehouse.read(BROUGHT, [moment.as_of])

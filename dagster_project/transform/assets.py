@@ -29,8 +29,10 @@ class Translator(DagsterDbtTranslator):
         """Today's decisions read what earlier days sent: the asset depends on itself, a day before. Features come after identity, also those of
         products: which past days a run learns from follows from the orders, and these are staged by then."""
         spec = super().get_asset_spec(manifest, unique_id, project)
+        links = dg.AssetDep(["identity", "customer_links"])
         if spec.key.path[0] == "features":
-            return spec.replace_attributes(deps=[*spec.deps, dg.AssetDep(["identity", "customer_links"])])
+            others = [dep for dep in spec.deps if dep.asset_key != links.asset_key]
+            return spec.replace_attributes(deps=[*others, links])
         if spec.key.path[-1] != "campaign_decisions":
             return spec
         yesterday = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)

@@ -42,3 +42,32 @@ day it is built, and a model trained on day D may use it when label_until <= D.
             and (facts.superseded_at is null or facts.superseded_at > passed.label_known_by)
 )
 {%- endmacro %}
+
+{#
+The customers of training days (as_of, customer_id) per horizon, with the ids that facts bear when it closes: whoever was found to be somebody else meanwhile has
+done as that one what they did (`closed_customer_id`). Of those who turned out to be one person, one stays, if possible who gave the name: another would be taught
+the same outcome from a part of the same past.
+#}
+{% macro customers_until_closed(customers, horizons) -%}
+(
+    select
+        passed.as_of,
+        passed.horizon_days,
+        passed.label_until,
+        customers.customer_id,
+        coalesce(links.customer_id, customers.customer_id) as closed_customer_id
+    from {{ customers }} as customers
+    inner join {{ horizons_passed(horizons) }} as passed on customers.as_of = passed.as_of
+    left join {{ first_records() }} as anchors on customers.customer_id = anchors.customer_id
+    left join {{ source('identity', 'customer_links') }} as links
+        on
+            anchors.source = links.source
+            and anchors.source_customer_id = links.source_customer_id
+            and links.valid_from <= passed.label_known_by
+            and (links.valid_to is null or links.valid_to > passed.label_known_by)
+    qualify row_number() over (
+        partition by passed.as_of, passed.horizon_days, coalesce(links.customer_id, customers.customer_id)
+        order by customers.customer_id <> coalesce(links.customer_id, customers.customer_id), customers.customer_id
+    ) = 1
+)
+{%- endmacro %}

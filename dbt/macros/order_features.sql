@@ -1,3 +1,6 @@
+{# Whether an order is a purchase: what is said to cost nothing is a gift, what nobody says the price of is none. #}
+{% macro is_purchase() %}(net_amount > 0 or is_unpriced){% endmacro %}
+
 {# Windows of the order features in days. A window longer than the shop's history is null. #}
 {% macro order_windows() %}{{ return([7, 14, 30, 60, 90, 180, 365]) }}{% endmacro %}
 

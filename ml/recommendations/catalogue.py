@@ -70,29 +70,41 @@ class Catalogue:
         return self.alike(np.arange(len(self.texts)))
 
     def alike(self, anchors: Ints, count: int = 30) -> sparse.csr_matrix:
-        """Anchors x products, the ``count`` most alike each; ties go to the smaller code.
+        """Anchors x products, the ``count`` most alike each that are not of its family; ties go to the smaller code.
 
         Products that say the same are compared once: of each text its first products suffice, and of the texts the nearest.
         """
         firsts, text, members, starts = self.said
+        # A family's texts are the nearest of all: as many more are looked at as may be its.
+        wide = count + 1 if self.family is None else count + min(int(np.bincount(self.family[self.family >= 0]).max()), count)
         asked, row_of = np.unique(text[anchors], return_inverse=True)
         vectors = self.vectors[firsts]
         # A row of the product has at most as many entries as its words have texts.
         entries = (vectors != 0).astype(np.int64)[asked] @ np.bincount(vectors.indices, minlength=vectors.shape[1])
         ends = np.searchsorted(np.cumsum(entries), np.arange(1, int(entries.sum()) // ENTRIES_AT_ONCE + 2) * ENTRIES_AT_ONCE, "right")
         blocks = [part for part in np.split(asked, np.unique(ends)) if len(part)]
-        nearest = [top_per_row((vectors[part] @ vectors.T).tocsr(), count + 1) for part in blocks]
+        nearest = [top_per_row((vectors[part] @ vectors.T).tocsr(), wide) for part in blocks]
         near = sparse.vstack(nearest).tocsr() if nearest else sparse.csr_matrix((0, len(firsts)), dtype=np.float32)
         # Each text's row becomes its products: those of the nearest texts, as many of each as could be shown.
         pairs = near.tocoo()
         begins = starts[pairs.col]
-        sizes = np.minimum(starts[pairs.col + 1] - begins, count + 1)
+        sizes = np.minimum(starts[pairs.col + 1] - begins, wide)
         product = members[ranges(begins, begins + sizes)]
         size = len(self.texts)
         told = sparse.csr_matrix((np.repeat(pairs.data, sizes), (np.repeat(pairs.row, sizes), product)), shape=(len(asked), size))
-        own = top_per_row(told, count + 1)[row_of].tocoo()
+        own = top_per_row(told, wide)[row_of].tocoo()
         other = own.col != anchors[own.row]
-        return top_per_row(sparse.csr_matrix((own.data[other], (own.row[other], own.col[other])), shape=(len(anchors), size)), count)
+        alike = sparse.csr_matrix((own.data[other], (own.row[other], own.col[other])), shape=(len(anchors), size))
+        return top_per_row(self.without_siblings(alike, anchors), count)
+
+    def without_siblings(self, matrix: sparse.csr_matrix, anchors: Ints) -> sparse.csr_matrix:
+        """Anchors x products without those of the anchor's family: another size of it is no other product."""
+        if self.family is None:
+            return matrix
+        cells = matrix.tocoo()
+        family = self.family[anchors[cells.row]]
+        strange = (family < 0) | (family != self.family[cells.col])
+        return sparse.csr_matrix((cells.data[strange], (cells.row[strange], cells.col[strange])), shape=matrix.shape)
 
     @cached_property
     def said(self) -> tuple[Ints, Ints, Ints, Ints]:

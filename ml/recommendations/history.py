@@ -166,6 +166,19 @@ def read_history(
     )
 
 
+def pairs_in(history: History, about: pa.Table) -> Ints:
+    """Ascending ``customer * product_count + product`` of the rows (``customer_id``, ``product_id``) whose both are known."""
+
+    def codes(column: pa.ChunkedArray, ids: NDArray[np.object_]) -> Ints:
+        plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        found = pc.index_in(plain, value_set=pa.array(ids.tolist(), plain.type)).fill_null(-1)
+        return np.asarray(found.to_numpy(), dtype=np.int64)
+
+    customer, product = codes(about["customer_id"], history.customers), codes(about["product_id"], history.products)
+    known = (customer >= 0) & (product >= 0)
+    return distinct(customer[known] * history.product_count + product[known])
+
+
 def ranges(starts: Ints, ends: Ints) -> Ints:
     """The numbers of [start, end) of each pair, one after another."""
     lengths = ends - starts

@@ -7,6 +7,7 @@ SENTENCES: dict[str, str] = {
     "viewed_before": "you looked at this",
     "due_again": "it may be time for this again",
     "bought_with_yours": "often chosen together with what you have",
+    "chosen_with_viewed": "often chosen together with what you looked at",
     "taste_like_yours": "chosen by people with a taste like yours",
     "popular_now": "much bought at the moment",
     "new_arrival": "new, and like what you chose before",

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ml.recommendations.candidates import facts, prepare, relate
+from ml.recommendations.candidates import prepare, relate
 from ml.recommendations.catalogue import Catalogue, read_catalogue
-from ml.recommendations.history import Bools, History, Ints, read_history
+from ml.recommendations.history import Bools, History, Ints, days_of, pairs_in, read_history
 from ml.recommendations.moment import measure
 from ml.recommendations.ranker import Ranker, Settings, fit_ranker, sources_at
 from ml.recommendations.reasons import SENTENCES
 from ml.recommendations.relations import bundles, relations, values_of
-from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, just_bought, one_of_a_family, read_preferences
+from ml.recommendations.rules import Preferences, Rules, allowed_products, choose, one_of_a_family, read_preferences
 from ml.recommendations.strategies import (
     Rows,
     Shelf,
@@ -30,6 +30,7 @@ from ml.recommendations.strategies import (
     ranked,
     similar_to,
     trending,
+    unwanted,
 )
 
 STRATEGIES = ("for_you", "new_for_you", "similar_to", "goes_with", "bought_again", "trending")
@@ -85,7 +86,8 @@ def recommend(
 ) -> Recommendations:
     """Lists for every customer of ``customers`` (``customer_id`` and optionally ``profiling``), else of the interactions.
 
-    ``interactions`` are ``customer_id, product_id, at, kind, quantity``; nothing at or after ``as_of`` (naive UTC) counts.
+    ``interactions`` are ``customer_id, product_id, at, kind, quantity``; nothing at or after ``as_of`` (naive UTC) counts. A row of the kind
+    ``return`` is a product of which the customer kept nothing: it teaches nothing and is not shown to them.
     ``products`` see ``read_catalogue``, ``preferences`` see ``read_preferences``. The past of a customer whose ``profiling``
     is not true is not read at all: they get what is trending. ``brought`` (``customer_id, product_id, score``; no less personal) takes the
     place of for_you. Raises ValueError for an unknown strategy or a moment with a zone.
@@ -96,14 +98,14 @@ def recommend(
     if as_of.tzinfo is not None:
         raise ValueError("as_of must be naive UTC.")
     day = as_of.replace(tzinfo=UTC).timestamp() / 86_400
-    interactions = _permitted(interactions, customers)
+    interactions, given_back = _parted(_permitted(interactions, customers), day)
     brought = _permitted(brought, customers) if brought is not None else None
     served_ids = customers["customer_id"] if customers is not None else interactions["customer_id"]
     history = read_history(interactions, day, served_ids, products["product_id"])
     catalogue = read_catalogue(products, history.products, day)
     # Before the shelf: what they learn from is as large, and gone by then.
     rankers = _rankers(history, catalogue, day, request, brought)
-    shelf = _shelf(history, catalogue, day, request)
+    shelf = _shelf(history, catalogue, day, request, pairs_in(history, given_back))
     wanted = set(pc.unique(served_ids).to_pylist())
     served = np.flatnonzero(np.array([identity in wanted for identity in history.customers], dtype=bool))
     stated = read_preferences(preferences)
@@ -131,11 +133,20 @@ def _permitted(about: pa.Table, customers: pa.Table | None) -> pa.Table:
     return about.filter(pc.invert(pc.is_in(about["customer_id"], value_set=refused.combine_chunks())))
 
 
-def _shelf(history: History, catalogue: Catalogue, day: float, request: Request) -> Shelf:
+def _parted(interactions: pa.Table, day: float) -> tuple[pa.Table, pa.Table]:
+    """What people did, and what they gave back before a day."""
+    if "kind" not in interactions.column_names:
+        return interactions, interactions.slice(0, 0)
+    given_back = pc.fill_null(pc.equal(interactions["kind"], "return"), False)
+    returns = interactions.filter(given_back)
+    return interactions.filter(pc.invert(given_back)), returns.filter(pa.array(days_of(returns["at"]) < day))
+
+
+def _shelf(history: History, catalogue: Catalogue, day: float, request: Request, given_back: Ints) -> Shelf:
     settings = request.settings
     moment = measure(history, day, settings.horizon_days)
     sources = prepare(moment, relate(moment, settings.penalty, settings.max_products, catalogue.likeness))
-    return Shelf(sources, catalogue, request.rules, ordered_together(history))
+    return Shelf(sources, catalogue, request.rules, ordered_together(history, catalogue), given_back)
 
 
 def _rankers(history: History, catalogue: Catalogue, day: float, request: Request, brought: pa.Table | None) -> dict[str, Ranker]:
@@ -175,6 +186,8 @@ def _chunk(shelf: Shelf, customers: Ints, allowed: Bools, rankers: dict[str, Ran
 
 
 def _cut(shelf: Shelf, rows: Rows, top: int, request: Request) -> Rows:
+    """The rows to show: nothing unwanted, one of a family, not too many of a category."""
+    rows = rows.where(~unwanted(shelf, rows))
     if shelf.catalogue.family is not None:
         rows = rows.where(one_of_a_family(rows.customer, rows.product, rows.score, shelf.catalogue.family[rows.product]))
     category = shelf.catalogue.category[rows.product]
@@ -211,8 +224,7 @@ def _brought(shelf: Shelf, brought: pa.Table, customers: Ints, allowed: Bools, r
     pairs = np.array(sorted(best), dtype=np.int64).reshape(-1, 2)
     scores = np.array([best[customer, product] for customer, product in pairs.tolist()], dtype=float)
     who, what = pairs[:, 0], pairs[:, 1]
-    fresh = just_bought(facts(shelf.sources.moment, who, what), request.rules)
-    made = Rows(who, what, scores, all_for("shop_choice", len(scores))).where(allowed[what] & ~fresh)
+    made = Rows(who, what, scores, all_for("shop_choice", len(scores))).where(allowed[what])
     return _cut(shelf, made, request.top, request)
 
 

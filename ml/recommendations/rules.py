@@ -1,7 +1,7 @@
 """What may be shown to whom, decided before anything is ranked.
 
 Out of stock and unlisted products are never shown. Stated preferences are obeyed to the letter: a forbidden tag
-rules a product out, a required tag must be there. Tags with a prefix (``size:m``) are alternatives to each other and
+rules a product out, a required tag must be there (what is vegan is vegetarian). Tags with a prefix (``size:m``) are alternatives to each other and
 bind only products that carry the prefix at all: a mug has no size. Just bought means within ``just_bought_days``, unless
 the product runs out and its time has come.
 """
@@ -19,6 +19,8 @@ from ml.recommendations.candidates import COLUMN
 from ml.recommendations.catalogue import Catalogue, read_tags
 from ml.recommendations.history import Bools, Floats, Ints
 
+# What a tag is met by, too.
+MET_BY = {"vegetarian": {"vegan"}}
 LISTS = ("required_tags", "forbidden_tags", "excluded_products", "excluded_categories")
 
 
@@ -74,7 +76,7 @@ def allowed_products(catalogue: Catalogue, ids: NDArray[np.object_], stated: Pre
     groups: dict[str, set[str]] = {}
     for tag in stated.required_tags:
         prefix, colon, _ = tag.partition(":")
-        groups.setdefault(prefix + colon if colon else tag, set()).add(tag)
+        groups.setdefault(prefix + colon if colon else tag, set()).update({tag} | MET_BY.get(tag, set()))
     for code in np.flatnonzero(allowed):
         tags = catalogue.tags[code]
         place = catalogue.category[code]

@@ -16,7 +16,8 @@ from scipy.special import expit
 
 from ml.recommendations.candidates import COLUMN, Candidates, Sources, facts, gather, pairs_of
 from ml.recommendations.catalogue import Catalogue
-from ml.recommendations.history import Bools, Floats, History, Ints
+from ml.recommendations.history import Bools, Floats, History, Ints, distinct, places
+from ml.recommendations.moment import PAIR_NAMES, PRODUCT_NAMES
 from ml.recommendations.neighbours import order_matrix, top_per_row
 from ml.recommendations.ranker import Ranker, Settings
 from ml.recommendations.reasons import NUMBER
@@ -43,17 +44,51 @@ class Rows:
 
 @dataclass(frozen=True)
 class Shelf:
-    """What all customers share: item models, catalogue, rules, and products x products of what goes together."""
+    """What all customers share: item models, catalogue, rules, and products x products of what goes together.
+
+    ``given_back``: ascending ``customer * product_count + product`` of which nothing was kept.
+    """
 
     sources: Sources
     catalogue: Catalogue
     rules: Rules
     together: sparse.csr_matrix
+    given_back: Ints
 
     @cached_property
     def last(self) -> tuple[Ints, Bools]:
         """See ``last_products``."""
         return last_products(self.sources.moment.history)
+
+    @cached_property
+    def has_bought(self) -> Bools:
+        """Per customer whether they ever bought anything."""
+        history = self.sources.moment.history
+        return np.bincount(history.customer, history.purchase, history.customer_count) > 0
+
+    @cached_property
+    def thing(self) -> Ints:
+        """Per product a number for what one has who has it: it is the same for a family, but of what runs out another one is wanted soon."""
+        moment = self.sources.moment
+        own = np.arange(moment.history.product_count)
+        if self.catalogue.family is None:
+            return own
+        runs_out = moment.products[:, PRODUCT_NAMES.index("repeat_share")] >= self.rules.replenishable_share
+        return np.where((self.catalogue.family < 0) | runs_out, own, len(own) + self.catalogue.family)
+
+    def things(self, customer: Ints, product: Ints) -> Ints:
+        """A number for each customer and thing."""
+        return customer * (2 * len(self.thing)) + self.thing[product]
+
+    @cached_property
+    def fresh(self) -> Ints:
+        """Ascending numbers of customers and the things they just bought."""
+        moment = self.sources.moment
+        recent = moment.bought[:-1] & (moment.pairs[:-1, PAIR_NAMES.index("age_last")] < self.rules.just_bought_days)
+        pair = np.flatnonzero(recent)
+        customer, product = moment.pair_customer[pair], moment.pair_product[pair]
+        fresh = just_bought(facts(moment, customer, product, pair), self.rules)
+        return distinct(self.things(customer[fresh], product[fresh]))
 
 
 def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, allowed: Bools) -> Rows:
@@ -62,18 +97,23 @@ def ranked(shelf: Shelf, customers: Ints, ranker: Ranker, settings: Settings, al
     found = gather(shelf.sources, customers, count, ranker.new_only, allowed, lambda features: just_bought(features, shelf.rules))
     score = ranker.score(found).astype(float)
     score = score if ranker.trees is None else expit(score)
-    return Rows(found.customer, found.product, score, _why(found, shelf.rules))
+    return Rows(found.customer, found.product, score, _why(found, shelf.rules, shelf.has_bought[found.customer]))
 
 
-def _why(found: Candidates, rules: Rules) -> NDArray[np.int8]:
-    """The strongest evidence of each candidate."""
+def _why(found: Candidates, rules: Rules, has_bought: Bools) -> NDArray[np.int8]:
+    """The strongest evidence of each candidate; ``has_bought`` says of each whether its customer ever bought anything."""
     features = found.features
-    bought = np.nan_to_num(features[:, COLUMN["count"]]) > 0
+    # Where nothing is sold, counts are of views.
+    bought = has_bought & (np.nan_to_num(features[:, COLUMN["count"]]) > 0)
     cosine = np.nan_to_num(features[:, COLUMN["cosine_share"]])
     ease = np.nan_to_num(features[:, COLUMN["ease_share"]])
+    together = (cosine >= ease) & (cosine > 0.1)
     return np.select(
-        [bought & is_due(features, rules), bought, found.seen, (cosine >= ease) & (cosine > 0.1), ease > 0.1],
-        [NUMBER[code] for code in ("due_again", "bought_before", "viewed_before", "bought_with_yours", "taste_like_yours")],
+        [bought & is_due(features, rules), bought, found.seen, together & has_bought, together, ease > 0.1],
+        [
+            NUMBER[code]
+            for code in ("due_again", "bought_before", "viewed_before", "bought_with_yours", "chosen_with_viewed", "taste_like_yours")
+        ],
         NUMBER["popular_now"],
     ).astype(np.int8)
 
@@ -105,7 +145,7 @@ def bought_again(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     """Products that run out and whose usual time has come, the surest habits nearest to their day first."""
     moment = shelf.sources.moment
     pair, _ = pairs_of(moment, customers)
-    pair = pair[allowed[moment.pair_product[pair]] & moment.bought[pair]]
+    pair = pair[allowed[moment.pair_product[pair]] & moment.bought[pair] & shelf.has_bought[moment.pair_customer[pair]]]
     customer, product = moment.pair_customer[pair], moment.pair_product[pair]
     features = facts(moment, customer, product, pair)
     due = is_due(features, shelf.rules)
@@ -135,7 +175,7 @@ def similarity(shelf: Shelf, anchors: Ints) -> sparse.csr_matrix:
     learned = shelf.sources.items.cosine[anchors].tocsr()
     largest = np.maximum(np.asarray(learned.max(axis=1).todense()).ravel(), 1e-9) if learned.shape[1] else np.ones(0)
     learned = sparse.diags(1.0 / largest) @ learned
-    return (0.5 * learned + 0.5 * shelf.catalogue.alike(anchors)).tocsr()
+    return shelf.catalogue.without_siblings((0.5 * learned + 0.5 * shelf.catalogue.alike(anchors)).tocsr(), anchors)
 
 
 def last_products(history: History) -> tuple[Ints, Bools]:
@@ -165,13 +205,14 @@ def goes_with(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     found = (order @ shelf.together).tocoo()
     row, product = found.row.astype(np.int64), found.col.astype(np.int64)
     customer = customers[row]
-    in_order = np.isin(customer * history.product_count + product, last.pair_keys())
-    keep = allowed[product] & ~in_order & ~_fresh(shelf, customer, product)
+    in_order = np.isin(shelf.things(customer, product), shelf.things(last.customer, last.product))
+    keep = allowed[product] & ~in_order
     return Rows(customer, product, found.data.astype(float), all_for("goes_with_order", len(row))).where(keep)
 
 
-def ordered_together(history: History, least_orders: int = 3, per_product: int = 30) -> sparse.csr_matrix:
-    """Products x products by lift: ``log2(lift) * n / (n + 5)`` of pairs in at least ``least_orders`` same orders."""
+def ordered_together(history: History, catalogue: Catalogue, least_orders: int = 3, per_product: int = 30) -> sparse.csr_matrix:
+    """Products x products by lift: ``log2(lift) * n / (n + 5)`` of pairs in at least ``least_orders`` same orders. Two sizes ordered to try
+    them on are not two products."""
     orders = order_matrix(history.where(history.purchase))
     together = (orders.T @ orders).tocsr()
     alone = together.diagonal().astype(float)
@@ -183,7 +224,7 @@ def ordered_together(history: History, least_orders: int = 3, per_product: int =
     strength = np.where(count >= least_orders, np.log2(np.maximum(lift, 1.0)) * count / (count + 5.0), 0.0)
     together.data = np.round(strength, 6).astype(np.float64)
     together.eliminate_zeros()
-    return top_per_row(together, per_product)
+    return top_per_row(catalogue.without_siblings(together, np.arange(together.shape[0])), per_product)
 
 
 def trending(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
@@ -202,17 +243,13 @@ def trending(shelf: Shelf, customers: Ints, allowed: Bools) -> Rows:
     customer = np.repeat(customers, len(pool))
     product = np.tile(pool, len(customers))
     reason = np.where(liked.ravel() >= 0.2, NUMBER["trending_category"], NUMBER["trending"]).astype(np.int8)
-    return Rows(customer, product, score.ravel(), reason).where(~_fresh(shelf, customer, product))
+    return Rows(customer, product, score.ravel(), reason)
 
 
-def _fresh(shelf: Shelf, customer: Ints, product: Ints) -> Bools:
-    """Which were just bought; only what the customer had to do with needs looking at."""
-    moment = shelf.sources.moment
-    pair = moment.find(customer, product)
-    found = np.flatnonzero(pair >= 0)
-    fresh = np.zeros(len(customer), dtype=bool)
-    fresh[found] = just_bought(facts(moment, customer[found], product[found], pair[found]), shelf.rules)
-    return fresh
+def unwanted(shelf: Shelf, rows: Rows) -> Bools:
+    """What the customer gave back, or just bought, or another of its family."""
+    pair = rows.customer * shelf.sources.moment.history.product_count + rows.product
+    return (places(shelf.given_back, pair) >= 0) | (places(shelf.fresh, shelf.things(rows.customer, rows.product)) >= 0)
 
 
 def category_shares(shelf: Shelf, customers: Ints) -> Floats:

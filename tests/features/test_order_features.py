@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from benchmarks.transactions import DBT_PROJECT, run_dbt
+from benchmarks.transactions import DBT_PROJECT, LINKS, run_dbt
 
 FIRST_DAY = datetime(2024, 3, 1)
 SECOND_DAY = datetime(2024, 3, 11)
@@ -32,7 +32,28 @@ ORDERS = [
     # Nobody says for how much; and a thing that is said to cost nothing.
     ("unpriced", "dan", "2024-02-20 10:00", "2024-02-20 10:00", None, 0, 0),
     ("gift", "eve", "2024-02-20 10:00", "2024-02-20 10:00", None, 0, 0),
+    # May not be profiled on the first day, and may on the second.
+    ("o11", "fay", "2024-02-20 10:00", "2024-02-20 10:00", None, 45, 0),
+    # Three accounts of one person, which is known on 5 March, and is gus from then on.
+    ("o12", "gus", "2024-02-20 10:00", "2024-02-20 10:00", None, 10, 0),
+    ("o13", "gustav", "2024-02-21 10:00", "2024-02-21 10:00", "2024-03-05 10:00", 20, 0),
+    ("o13", "gus", "2024-02-21 10:00", "2024-03-05 10:00", None, 20, 0),
+    ("o14", "gus", "2024-03-06 10:00", "2024-03-06 10:00", None, 30, 0),
+    # And of another, who had bought with one of hers only.
+    ("o15", "hanna", "2024-02-21 10:00", "2024-02-21 10:00", "2024-03-05 10:00", 20, 0),
+    ("o15", "hana", "2024-02-21 10:00", "2024-03-05 10:00", None, 20, 0),
+    ("o16", "hana", "2024-03-06 10:00", "2024-03-06 10:00", None, 35, 0),
 ]
+# Customer, its first record, since when, until when; and whose that record is afterwards.
+STAYS = [
+    ("gus", "g1", "first record", "2024-02-01", None),
+    ("gustav", "g2", "first record", "2024-02-01", "2024-03-05"),
+    ("gus", "g2", "same e-mail", "2024-03-05", None),
+    ("hana", "h1", "first record", "2024-02-01", None),
+    ("hanna", "h2", "first record", "2024-02-01", "2024-03-05"),
+    ("hana", "h2", "same e-mail", "2024-03-05", None),
+]
+PROFILED = ["ann", "bob", "cat", "dan", "eve", "gus", "gustav", "hana", "hanna"]
 RETURNS = [("r1", "ann", "2024-02-26 12:00", 8), ("r2", "ann", "2024-03-05 12:00", 5)]
 ITEMS = [("i1", "o1", "ann", "tea", 2), ("i2", "o2", "ann", "tea", 1), ("i3", "o2", "ann", "pot", 1), ("i4", "o4", "ann", "cup", 4)]
 
@@ -66,6 +87,12 @@ def write_facts(store: Path) -> None:
             "insert into sources.run_days values (?, ?, ?, ?)",
             [(FIRST_DAY, FIRST_DAY, False, True), (SECOND_DAY, SECOND_DAY, True, False)],
         )
+        connection.execute(LINKS)
+        connection.executemany("insert into identity.customer_links values (?, 'shop', ?, ?, ?, ?)", STAYS)
+        connection.execute("create schema features")
+        connection.execute("create table features.int_profiled_customers (as_of timestamp, customer_id varchar)")
+        permitted = [(FIRST_DAY, customer) for customer in PROFILED] + [(SECOND_DAY, customer) for customer in [*PROFILED, "fay"]]
+        connection.executemany("insert into features.int_profiled_customers values (?, ?)", permitted)
 
 
 @pytest.fixture(scope="module")
@@ -167,14 +194,21 @@ def test_nothing_after_the_moment_counts(store: Path) -> None:
 def test_unidentified_orders_have_no_row(store: Path) -> None:
     with duckdb.connect(str(store)) as connection:
         found = connection.execute("select distinct customer_id from features.order_features order by 1").fetchall()
-    assert found == [("ann",), ("bob",), ("cat",), ("dan",)]
+    assert found == [(name,) for name in ("ann", "bob", "cat", "dan", "fay", "gus", "gustav", "hana", "hanna")]
+
+
+def test_who_may_not_be_profiled_has_no_features_and_teaches_nothing(store: Path) -> None:
+    with duckdb.connect(str(store)) as connection:
+        days = connection.execute("select as_of from features.order_features where customer_id = 'fay'").fetchall()
+        taught = connection.execute("select count(*) from features.training_labels where customer_id = 'fay'").fetchall()
+    assert (days, taught) == ([(SECOND_DAY,)], [(0,)])
 
 
 def test_labels_hold_what_followed_and_only_horizons_that_have_passed(store: Path) -> None:
     with duckdb.connect(str(store)) as connection:
         labels = connection.execute(
             "select customer_id, horizon_days, label_until, orders_count, cast(net_amount as double), first_order_at "
-            "from features.training_labels order by customer_id, horizon_days"
+            "from features.training_labels where customer_id < 'g' order by customer_id, horizon_days"
         ).fetchall()
     until = datetime(2024, 3, 8)
     # 30 days after 1 March had not passed on 11 March.
@@ -184,3 +218,15 @@ def test_labels_hold_what_followed_and_only_horizons_that_have_passed(store: Pat
         ("cat", 7, until, 0, 0.0, None),
         ("dan", 7, until, 0, 0.0, None),
     ]
+
+
+def test_who_turned_out_to_be_somebody_else_bought_as_that_one(store: Path) -> None:
+    with duckdb.connect(str(store)) as connection:
+        labels = connection.execute(
+            "select customer_id, orders_count, cast(net_amount as double) from features.training_labels where customer_id >= 'g' order by customer_id"
+        ).fetchall()
+        bought = connection.execute(
+            "select customer_id from features.order_features where as_of = ? and customer_id >= 'g' order by 1", [FIRST_DAY]
+        )
+        assert bought.fetchall() == [("gus",), ("gustav",), ("hanna",)]
+    assert labels == [("gus", 1, 30.0), ("hanna", 1, 35.0)]

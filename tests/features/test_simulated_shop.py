@@ -297,7 +297,7 @@ def test_past_mailings_keep_the_groups_that_were_drawn(ask: Ask) -> None:
 
 
 def test_features_are_only_of_those_who_permit_profiling(ask: Ask) -> None:
-    for table in ("customer_features", "web_features", "email_features", "affinity_features"):
+    for table in ("customer_features", "order_features", "web_features", "email_features", "affinity_features"):
         ((rows, unpermitted),) = ask(
             f"""
             select count(*), count(*) filter (where not exists (
@@ -336,6 +336,31 @@ def test_web_and_email_features_are_what_plain_sql_over_the_facts_says(ask: Ask)
     )
     assert opened > 30
     assert wrong_hours == 0
+
+
+def test_an_order_of_which_nothing_was_kept_is_no_kept_one(ask: Ask) -> None:
+    ((differing, all_back, customers),) = ask(
+        """
+        with
+        orders as (
+            select orders.customer_id, orders.net_amount > coalesce(sum(returns.net_amount), 0) as is_kept
+            from profile.fct_orders as orders
+            left join profile.fct_returns as returns
+                on orders.order_id = returns.order_id and returns.occurred_at < timestamp '2026-03-14 23:00' and returns.superseded_at is null
+            where orders.occurred_at < timestamp '2026-03-14 23:00' and orders.superseded_at is null and orders.net_amount > 0
+            group by orders.order_id, orders.customer_id, orders.net_amount
+        ),
+        expected as (select customer_id, count(*) filter (where is_kept) as kept, count(*) as orders from orders group by customer_id)
+        select
+            count(*) filter (where features.kept_orders_count <> coalesce(expected.kept, 0)),
+            count(*) filter (where features.kept_orders_count < features.orders_count),
+            count(*)
+        from features.customer_features as features left join expected using (customer_id)
+        where features.as_of = timestamp '2026-03-14 23:00'
+        """
+    )
+    assert differing == 0
+    assert 0 < all_back < customers / 2
 
 
 def test_the_favourite_category_is_the_true_one_twice_as_often_as_the_shops_own(ask: Ask) -> None:

@@ -127,4 +127,4 @@ def test_another_variant_is_told_with_both(store) -> None:
 def test_every_segment_has_its_rule() -> None:
     rules = segment_rules()
     assert sorted(rules) == sorted(name for name, _ in described(MODELS / "_segments__models.yml", "segment_flags"))
-    assert rules["loyal_buyers"] == "orders_count >= 3 and recency_days < 45"
+    assert rules["loyal_buyers"] == "kept_orders_count >= 3 and recency_days < 45"

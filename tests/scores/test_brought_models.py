@@ -140,7 +140,7 @@ def test_a_shop_brings_a_model_and_it_is_a_score_from_the_next_night_on(
 
     newest = "as_of = (select max(as_of) from scores.customer_scores)"
     found = rows(settings, f"select count(*), count(lost_probability), count(churn_probability) from scores.customer_scores where {newest}")
-    # Who may not be profiled has features of orders, for training, and no score.
+    # Who may not be profiled has neither.
     profiled = f"select count(*) from scores.customer_scores inner join features.order_features using (as_of, customer_id) where {newest}"
     buyers = rows(settings, profiled)
     assert found[0][1] == found[0][2] == buyers[0][0] > 200

@@ -166,3 +166,32 @@ class Something:
 
     def read(self, sql: str, parameters: object = ()) -> pa.Table:
         return pa.table({"x": [1]})
+
+
+def test_where_nobody_may_be_profiled_everybody_gets_what_is_trending() -> None:
+    moment = load_shop(SMALL).moment(date(2026, 3, 1))
+    day = recommending.recommend_day(Unprofiled(), moment)  # type: ignore[arg-type]
+    shown = day["customer_recommendations"].to_pylist()
+    assert {(row["customer_id"], row["strategy"], row["product_id"]) for row in shown} == {
+        (customer, "trending", product) for customer in ("ann", "bob") for product in ("cup", "pot")
+    }
+    nothing = recommending.recommend_day(Unprofiled({"products": 0}), moment)  # type: ignore[arg-type]
+    assert not any(table.num_rows for table in nothing.values())
+
+
+class Unprofiled:
+    """The store of a shop that sells two products to two people who refuse profiling."""
+
+    def __init__(self, rows: dict[str, int] | None = None) -> None:
+        self.rows = rows or {}
+
+    def read(self, sql: str, parameters: object = ()) -> pa.Table:
+        texts = pa.string()
+        if sql == recommending.PRODUCTS:
+            return pa.table({"product_id": ["cup", "pot"], "in_stock": [True, True]}).slice(0, self.rows.get("products", 2))
+        if sql == recommending.CUSTOMERS:
+            return pa.table({"customer_id": ["ann", "bob"], "profiling": [False, False]})
+        if sql == recommending.INTERACTIONS:
+            columns = {"customer_id": texts, "product_id": texts, "at": pa.timestamp("us"), "kind": texts, "quantity": pa.int64()}
+            return pa.schema(list(columns.items())).empty_table()
+        return pa.table({"customer_id": pa.array([], texts)})

@@ -26,7 +26,7 @@ from ml.recommendations.largest import largest_cells
 from ml.recommendations.moment import measure
 from ml.recommendations.neighbours import fit_ease, strongest_weights
 from ml.recommendations.ranker import fit_ranker, top_products
-from ml.recommendations.rules import choose, just_bought, one_of_a_family
+from ml.recommendations.rules import Preferences, allowed_products, choose, just_bought, one_of_a_family
 from ml.recommendations.tables import as_tables
 
 AS_OF = datetime(2025, 6, 1)
@@ -148,6 +148,16 @@ def test_a_build_that_forgets_stock_and_preferences_is_caught(shop: tuple[pa.Tab
     assert {"out of stock", "not vegan", "excluded category"} <= broken_rules(forgetful, interactions)
 
 
+def test_what_is_vegan_is_vegetarian_and_not_the_other_way_round() -> None:
+    products = pa.table({"product_id": ["cheese", "ham", "tofu"], "tags": [["vegetarian"], [], ["vegan"]]})
+    ids = np.array(products["product_id"].to_pylist(), dtype=object)
+    allowed = {
+        diet: ids[allowed_products(read_catalogue(products, ids, 0.0), ids, Preferences(frozenset(diet.split())))].tolist()
+        for diet in ("vegetarian", "vegan", "vegan vegetarian")
+    }
+    assert allowed == {"vegetarian": ["cheese", "tofu"], "vegan": ["tofu"], "vegan vegetarian": ["tofu"]}
+
+
 def test_lists_are_ranked_by_score_then_product_and_never_repeat(made: pa.Table) -> None:
     lists: dict[tuple[str, str], list[dict[str, object]]] = {}
     for row in made.to_pylist():
@@ -157,6 +167,25 @@ def test_lists_are_ranked_by_score_then_product_and_never_repeat(made: pa.Table)
         assert [(-row["score"], row["product_id"]) for row in rows] == sorted((-row["score"], row["product_id"]) for row in rows)
         assert len({row["product_id"] for row in rows}) == len(rows) <= 10
         assert all(round(row["score"], 6) == row["score"] for row in rows)
+
+
+def test_nobody_is_told_of_purchases_they_never_made(shop: tuple[pa.Table, pa.Table], customers: pa.Table) -> None:
+    interactions, products = shop
+    mine = pc.less(interactions["customer_id"], "p020")
+    looking = interactions.filter(pc.or_(pc.equal(interactions["kind"], "view"), pc.invert(mine)))
+    buyers = set(pc.filter(interactions["customer_id"], pc.invert(mine)).to_pylist())
+    of_purchases = {"bought_before", "due_again", "bought_with_yours", "similar_to_bought", "goes_with_order"}
+
+    def reasons(rows: pa.Table) -> tuple[set[str], set[str]]:
+        shown = recommend(rows, products, as_of=AS_OF, customers=customers, request=REQUEST).table.to_pylist()
+        return tuple({row["reason"] for row in shown if (row["customer_id"] in buyers) == is_buyer} for is_buyer in (False, True))
+
+    of_lookers, of_buyers = reasons(looking)
+    assert "chosen_with_viewed" in of_lookers and not of_lookers & of_purchases
+    assert "bought_with_yours" in of_buyers and "chosen_with_viewed" not in of_buyers
+    # In a shop that sells nothing what is predicted are views.
+    nothing_sold = interactions.filter(pc.equal(interactions["kind"], "view"))
+    assert not set.union(*reasons(nothing_sold)) & of_purchases
 
 
 def test_every_reason_has_a_sentence(made: pa.Table) -> None:
@@ -306,6 +335,27 @@ def test_the_past_of_a_customer_who_refused_profiling_is_not_read(shop: tuple[pa
     assert {row["reason"] for row in rows} == {"trending"}
 
 
+def test_what_somebody_gave_back_is_in_none_of_their_lists(shop: tuple[pa.Table, pa.Table]) -> None:
+    interactions, products = shop
+    shown = recommend(interactions, products, as_of=AS_OF, request=REQUEST).table.to_pylist()
+    lists = {row["strategy"]: row["product_id"] for row in shown if row["customer_id"] == "p000" and row["rank"] == 1}
+    assert set(lists) == set(STRATEGIES)
+    gone = sorted(set(lists.values()))
+    returns = pa.table(
+        {
+            "customer_id": ["p000"] * len(gone),
+            "product_id": gone,
+            "at": pa.array([AS_OF - timedelta(hours=1)] * len(gone), pa.timestamp("us")),
+            "kind": ["return"] * len(gone),
+            "quantity": [1] * len(gone),
+        }
+    )
+    again = recommend(pa.concat_tables([interactions, returns]), products, as_of=AS_OF, request=REQUEST).table.to_pylist()
+    assert not {row["product_id"] for row in again if row["customer_id"] == "p000"} & set(gone)
+    # It is nothing they did: everybody else is shown what they were.
+    assert [row for row in again if row["customer_id"] != "p000"] == [row for row in shown if row["customer_id"] != "p000"]
+
+
 def test_a_product_without_buyers_reaches_people_who_like_its_kind(made: pa.Table) -> None:
     rows = [row for row in made.to_pylist() if row["product_id"] == "coffee-new" and row["strategy"] == "new_for_you"]
     coffee_lovers = [row for row in rows if int(row["customer_id"][1:]) % 5 == 0]
@@ -362,6 +412,62 @@ def test_no_list_shows_two_of_a_family(shop: tuple[pa.Table, pa.Table]) -> None:
 
     assert twice(products)
     assert not twice(products.append_column("family", pa.array(names)))
+
+
+def shirts(runs_out: bool = False) -> tuple[pa.Table, pa.Table]:
+    """Twelve shirts in three sizes, of which people order two at a time to try them on; "me" bought one in M two days ago. What runs out everybody
+    buys again every 25 days."""
+    generator = np.random.default_rng(0)
+    rows = [("me", "03m", 2.0)]
+    for number in range(200):
+        for _ in range(3):
+            shirt, days = int(generator.integers(12)), float(generator.uniform(20, 300))
+            for size in generator.choice(list("sml"), 2, replace=False):
+                rows += [(f"c{number:03d}", f"{shirt:02d}{size}", days + again) for again in ((0, 25) if runs_out else (0,))]
+    fabrics = ("linen", "wool", "silk", "denim", "cord", "velvet", "cotton", "jersey", "flannel", "tweed", "satin", "mohair")
+    numbers = [(shirt, size) for shirt in range(12) for size in "sml"]
+    products = pa.table(
+        {
+            "product_id": [f"{shirt:02d}{size}" for shirt, size in numbers],
+            "title": [f"{fabrics[shirt]} shirt" for shirt, _ in numbers],
+            "family": [f"{shirt:02d}" for shirt, _ in numbers],
+        }
+    )
+    interactions = pa.table(
+        {
+            "customer_id": [row[0] for row in rows],
+            "product_id": [row[1] for row in rows],
+            "at": pa.array([AS_OF - timedelta(days=row[2]) for row in rows], pa.timestamp("us")),
+            "kind": ["purchase"] * len(rows),
+        }
+    )
+    return interactions, products
+
+
+def test_another_size_of_what_was_just_bought_is_not_shown_unless_it_runs_out() -> None:
+    def shown_me(interactions: pa.Table, products: pa.Table) -> set[tuple[str, str]]:
+        rows = recommend(interactions, products, as_of=AS_OF, request=Request(top=40, rules=Rules(per_category=40))).table.to_pylist()
+        assert len({row["strategy"] for row in rows if row["customer_id"] == "me"}) >= 4
+        return {(row["strategy"], row["product_id"]) for row in rows if row["customer_id"] == "me" and row["product_id"].startswith("03")}
+
+    interactions, products = shirts()
+    assert shown_me(interactions, products) == set()
+    brought = pa.table({"customer_id": ["me", "me"], "product_id": ["03l", "04l"], "score": [2.0, 1.0]})
+    made = recommend(interactions, products, as_of=AS_OF, brought=brought, request=Request(strategies=("for_you",))).table
+    assert made["product_id"].to_pylist() == ["04l"]
+    assert {"trending", "for_you"} <= {strategy for strategy, _ in shown_me(*shirts(runs_out=True))}
+
+
+def test_sizes_of_one_product_are_neither_alike_nor_a_bundle() -> None:
+    made = recommend(*shirts(), as_of=AS_OF, request=Request(strategies=("similar_to",)))
+    pairs = made.relations.filter(pc.equal(made.relations["relation"], "similar_to")).to_pylist()
+    assert {pair["product_id"] for pair in pairs} == set(shirts()[1]["product_id"].to_pylist())
+    every = [(row["product_id"], row["related_product_id"]) for row in made.relations.to_pylist()]
+    assert not [pair for pair in every if pair[0][:2] == pair[1][:2]]
+    assert not [bundle for bundle in made.bundles["product_ids"].to_pylist() if len({product[:2] for product in bundle}) < len(bundle)]
+    # The control: sizes are ordered together more than anything else.
+    unknown = recommend(shirts()[0], shirts()[1].drop_columns("family"), as_of=AS_OF, request=Request(strategies=("similar_to",)))
+    assert {len({product[:2] for product in bundle}) for bundle in unknown.bundles["product_ids"].to_pylist()} == {1}
 
 
 def test_families_are_products_that_share_a_name() -> None:

@@ -18,6 +18,7 @@ where valid_from <= $known_by and (valid_to is null or valid_to > $known_by) gro
 """
 FIRST_SEEN = "select first_seen_at from profile.current_customers where as_of = $as_of and first_seen_at < $as_of"
 FIELDS = "select field, filled_count from measurement.report_profile_fields where as_of = $as_of order by field_number"
+UNREAD = "select sum(customers_count)::bigint from profile.unread_wishes where as_of = $as_of"
 CONSENT = """
 select channel, purpose, count(*) filter (where is_permitted), count(*) filter (where not is_permitted)
 from profile.customer_permissions semi join profile.current_customers using (as_of, customer_id)
@@ -63,7 +64,8 @@ class Purpose:
 
 @dataclass(frozen=True)
 class Customers:
-    """`new` is customers first seen, by shop day, without gaps, and `newest` the last day that had one; `fields` is (field, filled)."""
+    """`new` is customers first seen, by shop day, without gaps, and `newest` the last day that had one; `fields` is (field, filled);
+    `unread` is how often somebody stated a wish that no rule of recommendations reads."""
 
     count: int
     pairs: tuple[Pair, ...]
@@ -71,6 +73,7 @@ class Customers:
     new: tuple[tuple[date, int], ...]
     newest: date | None
     fields: tuple[tuple[str, int], ...]
+    unread: int
     purposes: tuple[Purpose, ...]
     suppressed: tuple[tuple[str, str, int], ...]
 
@@ -95,6 +98,7 @@ def read_customers(reading: Reading) -> Customers:
         new,
         newest,
         tuple((field, filled) for field, filled in reading.rows(FIELDS)) if reading.has("measurement.report_profile_fields") else (),
+        reading.number(UNREAD) if reading.has("profile.unread_wishes") else 0,
         tuple(Purpose(channel, purpose, yes, no, count - yes - no) for channel, purpose, yes, no in reading.rows(CONSENT)),
         tuple((channel, reason, people) for channel, reason, people in reading.rows(SUPPRESSED)),
     )

@@ -22,6 +22,10 @@ orders as (
     select * from {{ ref('order_features') }}
 ),
 
+kept_orders as (
+    select * from {{ ref('int_kept_orders') }}
+),
+
 -- Purchases at a till: the visits to a store that leave a trace.
 store_visits as (
     select
@@ -51,6 +55,7 @@ select
     customers.customer_id,
     {{ days_between('customers.first_seen_at', 'customers.as_of') }} as customer_age_days,
     coalesce(orders.orders_count, 0) as orders_count,
+    coalesce(kept_orders.kept_orders_count, 0) as kept_orders_count,
     cast(coalesce(orders.net_cents, 0) / 100 as decimal(18, 2)) as net_amount,
     orders.recency_days,
     orders.tenure_days,
@@ -81,6 +86,7 @@ select
 from customers
 inner join permitted on customers.as_of = permitted.as_of and customers.customer_id = permitted.customer_id
 left join orders on customers.as_of = orders.as_of and customers.customer_id = orders.customer_id
+left join kept_orders on customers.as_of = kept_orders.as_of and customers.customer_id = kept_orders.customer_id
 left join store_visits on customers.as_of = store_visits.as_of and customers.customer_id = store_visits.customer_id
 left join web on customers.as_of = web.as_of and customers.customer_id = web.customer_id
 left join emails on customers.as_of = emails.as_of and customers.customer_id = emails.customer_id

@@ -4,6 +4,20 @@ with
 
 products as (
     select * from {{ known(ref('dim_products')) }} as products
+),
+
+placed as (
+    select
+        *,
+        case when price is not null then dense_rank() over (partition by as_of, category, price is null order by price) end as price_place
+    from products
+),
+
+counted as (
+    select
+        *,
+        max(price_place) over (partition by as_of, category) as prices_count
+    from placed
 )
 
 select
@@ -11,10 +25,11 @@ select
     product_id,
     category,
     brand,
-    -- A price is low, middle or high among the products of its own category.
-    case ntile(3) over (partition by as_of, category order by price, product_id)
-        when 1 then 'low'
-        when 2 then 'middle'
+    -- A price is low, middle or high among those of its own category, where there are three to tell apart.
+    case
+        when price_place is null or prices_count < 3 then null
+        when 3 * price_place <= prices_count then 'low'
+        when 3 * price_place <= 2 * prices_count then 'middle'
         else 'high'
     end as price_band
-from products
+from counted

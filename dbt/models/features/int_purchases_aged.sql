@@ -14,7 +14,7 @@ orders as (
     from {{ known(ref('fct_orders')) }} as orders
     where
         customer_id is not null
-        and (net_amount > 0 or is_unpriced)
+        and {{ is_purchase() }}
 ),
 
 -- Whole days before the moment: the shop's own days at the end of a day, and the same for an event at 14:05.

@@ -1,6 +1,10 @@
 -- One row per as_of and customer.
 with
 
+permitted as (
+    select * from {{ ref('int_profiled_customers') }}
+),
+
 state as (
     select state.*
     from {{ ref('int_order_state') }} as state
@@ -16,7 +20,7 @@ aged as (
     from state
 ),
 
--- How far back the shop's own history reaches (a longer window says nothing), and its usual gap.
+-- How far back the shop's own history reaches (a longer window says nothing), and its usual gap: of everybody, as the shop's own.
 shop as (
     select
         as_of,
@@ -74,6 +78,7 @@ joined as (
         cast(aged.lines_count as double) / aged.orders_count as lines_per_order,
         cast(aged.units_count as double) / aged.orders_count as units_per_order
     from aged
+    inner join permitted on aged.as_of = permitted.as_of and aged.customer_id = permitted.customer_id
     inner join shop on aged.as_of = shop.as_of
 ),
 

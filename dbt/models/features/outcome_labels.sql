@@ -1,20 +1,23 @@
 -- One row per as_of, outcome, customer and category, where 30 days had passed by the newest moment of the run.
 with
 
+customers as (
+    select * from {{ customers_until_closed(ref('customer_features'), [30]) }} as customers
+),
+
 prospects as (
-    select
-        as_of,
-        customer_id
-    from {{ ref('customer_features') }}
-    where orders_count = 0
+    select customers.*
+    from customers
+    inner join {{ ref('customer_features') }} as features on customers.as_of = features.as_of and customers.customer_id = features.customer_id
+    where features.orders_count = 0
 ),
 
 touched as (
     select
-        as_of,
-        customer_id,
-        category
-    from {{ ref('category_features') }}
+        customers.*,
+        features.category
+    from customers
+    inner join {{ ref('category_features') }} as features on customers.as_of = features.as_of and customers.customer_id = features.customer_id
 ),
 
 products as (
@@ -26,13 +29,13 @@ products as (
     where category is not null
 ),
 
-bought as (
-    select
+bought_in as (
+    select distinct
         items.as_of,
         items.customer_id,
         products.category
     from {{ came_true(ref('fct_order_items'), [30]) }} as items
-    left join products on items.as_of = products.as_of and items.product_id = products.product_id
+    inner join products on items.as_of = products.as_of and items.product_id = products.product_id
     where items.customer_id is not null and items.quantity > 0
 ),
 
@@ -40,15 +43,8 @@ buyers as (
     select distinct
         as_of,
         customer_id
-    from bought
-),
-
-bought_in as (
-    select distinct
-        as_of,
-        customer_id,
-        category
-    from bought
+    from {{ came_true(ref('fct_orders'), [30]) }} as orders
+    where {{ is_purchase() }}
 ),
 
 mails as (
@@ -77,36 +73,32 @@ outcomes as (
         'first_purchase' as outcome,
         prospects.customer_id,
         '' as category,
+        prospects.label_until,
         buyers.customer_id is not null as has_happened
     from prospects
-    left join buyers on prospects.as_of = buyers.as_of and prospects.customer_id = buyers.customer_id
+    left join buyers on prospects.as_of = buyers.as_of and prospects.closed_customer_id = buyers.customer_id
     union all
     select
-        as_of,
+        customers.as_of,
         'click' as outcome,
-        customer_id,
+        customers.customer_id,
         '' as category,
-        clicks > 0 as has_happened
-    from next_mails
-    where place = 1
+        customers.label_until,
+        next_mails.clicks > 0 as has_happened
+    from customers
+    inner join next_mails
+        on customers.as_of = next_mails.as_of and customers.closed_customer_id = next_mails.customer_id and next_mails.place = 1
     union all
     select
         touched.as_of,
         'category' as outcome,
         touched.customer_id,
         touched.category,
+        touched.label_until,
         bought_in.customer_id is not null as has_happened
     from touched
     left join bought_in
-        on touched.as_of = bought_in.as_of and touched.customer_id = bought_in.customer_id and touched.category = bought_in.category
+        on touched.as_of = bought_in.as_of and touched.closed_customer_id = bought_in.customer_id and touched.category = bought_in.category
 )
 
-select
-    outcomes.as_of,
-    outcomes.outcome,
-    outcomes.customer_id,
-    outcomes.category,
-    passed.label_until,
-    outcomes.has_happened
-from {{ horizons_passed([30]) }} as passed
-inner join outcomes on passed.as_of = outcomes.as_of
+select * from outcomes

@@ -2,14 +2,13 @@
 with
 
 customers as (
-    select as_of, customer_id
-    from {{ ref('order_features') }}
+    select * from {{ customers_until_closed(ref('order_features'), label_horizons()) }} as customers
 ),
 
 orders as (
     select as_of, horizon_days, customer_id, occurred_at, net_amount
     from {{ came_true(ref('fct_orders'), label_horizons()) }} as orders
-    where net_amount > 0 or is_unpriced
+    where {{ is_purchase() }}
 ),
 
 returns as (
@@ -39,20 +38,19 @@ summed as (
 
 labelled as (
     select
-        horizons.as_of,
+        customers.as_of,
         customers.customer_id,
-        horizons.horizon_days,
-        horizons.label_until,
+        customers.horizon_days,
+        customers.label_until,
         cast(coalesce(summed.orders_count, 0) as bigint) as orders_count,
         cast(coalesce(summed.net_amount, 0) as decimal(18, 2)) as net_amount,
         summed.first_order_at
-    from {{ horizons_passed(label_horizons()) }} as horizons
-    inner join customers on horizons.as_of = customers.as_of
+    from customers
     left join summed
         on
-            horizons.as_of = summed.as_of
-            and horizons.horizon_days = summed.horizon_days
-            and customers.customer_id = summed.customer_id
+            customers.as_of = summed.as_of
+            and customers.horizon_days = summed.horizon_days
+            and customers.closed_customer_id = summed.customer_id
 )
 
 select * from labelled

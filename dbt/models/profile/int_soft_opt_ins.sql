@@ -43,7 +43,7 @@ purchases as (
             order by known_at, occurred_at, order_id, version_at, version_number
         ) as purchase_number
     from {{ all_sources('orders') }}
-    where source_customer_id is not null and (net_amount > 0 or is_unpriced) and not coalesce(is_given_back, false)
+    where source_customer_id is not null and {{ is_purchase() }} and not coalesce(is_given_back, false)
 )
 
 select

@@ -3,20 +3,14 @@
 with
 
 stated as (
-    select
-        as_of,
-        customer_id,
-        string_agg(distinct preferences, ';' order by preferences) as preferences
-    from {{ valid(ref('int_customer_records_linked')) }} as records
-    where preferences is not null
-    group by as_of, customer_id
+    select * from {{ wishes_stated() }} as stated
 ),
 
 read_from as (
     select
         as_of,
         customer_id,
-        regexp_extract_all(lower(concat(';', replace(preferences, ';', ';;'), ';')), ';\s*(vegan|size:[^;]+);', 1) as required_tags,
+        regexp_extract_all(lower(concat(';', replace(preferences, ';', ';;'), ';')), ';\s*({{ wishes_read()['required'] }})\s*;', 1) as required_tags,
         regexp_extract_all(preferences, 'never:([^;]+)', 1) as never
     from stated
 )

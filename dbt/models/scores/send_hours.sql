@@ -89,13 +89,24 @@ everybody as (
     group by as_of, hour
 ),
 
+-- Beside one's own hours the shop's best: of the others none counts for more.
 own as (
     select
         as_of,
         customer_id,
         hour,
         sum(weight) as weight
-    from spread
+    from (
+        select * from spread
+        union all
+        select
+            customers.as_of,
+            customers.customer_id,
+            everybody.hour,
+            0 as weight
+        from customers
+        inner join everybody on customers.as_of = everybody.as_of and everybody.place = 1
+    ) as weighed
     group by as_of, customer_id, hour
 ),
 
@@ -116,7 +127,6 @@ ranked as (
 select
     customers.as_of,
     customers.customer_id,
-    coalesce(ranked.hour, everybody.hour) as best_send_hour
+    ranked.hour as best_send_hour
 from customers
 left join ranked on customers.as_of = ranked.as_of and customers.customer_id = ranked.customer_id and ranked.place = 1
-left join everybody on customers.as_of = everybody.as_of and everybody.place = 1

@@ -44,10 +44,10 @@ flags as (
     select
         as_of,
         customer_id,
-        orders_count >= 1 and recency_days between 45 and 365 and coalesce(churn_probability between 0.5 and 0.95, true) as lapsing_buyers,
-        orders_count >= 3 and recency_days < 45 as loyal_buyers,
-        tenure_days < 30 as new_buyers,
-        orders_count = 1 and recency_days > 90 as one_time_buyers,
+        kept_orders_count >= 1 and recency_days between 45 and 365 and coalesce(churn_probability between 0.5 and 0.95, true) as lapsing_buyers,
+        kept_orders_count >= 3 and recency_days < 45 as loyal_buyers,
+        kept_orders_count >= 1 and tenure_days < 30 as new_buyers,
+        kept_orders_count = 1 and recency_days > 90 as one_time_buyers,
         orders_count = 0 as prospects,
         orders_count = 0 and first_purchase_probability >= 0.1 as likely_first_buyers,
         coalesce(vip_probability >= 0.5, value_rank >= 0.9) as vip,
@@ -57,7 +57,7 @@ flags as (
         orders_count >= 2 and return_share >= 0.2 as frequent_returners,
         sessions_7d_count >= 2 and coalesce(recency_days >= 7, true) as active_browsers,
         cart_adds_7d_count >= 1 and coalesce(recency_days >= 7, true) as carts_left_open,
-        open_recency_days <= 30 as engaged_readers,
+        open_recency_days < 30 as engaged_readers,
         emails_received_90d_count >= 3 and emails_opened_90d_count = 0 as sleeping_readers,
         membership_tier in ('gold', 'platinum') as top_tier_members
     from joined
