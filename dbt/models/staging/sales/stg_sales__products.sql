@@ -100,7 +100,8 @@ stated as (
         products.tags,
         products.handle,
         {{ plain_text('products.description') }} as description,
-        products.image_url,
+        -- Of several pictures the first.
+        regexp_replace(products.image_url, '\s*[,;|]\s*https?://.*$', '') as image_url,
         -- A table without prices has the one of the first sale.
         coalesce(cast(products.price as decimal(18, 4)), first_sold.price) as price,
         cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock,
