@@ -10,7 +10,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
-from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, OTHERS
+from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, NOT_SOLD, OTHERS
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,17 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
     return Part(header)
 
 
+def as_sold(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
+    """Whether a product is sold, in words that say so."""
+    found = [word.lower() for word in values.distinct_words(connection, reading.sample, header)]
+    unsold = [word for word in found if word in NOT_SOLD or re.search(dbt_vars()["says_no"], word)]
+    if not found or not all(word in unsold or re.search(dbt_vars()["says_yes"], word) for word in found):
+        return None
+    if unsold:
+        reading.doubts.append(f"{header}: {', '.join(unsold)} is not sold, and not recommended")
+    return Part(header)
+
+
 def as_deletion(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
     """A mark of deleted rows, a moment or a yes or no; also one that nothing has yet."""
     marked = values.said_share(connection, reading.sample, header)
@@ -139,6 +150,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         return Part(header) if numbers >= values.ALMOST_ALL else None
     elif column == "status":
         return as_status(connection, reading, header)
+    elif column == "is_sold":
+        return as_sold(connection, reading, header)
     elif column == "deleted_at":
         return as_deletion(connection, reading, header)
     elif column == "discount_code":

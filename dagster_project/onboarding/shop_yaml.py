@@ -66,7 +66,7 @@ def heading(found: Findings) -> list[str]:
 
 def place_of_shop(place: Place) -> Iterator[str]:
     yield f"# REVIEW {place.guess}: zone, currency, country and language follow from it. Times without an offset are on this zone's clock."
-    yield f"zone: {place.zone}"
+    yield f"zone: {place.zone}  # a column whose times are UTC and do not say so: {{from: …, format: utc}}"
     yield f"currency: {place.currency}"
     yield f"country: {place.country}"
     yield f"language: {place.language}"

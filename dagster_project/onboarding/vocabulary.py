@@ -123,6 +123,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "handle": ("handle|slug",),
     "tags": ("tags",),
     "stock": ("(stock|inventory|units in stock|variant inventory qty|available|quantity in stock|stock quantity|inventory quantity)",),
+    "is_sold": ("(is |product )?(published|active|enabled|sold|for sale)", "(product )?status"),
     "visitor_id": (
         "(visitor|anonymous|anon|cookie) ?(id|no|number)?|(browser|device) ?(id|no|number)|(user )?pseudo id|fullvisitorid",
         "session id|user session|session",
@@ -224,6 +225,8 @@ CALLED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("consents", "", {"consent": "status|state|answer|value", "consent_at": WHEN}),
 )
 
+# What says, beside a plain no, that a product is not sold.
+NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
 # Columns that are asked for first: what they leave is what the others may take.
 FIRST = (
     "order_id",

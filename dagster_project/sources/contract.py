@@ -29,7 +29,7 @@ class Column(Strict):
     )
     format: str | None = Field(
         None,
-        description="how the extract writes it: %d.%m.%Y %H:%M, unix or unix_ms for a moment; "
+        description="how the extract writes it: %d.%m.%Y %H:%M, unix, unix_ms or utc for a moment; "
         "1.234,56, 1,234.56 or cents for an amount; nobody is 0 for a number that guests share",
     )
     required: bool = False

@@ -80,6 +80,14 @@ case
 end
 {%- endmacro %}
 
+{# What a category is called: the end of its path (Tea > Green tea), without further categories behind a comma. #}
+{% macro category_called(expression) -%}
+case
+    when {{ expression }} like '% > %' then trim(regexp_replace(regexp_replace({{ expression }}, '^.* > ', ''), ',.*$', ''))
+    else {{ expression }}
+end
+{%- endmacro %}
+
 {# Our word for a stranger's event. #}
 {% macro event_called(expression) -%}
 case

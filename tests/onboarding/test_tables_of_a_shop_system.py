@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dagster_project.onboarding.shops import draft_shop
+from dagster_project.shop import load_shop
 
 ORDERS, PEOPLE = 80, 20
 
@@ -88,9 +89,20 @@ def test_products_of_an_export_with_further_names_and_prices(sale_first: bool, t
     rows = []
     for n in range(5):
         each = ["", "20"] if sale_first else ["20", ""]
-        rows.append([n, "simple", f"S{n}", "<p>Fine</p>", f"Tent {n}", *each, "Camp > Tents", f'"{picture.format(n)}"'])
-    write(tmp_path / "in" / "wc-product-export.csv", f"ID,Type,SKU,Description,Name,{prices},Categories,Images", rows)
+        rows.append([n, "simple", f"S{n}", "<p>Fine</p>", f"Tent {n}", *each, '"Camp > Tents, New"', int(n < 4), f'"{picture.format(n)}"'])
+    write(tmp_path / "in" / "wc-product-export.csv", f"ID,Type,SKU,Description,Name,{prices},Categories,Published,Images", rows)
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     staging = staged(draft.shop, ["path:models/staging/sales"]).rows
     said = "select distinct title, category, price, image_url from staging.stg_sales__products where product_id = '3'"
-    assert staging(said) == [("Tent 3", "Camp > Tents", Decimal(20), "https://example.org/3.jpg")]
+    assert staging(said) == [("Tent 3", "Tents", Decimal(20), "https://example.org/3.jpg")]
+    assert staging("select product_id from staging.stg_sales__products where status = 'archived'") == [("4",)]
+
+
+def test_moments_of_a_database_that_keeps_utc_are_read_so_where_the_shop_says_it(tmp_path: Path, staged) -> None:
+    magento(tmp_path / "in")
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    settings = draft.shop.folder / "shop.yaml"
+    drafted = settings.read_text().replace("zone: Etc/UTC", "zone: America/New_York")
+    settings.write_text(drafted.replace("ordered_at: created_at", "ordered_at: {from: created_at, format: utc}"))
+    rows = staged(load_shop(draft.shop.folder), ["path:models/staging/sales"]).rows
+    assert rows("select distinct hour(occurred_at) from staging.stg_sales__orders") == [(10,)]

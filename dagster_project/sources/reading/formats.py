@@ -13,6 +13,8 @@ OFFSET = MOMENT.replace("%S'", "%S+00'")
 FORMATS = {
     "unix": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000000), '%Y-%m-%d %H:%M:%S+00'), {0})",
     "unix_ms": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000), '%Y-%m-%d %H:%M:%S.%g+00'), {0})",
+    # Of a database that keeps UTC and does not say so: with the offset that it leaves out.
+    "utc": "regexp_replace({0}, '^([0-9-]+[ T][0-9]+:[0-9]+(:[0-9.]+)?)$', '\\1+00')",
     "'0123": "regexp_replace({0}, '^\\s*''', '')",
     "cents": "coalesce(cast(cast(try_cast({0} as decimal(18, 2)) / 100 as decimal(18, 4)) as varchar), {0})",
     "1,234.56": "coalesce(nullif(regexp_replace({0}, '[^0-9.-]', '', 'g'), ''), {0})",
