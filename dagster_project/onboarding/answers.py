@@ -40,6 +40,9 @@ NUMBERED = ("subscriber status", {"1", "2", "3", "4"})
 CHANNELS = "mail|sms|text|phone|call|push|post|letter|whatsapp"
 
 
+UNREAD = "may say who may be written to, or who may not, and nothing reads it"
+
+
 def is_answered(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
     """Whether a column holds nothing but words for yes and no."""
     found = values.distinct_words(connection, sample, header)

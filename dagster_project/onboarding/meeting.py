@@ -7,7 +7,7 @@ import duckdb
 
 from dagster_project.campaigns.escaping import is_code
 from dagster_project.onboarding import values
-from dagster_project.onboarding.answers import unread_answers
+from dagster_project.onboarding.answers import UNREAD, unread_answers
 from dagster_project.onboarding.layout import Layout
 from dagster_project.onboarding.roles import Part
 from dagster_project.onboarding.samples import Sample, quoted, words_of
@@ -36,16 +36,15 @@ def unread_anywhere(connection: duckdb.DuckDBPyConnection, layout: Layout) -> li
 
 def doubt_answers(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
     """Say what else seems to tell who may be written to, where a no could be missed: beside an answer that is read, and in tables that are left out."""
-    unread = "may say who may be written to, or who may not, and nothing reads it"
     for reading in layout.own:
         if {"accepts_marketing", "consent", "withdrawn_at"} & set(reading.parts):
             read = {part.header for part in reading.parts.values()}
-            reading.doubts += [f"{reading.sample.name}: {header} {unread}" for header in unread_answers(connection, reading.sample, read)]
+            reading.doubts += [f"{reading.sample.name}: {header} {UNREAD}" for header in unread_answers(connection, reading.sample, read)]
         if refused := reading.parts.get("refuses_marketing"):
             reading.doubts.append(f"{refused.header} says who is not written to, whatever else is said of them")
     for number, (sample, why) in enumerate(layout.left_out):
         if headers := unread_answers(connection, sample):
-            layout.left_out[number] = (sample, f"{why}; its {', '.join(headers)} {unread}")
+            layout.left_out[number] = (sample, f"{why}; its {', '.join(headers)} {UNREAD}")
 
 
 def name_as_sold(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
