@@ -23,6 +23,7 @@ def state_shop(warehouse: Warehouse, shop: Shop) -> None:
                 "send_hour": pa.array([shop.send_hour], pa.int64()),
                 "quiet_from": pa.array([shop.quiet_hours[0]], pa.int64()),
                 "quiet_until": pa.array([shop.quiet_hours[1]], pa.int64()),
+                "close_after_hours": pa.array([shop.close_after_hours], pa.int64()),
                 "address_held_by": [shop.address_held_by],
                 "soft_opt_in_notice": pa.array([shop.soft_opt_in.notice if shop.soft_opt_in else None], pa.string()),
                 "soft_opt_in_purposes": pa.array([shop.soft_opt_in.purposes if shop.soft_opt_in else ()], pa.list_(pa.string())),

@@ -65,6 +65,11 @@ def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) 
             reading.doubts.append(
                 f"{amount.header} is {quantity.header} times {price.header} on {multiplied:.0%} of the lines only; it counts as what the line comes to"
             )
+        elif is_before_discount(connection, reading, quantity, price, amount):
+            del parts["line_amount"]
+            reading.doubts.append(
+                f"{amount.header} is {quantity.header} times {price.header} also where {parts['discount_amount'].header} takes something off: it is before the discount"
+            )
     elif price and quantity and not amount and grows_with_pieces(connection, sample, quantity, price):
         parts["line_amount"] = parts.pop("unit_price")
         reading.doubts.append(
@@ -134,10 +139,21 @@ def grows_with_pieces(connection: duckdb.DuckDBPyConnection, sample: Sample, qua
     return bool(row and row[0] >= 4 and row[1] <= 0.6 * row[0])
 
 
-def share_multiplied(connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part, amount: Part) -> float:
+def is_before_discount(connection: duckdb.DuckDBPyConnection, reading: Reading, quantity: Part, price: Part, amount: Part) -> bool:
+    """Whether an amount is the pieces' full price also on lines that a discount is said of."""
+    discount = reading.parts.get("discount_amount")
+    if not discount:
+        return False
+    taken_off = f"try_cast({FORMATS.get(discount.format or '', '{0}').format(quoted(discount.header))} as double)"
+    return share_multiplied(connection, reading.sample, quantity, price, amount, f"abs({taken_off}) > 0.01") >= 0.95
+
+
+def share_multiplied(
+    connection: duckdb.DuckDBPyConnection, sample: Sample, quantity: Part, price: Part, amount: Part, where: str = "true"
+) -> float:
     numbers = [
         f"try_cast({FORMATS.get(part.format or '', '{0}').format(quoted(part.header))} as double)" for part in (quantity, price, amount)
     ]
     sql = f"select avg(case when abs({numbers[0]} * {numbers[1]} - {numbers[2]}) <= 0.02 * abs({numbers[2]}) + 0.01 then 1.0 else 0.0 end)"
-    row = connection.execute(f"{sql} from {sample.relation}").fetchone()
+    row = connection.execute(f"{sql} from {sample.relation} where {where}").fetchone()
     return float(row[0] or 0) if row else 0.0

@@ -82,11 +82,12 @@ HEADERS: dict[str, dict[str, str]] = {
         "language": "langue",
         "product id": "reference article|reference produit|code article|code produit|reference|ref|id produit|ref produit",
         "product name": "designation|article|produit|libelle|nom du produit|nom produit|intitule",
-        "category": "categorie|famille|rayon",
+        "category": "categorie|categories|famille|rayon",
         "brand": "marque",
         "quantity": "quantite|qte|nombre",
         "unit price": "prix unitaire|pu",
-        "price": "prix|prix de vente|tarif",
+        "price": "prix|prix de vente|tarif|tarif regulier",
+        "sale price": "tarif promo|prix promo",
         "line total": "montant ligne|total ligne|prix total",
         "amount": "montant",
         "total": "montant total|total commande",
@@ -285,7 +286,9 @@ TABLES = {
     "products": "produkte|artikel|produits|articles|productos|articulos|prodotti|articoli|produtos|producten|artikelen",
 }
 # What a price holds, in which currency, of which address: said behind the header's own words.
-REMARKS = r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|iva incl|brutto|netto|(in )?(euros?|eur|usd|dollars?|gbp|brl|inr))\b"
+REMARKS = (
+    r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|iva incl|brutto|netto|(in )?(euros?|eur|usd|dollars?|gbp|brl|inr|cents?|pence))\b"
+)
 NUMBER = re.compile(r"^(n|no|nr|num|numero)( de| do| del| da)? ")
 SIDE = re.compile(r"^(.*) (billing|shipping)$")
 

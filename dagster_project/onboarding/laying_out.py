@@ -11,9 +11,10 @@ from dagster_project.onboarding.known_tables import ITS_OWN, Known, known_as
 from dagster_project.onboarding.lacking import since_before, what_lacks
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.layout import Layout, NothingToSell
-from dagster_project.onboarding.meeting import doubt_names, meet, name_as_sold
+from dagster_project.onboarding.meeting import doubt_answers, doubt_names, meet, name_as_sold, number_as_named
 from dagster_project.onboarding.own_tables import purchases_among, read_as
 from dagster_project.onboarding.roles import Reading, is_called
+from dagster_project.onboarding.same_people import part_strangers, tell_guests
 from dagster_project.onboarding.samples import Sample
 from dagster_project.sources.contract import System
 
@@ -44,12 +45,13 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             layout.own += [bought] if bought else []
         else:
             layout.left_out.append((sample, NONE_OF_THESE))
-    settle(connection, layout)
+    settle(connection, layout, systems[ITS_OWN])
     in_one_schema(layout)
     name_categories(connection, layout)
     for orders in layout.own_of("orders") if not layout.own_of("lines") else []:
         doubt_totals(orders)
     doubt_names(connection, layout)
+    doubt_answers(connection, layout)
     sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
@@ -102,7 +104,7 @@ def in_one_schema(layout: Layout) -> None:
         )
 
 
-def settle(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
+def settle(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -> None:
     """One layout per kind: files of the same headers are one table in several files; of different ones, the one with most columns and rows stays."""
     for kind, group in itertools.groupby(sorted(layout.own, key=lambda reading: reading.kind), key=lambda reading: reading.kind):
         readings = sorted(
@@ -125,5 +127,9 @@ def settle(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:
         for reading in layout.own:
             if reading.parts.pop("refunded_amount", None):
                 reading.doubts = [doubt for doubt in reading.doubts if "is given back of an order" not in doubt]
+    for reading in layout.own:
+        tell_guests(connection, reading)
+    number_as_named(connection, layout)
+    part_strangers(connection, layout, own)
     name_as_sold(connection, layout)
     meet(connection, layout)

@@ -7,9 +7,10 @@ import duckdb
 
 from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
+from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
-from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, CHANNELS, FIRST, KINDS, MOMENTS, NAMES, OF_CONSENT, OTHERS, WITHDRAWN
+from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, NOT_SOLD, OTHERS
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,21 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
     return Part(header)
 
 
+def as_sold(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
+    """Whether a product is sold, in words that say so."""
+    found = [word.lower() for word in values.distinct_words(connection, reading.sample, header)]
+    unsold = [word for word in found if word in NOT_SOLD or re.search(dbt_vars()["says_no"], word)]
+    if not found or not all(word in unsold or re.search(dbt_vars()["says_yes"], word) for word in found):
+        return None
+    if unsold:
+        reading.doubts.append(f"{header}: {', '.join(unsold)} is not sold, and not recommended")
+    return Part(header)
+
+
 def as_deletion(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
     """A mark of deleted rows, a moment or a yes or no; also one that nothing has yet."""
     marked = values.said_share(connection, reading.sample, header)
-    if marked and not (is_answered(connection, reading.sample, header) or values.moment(connection, reading.sample, header)):
+    if marked and not is_mark(connection, reading.sample, header):
         return None
     if marked:
         reading.doubts.append(f"{header} marks rows as deleted: who is marked is not written to, what is marked is given back or not sold")
@@ -125,11 +137,21 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     ):
         # On every row another: the row's number, not a product's.
         return None
+    elif column == "full_name" and words_of(header) == "name" and (product := reading.parts.get("product_id")):
+        # In a table of order lines a plain name may be the product's.
+        return None if values.follows(connection, sample, header, product.header) else Part(header)
+    elif column == "region" and any(
+        len(word) > 3 and re.search(dbt_vars()["given_back"], word.lower()) for word in values.distinct_words(connection, sample, header)
+    ):
+        # The state of an order, not of a country.
+        return None
     elif column == "order_id" and words_of(header) == "name":
         numbers = values.share(connection, sample, header, "regexp_matches(value, '^#?[A-Za-z]*-?[0-9]+$')")
         return Part(header) if numbers >= values.ALMOST_ALL else None
     elif column == "status":
         return as_status(connection, reading, header)
+    elif column == "is_sold":
+        return as_sold(connection, reading, header)
     elif column == "deleted_at":
         return as_deletion(connection, reading, header)
     elif column == "discount_code":
@@ -145,6 +167,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         return Part(header) if codes >= values.ALMOST_ALL else None
     elif column in ("accepts_marketing", "consent"):
         return Part(header) if is_answered(connection, sample, header) else None
+    elif column == "refuses_marketing":
+        written = values.Written() if is_answered(connection, sample, header) else values.moment(connection, sample, header)
     elif column == "channel" and reading.kind == "consents":
         found = values.distinct_words(connection, sample, header)
         return Part(header) if found and all(re.search(CHANNELS, word.lower()) for word in found) else None
@@ -160,17 +184,3 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     if written and written.doubt:
         reading.doubts.append(written.doubt)
     return Part(header, written.format) if written else None
-
-
-def is_answered(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
-    """Whether a column holds nothing but words for yes and no."""
-    found = values.distinct_words(connection, sample, header)
-    answer = f"{dbt_vars()['says_yes']}|{dbt_vars()['says_no']}"
-    return bool(found) and all(word.lower() in WITHDRAWN or re.search(answer, word.lower()) for word in found)
-
-
-def unread_consent(connection: duckdb.DuckDBPyConnection, reading: Reading) -> list[str]:
-    """The columns that no part reads, and that seem to say who may be written to."""
-    read = {part.header for part in reading.parts.values()}
-    unread = [header for header in reading.sample.headers if header not in read and re.search(OF_CONSENT, words_of(header))]
-    return [header for header in unread if is_answered(connection, reading.sample, header)]

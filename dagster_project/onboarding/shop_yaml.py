@@ -14,8 +14,8 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.known_tables import ITS_OWN
 from dagster_project.onboarding.lakes import Lake
 from dagster_project.onboarding.layout import Layout
+from dagster_project.onboarding.meeting import unread_anywhere
 from dagster_project.onboarding.places import Place
-from dagster_project.onboarding.roles import unread_consent
 from dagster_project.onboarding.samples import Sample, words_of
 from dagster_project.onboarding.systems import CURSOR
 from dagster_project.shop import ASSUMED
@@ -66,7 +66,7 @@ def heading(found: Findings) -> list[str]:
 
 def place_of_shop(place: Place) -> Iterator[str]:
     yield f"# REVIEW {place.guess}: zone, currency, country and language follow from it. Times without an offset are on this zone's clock."
-    yield f"zone: {place.zone}"
+    yield f"zone: {place.zone}  # a column whose times are UTC and do not say so: {{from: …, format: utc}}"
     yield f"currency: {place.currency}"
     yield f"country: {place.country}"
     yield f"language: {place.language}"
@@ -92,12 +92,13 @@ def days(found: Findings) -> list[str]:
 
 def consent(connection: duckdb.DuckDBPyConnection, found: Findings) -> list[str]:
     """Who may be written to and profiled: what the shop's own tables leave open, where no known system says it."""
-    if CONSENTING & set(found.history):
+    stating = CONSENTING & set(found.history)
+    if stating - set(dbt_vars()["states_marketing_alone"]):
         return []
-    if not states_consent(found.layout):
-        if unread := [header for reading in found.layout.own for header in unread_consent(connection, reading)]:
+    if not stating and not states_consent(found.layout):
+        if unread := unread_anywhere(connection, found.layout):
             return [
-                f"# REVIEW {', '.join(unread)} may say who agreed to be written to, or who did not, and nothing reads it: so nobody is written to. Where yes",
+                f"# REVIEW {', '.join(unread)} may say who agreed to be written to, or who did not, and no yes is read of it: so nobody is written to. Where yes",
                 "# means agreed, name it as accepts_marketing below.",
             ]
         return [

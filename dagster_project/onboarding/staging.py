@@ -1,4 +1,4 @@
-"""The staging models of a drafted system, from entities.yaml: what each kind of table gives, column by column."""
+"""The staging models of a drafted system, from entities.yaml and consent_entities.yaml: what each kind of table gives, column by column."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-ENTITIES = Path(__file__).with_name("entities.yaml")
+ENTITIES = [Path(__file__).with_name(name) for name in ("entities.yaml", "consent_entities.yaml")]
 PART = re.compile(r"<(\w+)>")
 HEAD = {"known_at": "{{ known_at('occurred_at') }}", "version_at": "version_at", "version_number": "_row_number"}
 FRAME = """with
@@ -53,7 +53,7 @@ class Drafted:
 
 @cache
 def entities() -> dict[str, Any]:
-    return dict(yaml.safe_load(ENTITIES.read_text()))
+    return {name: entity for path in ENTITIES for name, entity in yaml.safe_load(path.read_text()).items()}
 
 
 def models_of(system: str, table: Drafted) -> dict[str, str]:

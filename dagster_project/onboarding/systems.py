@@ -9,6 +9,7 @@ import duckdb
 import yaml
 
 from dagster_project.onboarding import values
+from dagster_project.onboarding.answers import UNREAD, unread_answers
 from dagster_project.onboarding.headers import meaning_of
 from dagster_project.onboarding.known_tables import ITS_OWN
 from dagster_project.onboarding.laying_out import NONE_OF_THESE
@@ -70,6 +71,10 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
             notes += [
                 f"{source.name} was read as {drafted.kind}." if reading else f"{source.name} is {NONE_OF_THESE}.",
                 *(reading.doubts if reading else []),
+                *(
+                    f"{one} {UNREAD}."
+                    for one in unread_answers(connection, sample, {part.header for part in reading.parts.values()} if reading else ())
+                ),
                 *([] if given else [lacks(drafted)]),
                 *([f"Nothing reads {', '.join(twice)} of it: a table before it has them. Join the two in the model."] if twice else []),
             ]

@@ -131,7 +131,8 @@ def disorder(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str,
 def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written | None:
     """How numbers are written; None when the values are none."""
     if share(connection, sample, header, "try_cast(value as double) is not null") >= ALMOST_ALL:
-        return Written()
+        is_whole = share(connection, sample, header, "try_cast(value as double) % 1 = 0") >= ALMOST_ALL
+        return Written("cents" if is_whole and re.search(r"\b(cents?|pence)\b", words_of(header)) else None)
     # A currency's sign or code may stand ahead; another letter may not: C536379 is a number of a document.
     sign = "^([A-Z]{2,3} ?|R[$]|US[$]|Rs[.]? ?|kr ?)?[^0-9A-Za-z,.-]{0,3}-?[^0-9A-Za-z,.-]{0,3}"
     if (
@@ -159,6 +160,15 @@ def is_email(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str)
 def is_unique(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:
     row = connection.execute(f"select count(distinct {quoted(header)}), count({quoted(header)}) from {sample.relation}").fetchone()
     return bool(row and row[1] and row[0] >= 0.98 * row[1])
+
+
+def follows(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, other: str) -> bool:
+    """Whether a column says the same wherever another does: what a product is called, and not who bought it."""
+    row = connection.execute(
+        f"select avg(case when different <= 1 then 1.0 else 0.0 end) from (select count(distinct {said(header)}) as different "
+        f"from {sample.relation} where {said(other)} is not null group by {said(other)} having count(*) > 1)"
+    ).fetchone()
+    return bool(row and row[0] is not None and row[0] >= 0.9)
 
 
 def distinct_words(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> list[str]:

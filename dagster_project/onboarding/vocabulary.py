@@ -50,14 +50,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     "country": (f"({WHO} |billing |shipping |ship |default address )?(country code|country|nation|country name|market)",),
     "language": (f"({WHO} |preferred )?(language|locale|lang)",),
     "membership_tier": ("(club member status|membership ?(tier|level|status)?|loyalty ?(tier|level)|tier|customer segment|segment)",),
+    # Who has confirmed has agreed; who has only asked may be somebody else.
     "accepts_marketing": (
+        "(double|confirmed) ?opt ?in",
         "(accepts?|email|e mail)? ?marketing ?(opt ?in|consent|status|state|accepted)?( email)?",
         "(newsletter|(email )?opt(ed)? ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
         "newsletter ?(opt ?in|consent|subscribed|subscriber|subscription|sign ?up|accepted)",
         "(accepts?|agreed|agrees|consents?|subscribed|opted in) ?(to|for)? ?(newsletters?|e ?mails?|marketing)",
     ),
     "created_at": (
-        "(created|registered|signed up|joined|registration|sign ?up|join|account created|create|enrol+ment) ?(at|on|date|time|timestamp)?",
+        f"({WHO} )?(created|registered|signed up|joined|registration|sign ?up|join|account created|create|enrol+ment|added) ?(at|on|date|time|timestamp)?",
         "member since|customer since",
     ),
     "product_id": (
@@ -74,7 +76,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "product|item|article|name",
     ),
     "category": (
-        f"({WHAT} )?category( name)?",
+        f"({WHAT} )?(category( name)?|categories)",
         f"({WHAT} )?(type|group|subclass|class|collection)( name)?",
         f"({WHAT} )?(category|genre|department|type|group|class|family|aisle)( name| code| ?id)?",
         f"{WHAT} (category|type|group) .*|sub ?category|section name|category.*|product (type|group) name|product category name",
@@ -100,7 +102,10 @@ NAMES: dict[str, tuple[str, ...]] = {
         "(order|cart|basket|coupon|voucher) discount( (amount|amt|value|total))?",
     ),
     "refunded_amount": (f"({ORDER} )?(total )?refund(ed)? ?(total|amount|value|sum)|({ORDER} )?(total|amount|value) refund(ed)?",),
-    "status": (f"({ORDER} )?(status|state|financial status)( name)?|is (returned|cancelled|canceled)|returned",),
+    "status": (
+        f"({ORDER} )?(status|financial status)( name)?",
+        f"({ORDER} )?state( name)?|is (returned|cancelled|canceled)|returned",
+    ),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
     "discount_code": ("(discount|coupon|promo|voucher)( code| name)?",),
     "currency": ("(order )?currency( code| iso)?",),
@@ -109,14 +114,16 @@ NAMES: dict[str, tuple[str, ...]] = {
         "amount|sales|revenue|payment( value| amount)?|subtotal( price)?|gross amount|net amount|price|dollars|spend",
     ),
     "items_count": ("(num|number|no|count) of items?|items( count)?|item count|quantity|qty|units|num of item",),
-    "price": ("(list|retail|unit|regular|variant|sale|selling|actual|discounted)? ?price|msrp|mrp",),
+    # A price for a while stands beside the usual one, and is empty where there is none.
+    "price": ("((list|retail|unit|regular|variant|selling|actual) )?price|msrp|mrp", "(sale|special|discounted) ?price"),
     "unit_cost": ("(unit |item |variant )?(cost|cost price|standard cost)( per item)?",),
     "sku": ("(variant )?sku( code)?|stock ?code",),
     "description": ("(product |item |detail )?(description|desc|body html|body|about product|detail desc)",),
-    "image_url": ("(image|img|picture|photo)( ?(src|url|link|path))?|product image url",),
+    "image_url": ("(image|img|picture|photo)s?( ?(src|url|link|path))?|product image url",),
     "handle": ("handle|slug",),
     "tags": ("tags",),
     "stock": ("(stock|inventory|units in stock|variant inventory qty|available|quantity in stock|stock quantity|inventory quantity)",),
+    "is_sold": ("(is |product )?(published|active|enabled|sold|for sale)", "(product )?status"),
     "visitor_id": (
         "(visitor|anonymous|anon|cookie) ?(id|no|number)?|(browser|device) ?(id|no|number)|(user )?pseudo id|fullvisitorid",
         "session id|user session|session",
@@ -132,13 +139,21 @@ NAMES: dict[str, tuple[str, ...]] = {
     "return_amount": (f"{BACK} ?(total|amount|value|sum|price)|(total|amount|value) {BACK}",),
     "return_status": (f"{BACK} ?(status|state)|returned|refunded",),
     "consent": (
+        "(double|confirmed) ?opt ?in",
         "(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
-        "(is )?subscribed|accepts( e ?mail)? marketing|granted|agreed",
+        "(is )?subscribed|accepts( e ?mail)? marketing|granted|agreed|subscriber status",
     ),
     "withdrawn_at": (
         "(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",
     ),
-    "consent_at": ("(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",),
+    # Not to be written to, whatever else is said: a word or a moment.
+    "refuses_marketing": (
+        "((is|has|was|email|e mail|marketing|newsletter|global) )*(black ?listed|block ?listed|suppressed|unsubscribed?|opt(ed)? ?out|complained"
+        "|(hard )?bounced?|do not (e ?mail|mail|contact)|no ?(e ?mails?|marketing|newsletter))( (at|on|date|time|status|flag|email))*",
+    ),
+    "consent_at": (
+        "change status at|(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",
+    ),
     # Fivetran's, Airbyte's, Singer's, dlt's and Debezium's marks, and what shops call theirs.
     "deleted_at": (
         "((fivetran|ab cdc|sdc|dlt|soft|is) )?deleted( (at|on|date|time|timestamp|flag))?|(deletion|delete) (date|time|timestamp|flag)",
@@ -197,9 +212,9 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
 }
 # What plain headers mean in a table whose name says what it is: kind, words of the name where only some are meant, column → header.
 CALLED: tuple[tuple[str, str, dict[str, str]], ...] = (
-    ("orders", "", {"order_id": "id"}),
-    ("customers", "", {"customer_id": "id"}),
-    ("products", "", {"product_id": "id"}),
+    ("orders", "", {"order_id": "id|entity id"}),
+    ("customers", "", {"customer_id": "id|entity id"}),
+    ("products", "", {"product_id": "id|entity id", "product_name": "name|title", "category": "categories"}),
     ("lines", "", {"line_number": "id"}),
     (
         "returns",
@@ -210,6 +225,8 @@ CALLED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("consents", "", {"consent": "status|state|answer|value", "consent_at": WHEN}),
 )
 
+# What says, beside a plain no, that a product is not sold.
+NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
 # Columns that are asked for first: what they leave is what the others may take.
 FIRST = (
     "order_id",
@@ -225,27 +242,3 @@ FIRST = (
     "unit_price",
     "price",
 )
-# What says, beside a plain no, that somebody is not to be written to.
-WITHDRAWN = {
-    "unsubscribed",
-    "not_subscribed",
-    "not subscribed",
-    "never_subscribed",
-    "never subscribed",
-    "never",
-    "opt_out",
-    "opted_out",
-    "opt-out",
-    "withdrawn",
-    "revoked",
-    "denied",
-    "declined",
-    "refused",
-    "inactive",
-    "cleaned",
-    "pending",
-    "bounced",
-}
-# What a column is called that says who may be written to, or who may not.
-OF_CONSENT = r"\b(opt|opted) ?(in|out)\b|consent|newsletter|unsubscri|permission|gdpr|do not (e ?mail|mail|contact)|no ?(e ?mail|marketing)"
-CHANNELS = "mail|sms|text|phone|call|push|post|letter|whatsapp"

@@ -28,7 +28,9 @@ class Column(Strict):
         None, alias="from", description="its name in the extract, where it differs; several where it has changed"
     )
     format: str | None = Field(
-        None, description="how the extract writes it: %d.%m.%Y %H:%M, unix or unix_ms for a moment; 1.234,56 or 1,234.56 for an amount"
+        None,
+        description="how the extract writes it: %d.%m.%Y %H:%M, unix, unix_ms or utc for a moment; "
+        "1.234,56, 1,234.56 or cents for an amount; nobody is 0 for a number that guests share",
     )
     required: bool = False
     values: list[str] | None = None

@@ -18,6 +18,22 @@ case when _is_history then least({{ occurred_at }}, _known_at) else _known_at en
 {%- endmacro %}
 
 {#
+When something holds that an extract of a moment says and puts no date to: since just before the day closed that the extract is of, so that this day
+counts it, and no day before.
+#}
+{% macro undated(extracted_at, close_after_hours) -%}
+{{ dbt.dateadd('second', '-1 - 3600 * ' ~ close_after_hours, extracted_at) }}
+{%- endmacro %}
+
+{#
+When an answer without a date was given. A yes that history found is older than all that is dated, so that no refusal which it knows of is taken
+back by it; a no is one as of its extract, and goes before.
+#}
+{% macro answered_undated(answer, said_since, said_in_history) -%}
+case when {{ says_yes(answer) }} and {{ said_in_history }} then timestamp '1970-01-01 00:00:00' else {{ said_since }} end
+{%- endmacro %}
+
+{#
 The versions of each key that ever counted, with `superseded_at`: the moment from which a newer one was known (half-open). The source's own
 order (`version_at`, its updated_at) decides which version is newer, so that a late or replayed old one never replaces a newer one. Most keys have
 one version only, and those need no sorting.

@@ -52,6 +52,14 @@ coalesce(regexp_matches(lower(trim({{ expression }})), '{{ var("says_yes") }}'),
 coalesce(not regexp_matches(lower({{ said(expression) }}), '{{ var("says_no") }}'), false)
 {%- endmacro %}
 
+{# The moment that a stranger's mark says, null where it is a plain yes or none. #}
+{% macro marked_at(expression, zone) -%}
+case
+    when regexp_matches({{ expression }}, '^[0-9]{4}-[0-9]{2}-[0-9]{2}') and try_cast({{ expression }} as timestamp) is not null
+        then {{ stated_moment(expression, zone) }}
+end
+{%- endmacro %}
+
 {# Our word for a stranger's channel; e-mail where nothing is said. #}
 {% macro channel_called(expression) -%}
 case
@@ -69,6 +77,14 @@ case
     when regexp_matches(lower({{ expression }}), '{{ var("says_profiling") }}') then 'profiling'
     when regexp_matches(lower({{ expression }}), 'third|partner|shar') then 'third_party'
     when {{ said(expression) }} is not null then 'marketing'
+end
+{%- endmacro %}
+
+{# What a category is called: the end of its path (Tea > Green tea), without further categories behind a comma. #}
+{% macro category_called(expression) -%}
+case
+    when {{ expression }} like '% > %' then trim(regexp_replace(regexp_replace({{ expression }}, '^.* > ', ''), ',.*$', ''))
+    else {{ expression }}
 end
 {%- endmacro %}
 
@@ -90,7 +106,7 @@ coalesce(
 {%- endmacro %}
 
 {#
-Rows with `said_since`: when the row of a key began to give its `answer`, for tables that put no date to it. Changed elsewhere, deleted and back (no
+Rows with `said_since` (and whether that is history): when the row of a key began to give its `answer`, for tables that put no date to it. Changed elsewhere, deleted and back (no
 answer), it says nothing new, and must not go before a word that came in between.
 #}
 {% macro said_since(relation, key) -%}
@@ -98,7 +114,8 @@ answer), it says nothing new, and must not go before a word that came in between
 (
     select
         * exclude (run_said, run_changes, run_number),
-        min(_known_at) over ({{ by_key }}, run_number) as said_since
+        min(_known_at) over ({{ by_key }}, run_number) as said_since,
+        bool_or(_is_history) over ({{ by_key }}, run_number) as said_in_history
     from (
         select
             *,

@@ -47,6 +47,9 @@ MEMBERS = "card_number,email,tier,points,joined,opted_in\n" + "".join(
 TRANSACTIONS = "transaction_id,card_number,transaction_date,sku,quantity,amount,points_earned\n" + "".join(
     f"t{n},LC-{n % 5},2025-04-{n + 1:02d} 10:00:00,{'HB-904' if n % 2 else 'ONLY-HERE'},2,9.50,9\n" for n in range(20)
 )
+CLUB = "CONTACT ID,EMAIL,OPT_IN,BLACKLISTED,SMS_BLACKLISTED,ADDED_TIME\n" + "".join(
+    f"{n},a{n}@example.org,{'Yes' if n % 3 else 'No'},{int(n % 4 == 0)},0,2020-05-{n + 1:02d} 10:00\n" for n in range(12)
+)
 WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
 
 
@@ -176,6 +179,7 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
         "heads": ORDERS,
         "bought": PURCHASES,
         "crm": CONTACTS,
+        "club": CLUB,
     }
     extracts = tmp_path / "extracts"
     for name, text in samples.items():
@@ -209,4 +213,6 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
     assert rows("select order_id, net_amount from staging.stg_heads__returns") == [("h2", 12)]
     assert rows("select sum(net_amount) from staging.stg_bought__orders") == [(190,)]
     assert rows("select quantity, net_amount from staging.stg_bought__returns") == [(1, 5)]
+    assert rows("select state, count(*) from staging.stg_club__consents group by 1 order by 1") == [("granted", 6), ("withdrawn", 6)]
+    assert "SMS_BLACKLISTED may say" in (place[0] / "club" / "source.yaml").read_text()
     assert rows("select count(*) from staging.stg_crm__records where first_name is not null") == [(3,)]

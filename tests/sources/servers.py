@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+import psycopg
+
 
 class ShopApi:
     """The Admin API's way of paging over rows that change while it is read: `limit` rows a page, `Link: <…page_info=…>; rel="next"`.
@@ -159,18 +161,21 @@ def postgres(folder: Path, password: str) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*as_other, server, "-D", str(home), *options], stdout=log, stderr=log, cwd=home)
     try:
-        wait_for(port, process)
-        yield f"postgresql://shop:{password}@127.0.0.1:{port}/postgres"
+        address = f"postgresql://shop:{password}@127.0.0.1:{port}/postgres"
+        wait_for(address, process)
+        yield address
     finally:
         process.terminate()
         process.wait(20)
 
 
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+def wait_for(address: str, process: subprocess.Popen[bytes]) -> None:
+    """Until the server answers: while it starts up it listens already, and refuses."""
     for _ in range(200):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        assert process.poll() is None, "Postgres did not start"
-        time.sleep(0.05)
-    raise AssertionError("Postgres does not listen")
+        try:
+            psycopg.connect(address).close()
+            return
+        except psycopg.OperationalError:
+            assert process.poll() is None, "Postgres did not start"
+            time.sleep(0.05)
+    raise AssertionError("Postgres does not answer")

@@ -13,17 +13,24 @@ OFFSET = MOMENT.replace("%S'", "%S+00'")
 FORMATS = {
     "unix": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000000), '%Y-%m-%d %H:%M:%S+00'), {0})",
     "unix_ms": "coalesce(strftime(make_timestamp(try_cast({0} as bigint) * 1000), '%Y-%m-%d %H:%M:%S.%g+00'), {0})",
+    # Of a database that keeps UTC and does not say so: with the offset that it leaves out.
+    "utc": "regexp_replace({0}, '^([0-9-]+[ T][0-9]+:[0-9]+(:[0-9.]+)?)$', '\\1+00')",
     "'0123": "regexp_replace({0}, '^\\s*''', '')",
+    "cents": "coalesce(cast(cast(try_cast({0} as decimal(18, 2)) / 100 as decimal(18, 4)) as varchar), {0})",
     "1,234.56": "coalesce(nullif(regexp_replace({0}, '[^0-9.-]', '', 'g'), ''), {0})",
     "1.234,56": "coalesce(nullif(replace(regexp_replace({0}, '[^0-9,-]', '', 'g'), ',', '.'), ''), {0})",
 }
+# A value that stands for nobody: 0 for whoever buys as a guest.
+NOBODY = re.compile(r"nobody is (\S+)")
 DAY_NUMBER = re.compile(r"days since (\d{4}-\d{2}-\d{2})")
 
 
 def read_in(format: str) -> str:
-    """SQL that reads the text `{0}` in a declared format; `days since 2019-12-31` counts days, 1 being the day after."""
+    """SQL that reads the text `{0}` in a declared format; `days since 2019-12-31` counts days, 1 being the day after; `nobody is 0` reads a 0 as nothing."""
     if since := DAY_NUMBER.fullmatch(format):
         return f"coalesce(cast(date '{since.group(1)}' + try_cast({{0}} as integer) as varchar), {{0}})"
+    if nobody := NOBODY.fullmatch(format):
+        return "nullif(trim({0}), '" + nobody.group(1).replace("'", "''") + "')"
     return FORMATS.get(format, OFFSET if "%z" in format else MOMENT)
 
 

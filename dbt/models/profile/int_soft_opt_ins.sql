@@ -17,7 +17,7 @@ spoken as (
     from {{ source('sources', 'sales__consents') }}
 ),
 
--- A shop's own tables have a newsletter column at most, unless they name profiling: they say nothing of it.
+-- Some systems speak of writing to people alone, and a shop's own tables have a newsletter column at most, unless they name profiling.
 shop as (
     select
         soft_opt_in_notice,
@@ -28,6 +28,7 @@ shop as (
         {% for system in var('consents') %}
         and not (
             list_contains(systems, '{{ system }}')
+            {% if system in var('states_marketing_alone') %}and purpose <> 'profiling'{% endif %}
             {% if system == 'sales' %}and (purpose <> 'profiling' or exists (select 1 from spoken where spoken.purpose = 'profiling')){% endif %}
         )
         {% endfor %}

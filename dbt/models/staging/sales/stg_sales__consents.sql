@@ -5,18 +5,32 @@ shop as (
     select * from {{ source('sources', 'shop') }}
 ),
 
+-- Who is marked as not to be written to has said no, whatever else is said.
+marked as (
+    select * replace (case when {{ is_gone('refuses_marketing') }} then 'refused' else accepts_marketing end as accepts_marketing)
+    from {{ source('sources', 'sales__customers') }}
+),
+
 answered as (
     select
         *,
-        {{ said('accepts_marketing') }} as answer
-    from {{ source('sources', 'sales__customers') }}
+        {{ said('accepts_marketing') }} as answer,
+        min(_known_at) filter (where {{ said('accepts_marketing') }} is not null) over (partition by customer_id) as first_said_at
+    from marked
 ),
 
 customers as (
     select
         customers.*,
         coalesce(
-            {{ stated_moment('customers.consent_at', 'shop.zone') }}, {{ stated_moment('customers.created_at', 'shop.zone') }}, customers.said_since
+            case when customers.accepts_marketing = 'refused' then coalesce({{ marked_at('customers.refuses_marketing', 'shop.zone') }}, customers.said_since) end,
+            {{ stated_moment('customers.consent_at', 'shop.zone') }},
+            -- A first yes may have come with the account; a no without a date, and a yes after one, are as of the extract that says so.
+            case
+                when {{ says_yes('customers.accepts_marketing') }} and customers.said_since = customers.first_said_at
+                    then {{ stated_moment('customers.created_at', 'shop.zone') }}
+            end,
+            {{ answered_undated('customers.accepts_marketing', 'customers.said_since', 'customers.said_in_history') }}
         ) as occurred_at
     from {{ said_since('answered', ['customer_id']) }} as customers
     cross join shop
@@ -25,12 +39,20 @@ customers as (
 -- Who is on a list agreed when they came to it, and no longer since they left it.
 listed as (
     select
-        consents.* exclude (consent_at, withdrawn_at),
+        consents.* exclude (consent_at, withdrawn_at)
+        replace (case when {{ is_gone('consents.refuses_marketing') }} then 'refused' else consents.consent end as consent),
         {{ is_gone('consents.deleted_at') }} as is_gone,
         {{ buyer(said('consents.customer_id'), 'consents.email') }} as source_customer_id,
-        {{ stated_moment('consents.consent_at', 'shop.zone') }} as consent_at,
+        case
+            when {{ is_gone('consents.refuses_marketing') }} then {{ marked_at('consents.refuses_marketing', 'shop.zone') }}
+            else {{ stated_moment('consents.consent_at', 'shop.zone') }}
+        end as consent_at,
         {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at,
-        case when not {{ is_gone('consents.deleted_at') }} then coalesce({{ said('consents.consent') }}, 'yes') end as answer
+        case
+            when {{ is_gone('consents.deleted_at') }} then null
+            when {{ is_gone('consents.refuses_marketing') }} then 'refused'
+            else coalesce({{ said('consents.consent') }}, 'yes')
+        end as answer
     from {{ source('sources', 'sales__consents') }} as consents
     cross join shop
 ),
@@ -40,7 +62,7 @@ listings as (
     select
         * replace (case when is_gone then coalesce({{ said('purpose') }}, 'marketing') else purpose end as purpose),
         case when is_gone then 'deleted' else coalesce({{ said('consent') }}, 'yes') end as accepts_marketing,
-        coalesce(consent_at, said_since) as occurred_at
+        coalesce(consent_at, {{ answered_undated("coalesce(answer, 'yes')", 'said_since', 'said_in_history') }}) as occurred_at
     from {{ said_since('listed', ['customer_id', 'email', 'channel', 'purpose', 'line_number']) }} as listed
     where {{ said('consent') }} is not null or consent_at is not null or withdrawn_at is null
     union all by name

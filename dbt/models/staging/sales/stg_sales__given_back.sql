@@ -51,9 +51,9 @@ shared as (
         *,
         dense_rank() over (partition by order_item_id order by first_known_at, return_key) as return_number,
         case when is_of_order and return_amount < all_amount then 0 else coalesce(least(pieces, all_pieces), all_pieces) end as back_pieces,
-        -- What is refunded of an order may hold its shipping, which was never revenue.
+        -- What is refunded may hold shipping and tax, which were never revenue.
         coalesce(
-            case when is_of_order then least(return_amount, all_amount) else return_amount end,
+            least(return_amount, all_amount),
             all_amount * least(pieces / nullif(all_pieces, 0), 1),
             all_amount
         ) as back_amount

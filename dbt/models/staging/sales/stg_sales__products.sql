@@ -1,5 +1,5 @@
 -- One row per product and change of what the shop says of it, in its product table or else on order lines.
-{%- set shared = ['product_name', 'brand', 'category', 'description', 'tags', 'image_url'] %}
+{%- set shared = ['product_name', 'brand', 'category', 'description', 'tags', 'image_url', 'is_sold'] %}
 with
 
 lines as (
@@ -100,11 +100,12 @@ stated as (
         products.tags,
         products.handle,
         {{ plain_text('products.description') }} as description,
-        products.image_url,
+        -- Of several pictures the first.
+        regexp_replace(products.image_url, '\s*[,;|]\s*https?://.*$', '') as image_url,
         -- A table without prices has the one of the first sale.
         coalesce(cast(products.price as decimal(18, 4)), first_sold.price) as price,
         cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock,
-        {{ is_gone('products.deleted_at') }} as is_gone
+        {{ is_gone('products.deleted_at') }} or (products.is_sold is not null and not {{ says_yes('products.is_sold') }}) as is_gone
     from products
     left join first_sold on products.product_id = first_sold.product_id
     left join categories on products.category = categories.category_id
@@ -161,7 +162,7 @@ select
     sku,
     coalesce({{ said('product_name') }}, product_id) as title,
     {{ said('brand') }} as brand,
-    {{ said('category') }} as category,
+    {{ category_called(said('category')) }} as category,
     tags,
     coalesce({{ said('handle') }}, lower(product_id)) as handle,
     description,

@@ -18,7 +18,7 @@ customers as (
     select
         customers.*,
         -- A customer is one since the account, or since the first order; without either, since the extract.
-        coalesce({{ stated_moment('customers.created_at', 'shop.zone') }}, first_orders.occurred_at, customers._known_at) as since
+        coalesce({{ stated_moment('customers.created_at', 'shop.zone') }}, first_orders.occurred_at, {{ undated('customers._known_at', 'shop.close_after_hours') }}) as since
     from {{ source('sources', 'sales__customers') }} as customers
     left join first_orders on customers.customer_id = first_orders.source_customer_id
     cross join shop
@@ -60,7 +60,10 @@ on_lists as (
     select
         {{ buyer(said('consents.customer_id'), 'consents.email') }} as source_customer_id,
         min(consents.email) as email,
-        min(coalesce({{ stated_moment('coalesce(consents.consent_at, consents.withdrawn_at)', 'shop.zone') }}, consents._known_at)) as created_at,
+        min(coalesce(
+            {{ stated_moment('coalesce(consents.consent_at, consents.withdrawn_at)', 'shop.zone') }},
+            {{ undated('consents._known_at', 'shop.close_after_hours') }}
+        )) as created_at,
         min(consents._known_at) as version_at,
         bool_or(consents._is_history) as is_history
     from {{ source('sources', 'sales__consents') }} as consents
