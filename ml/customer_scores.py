@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ml.abstention import Abstained, too_few_customers, too_little_history, too_one_sided
 from ml.backtest import Backtest, level_off
 from ml.churn import ChurnDay, ChurnModel, level_logit, measure_churn, score_churn, train_churn
-from ml.horizons import at, closed, one_sided, two_sided
+from ml.horizons import at, closed, no_backtest, one_sided, two_sided
 from ml.next_order import NextOrderModel, days_to_order, measure_next_order, score_next_order, surprise, train_next_order, without_trees
 from ml.planning import Plan
 from ml.promotion import Verdict, judge
@@ -52,8 +52,9 @@ Scoring = TypeVar("Scoring", bound=Learned | Baseline)
 
 @dataclass(frozen=True)
 class Trained:
-    """The model of a score, as of which day, and the back-test behind it (None where history allows none). `rehearsal` is the challenger
-    as the back-test's day would have trained it: what was judged, and what later challengers are judged against; `tested` what it said there.
+    """The model of a score, as of which day, and the verdict behind it (None on a baseline that scores). `rehearsal` is the challenger as
+    the back-test's day would have trained it: what was judged, and what later challengers are judged against; `tested` what it said there.
+    Both are None where nothing could be compared.
     `standing` is the champion that stays, at the season of this training day.
     """
 
@@ -81,7 +82,8 @@ def train(
 
     `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a
     churn model beside it: `churn` if it was trained already, else it is trained here. `champion` is what scores now. A refused challenger
-    leaves the baseline as the model and itself as the rehearsal; `verdict.stays` says whether champion or baseline scores on.
+    leaves the baseline as the model and itself as the rehearsal; `verdict.stays` says whether champion or baseline scores on. One that cannot
+    be compared is refused too.
     """
     today = of_day(snapshots, planned.as_of)
     history = int(numbers(today, "history_days").max()) if len(today) else 0
@@ -94,22 +96,25 @@ def train(
         return abstained
     ours = at(taught, horizons)
     columns = feature_columns(snapshots)
-    rehearsal = _rehearse(name, planned, snapshots, taught, columns)
-    if rehearsal is None:
-        model = _fit(name, snapshots, ours, columns, planned.horizon_days, _beside(name, churn, planned, snapshots, ours, columns))
-        return Trained(name, planned.as_of, model, None)
+    plain = _baseline(name, planned.horizon_days, horizons[0], columns)
     past = Past(name, planned, snapshots, taught, known)
-    rehearsal, believed = past.at_season(rehearsal)
+
+    def refused(verdict: Verdict, seasons: tuple[bool, bool], rehearsal: Learned | None, tested: Backtest | None) -> Trained:
+        """The baseline in the challenger's place, and the champion where it stays, at the season of this day."""
+        stays = champion.model if champion and verdict.stays == "champion" else None
+        standing = None if stays is None or isinstance(stays, NextOrderModel) else past.today(replace(stays, season=NO_SEASON), seasons[0])
+        return Trained(name, planned.as_of, past.today(plain, seasons[1]), verdict, rehearsal, tested, standing)
+
+    nothing = no_backtest(planned, snapshots, taught, is_money=name == "value")
+    if nothing:
+        # What cannot be compared does not score: who scored goes on, at no season, as none could be tried either.
+        return refused(Verdict(False, nothing, {}, "champion" if champion else "baseline"), (False, False), None, None)
+    rehearsal, believed = past.at_season(_rehearse(name, planned, snapshots, taught, columns))
     baseline, believed_of_baseline = past.at_season(_baseline(name, rehearsal.horizon_days, rehearsal.horizon_days, columns))
     tested = past.backtest(rehearsal, baseline, champion)
     verdict = judge(tested)
     if not verdict.promoted:
-        plain = _baseline(name, planned.horizon_days, horizons[0], columns)
-        stays = champion.model if champion and verdict.stays == "champion" else None
-        return Trained(
-            name, planned.as_of, past.today(plain, believed_of_baseline), verdict, rehearsal, tested,
-            standing=None if stays is None or isinstance(stays, NextOrderModel) else past.today(replace(stays, season=NO_SEASON), believed),
-        )  # fmt: skip
+        return refused(verdict, (believed, believed_of_baseline), rehearsal, tested)
     model = _fit(name, snapshots, ours, columns, planned.horizon_days, _beside(name, churn, planned, snapshots, ours, columns))
     return Trained(name, planned.as_of, past.today(model, believed), verdict, rehearsal, tested)
 
@@ -224,15 +229,12 @@ def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, feature
     return take_yardstick(features, model.columns, model.horizon_days)
 
 
-def _rehearse(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Learned | None:
-    """The challenger as the back-test's day would have trained it; None where that day had too little to learn from."""
+def _rehearse(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Learned:
+    """The challenger as the back-test's day would have trained it."""
     if planned.backtest_day is None:
-        return None
+        raise ValueError("the history is too short for a back-test")
     before = closed(labels, planned.backtest_day)
-    horizons = two_sided(before, planned.backtest_horizons, is_money=name == "value")
-    if too_few_customers(len(of_day(snapshots, planned.backtest_day))) or not horizons:
-        return None
-    before = at(before, horizons)
+    before = at(before, two_sided(before, planned.backtest_horizons, is_money=name == "value"))
     return _fit(name, snapshots, before, columns, planned.backtest_horizons[0], seeds=1)
 
 
@@ -255,16 +257,23 @@ class Past:
         features = of_day(self.snapshots, day)
         truth = of_day(at(closed(self.labels, self.planned.as_of), (tested,)), day)
         stands = champion.rehearsal if champion else None
-        # A champion of another horizon, or of columns that are gone, cannot be compared: the baseline is what is left to win against.
-        if stands and (stands.horizon_days != tested or not set(features.column_names).issuperset(stands.columns)):
+        # Of columns that are gone it cannot be asked (and scores nobody either): the baseline is what is left to win against.
+        if stands and not set(features.column_names).issuperset(stands.columns):
             stands = None
+        # A young shop learns at a longer horizon every few weeks. The champion of a shorter one is asked about this one, as it carries itself
+        # to the horizon that is published.
+        if isinstance(stands, ChurnModel | ValueModel):
+            stands = replace(stands, horizon_days=tested)
         value = np.maximum(numbers(truth, "net_amount"), 0.0)
         waited = np.nan_to_num(numbers(days_to_order(truth, tested), "days_to_order"), nan=np.inf)
         came_true = {"churn": (numbers(truth, "orders_count") == 0).astype(np.float64), "value": value, "next_order": waited}[name]
 
+        # Waits are compared bucket by bucket, so at the same ones.
+        ends = challenger.ends if isinstance(challenger, NextOrderModel) else None
+
         def said(model: Learned | Baseline, measured: Day) -> Vector:
             if isinstance(model, NextOrderModel) and isinstance(measured, Yardstick):
-                return surprise(model, measured, features, waited)
+                return surprise(model, measured, features, waited, ends)
             return (churn_probability if name == "churn" else value_mean)(model, measured, features)
 
         measured = _measure(challenger, features)

@@ -10,9 +10,10 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ml.abstention import Abstained, too_one_sided
+from ml.abstention import Abstained, too_few_customers, too_one_sided
+from ml.planning import Plan
 from ml.signals import numbers
-from ml.snapshots import drawn, of_days, taught_days
+from ml.snapshots import drawn, of_day, of_days, taught_days
 
 
 def closed(labels: pa.Table, as_of: datetime) -> pa.Table:
@@ -40,3 +41,17 @@ def one_sided(labels: pa.Table, horizon_days: int, is_money: bool = False) -> Ab
 def two_sided(labels: pa.Table, horizons: Sequence[int], is_money: bool = False) -> tuple[int, ...]:
     """The horizons that teach, in their order."""
     return tuple(horizon for horizon in horizons if one_sided(labels, horizon, is_money) is None)
+
+
+def no_backtest(planned: Plan, snapshots: pa.Table, labels: pa.Table, is_money: bool = False) -> str:
+    """Why candidates cannot be compared on the back-test's day, empty where they can: too few people were there, they had too little to be
+    taught by, or nearly all of them then did the same.
+    """
+    day, horizons = planned.backtest_day, planned.backtest_horizons
+    if day is None:
+        return "the history is too short for a back-test"
+    before, followed = closed(labels, day), of_day(closed(labels, planned.as_of), day)
+    nothing = too_few_customers(len(of_day(snapshots, day)), "had bought")
+    nothing = nothing or (None if two_sided(before, horizons, is_money) else one_sided(before, horizons[0], is_money))
+    nothing = nothing or one_sided(followed, horizons[0], is_money)
+    return f"no back-test as of {day:%Y-%m-%d}: {nothing.reason}" if nothing else ""

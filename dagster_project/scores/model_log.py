@@ -38,7 +38,7 @@ order by model
 LOGGED = """
 select
     model, candidate, strftime(trained_as_of, '%Y-%m-%d'),
-    case when status = 'abstained' then 'abstained' when promoted then strftime(effective_from, '%Y-%m-%d') else 'refused' end, reason
+    case when promoted then strftime(effective_from, '%Y-%m-%d') when status = 'trained' then 'refused' else status end, reason
 from scores.model_log order by entry desc
 """
 

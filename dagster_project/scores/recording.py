@@ -56,12 +56,16 @@ class Recorder:
         verdict = trained.verdict
         if verdict is None or verdict.promoted:
             return [self._trained(model, "challenger", trained, trained, promoted=True, reason=reason_of(trained))]
+        refused = f"{verdict.stays} stays: {verdict.reason}"
         if not isinstance(trained, Trained):
-            refused = f"{verdict.stays} stays: {verdict.reason}"
             rows = [self._trained(model, "challenger", trained, trained, promoted=False, reason=refused)]
             return rows if verdict.stays == "champion" else [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
-        judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal or trained.model, verdict)
-        rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=f"{verdict.stays} stays: {verdict.reason}")]
+        if trained.rehearsal is None:
+            # Nothing was trained, as nothing could have been compared.
+            rows = [self._row(model, "challenger", status="not compared", reason=refused)]
+        else:
+            judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal, verdict)
+            rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=refused)]
         # A baseline has nothing of its own but the season it is moved by.
         again = trained.standing
         if isinstance(standing, Trained) and again is not None and again.season != season_of(standing):
@@ -164,7 +168,7 @@ def plain_measures(found: Performance, verdict: Verdict) -> dict[str, Any]:
 def reason_of(trained: Fitted) -> str:
     """Why a model was promoted."""
     if isinstance(trained, Trained):
-        return trained.verdict.reason if trained.verdict else "the history is too short for a back-test"
+        return trained.verdict.reason if trained.verdict else ""
     held = f"; {trained.verdict.reason}" if trained.verdict else ""
     if isinstance(trained, ClusterModel):
         mean, worst = trained.agreement
