@@ -11,9 +11,12 @@ MIN_EACH_OUTCOME = 30
 
 @dataclass(frozen=True)
 class Abstained:
-    """No model, and the reason a person can read."""
+    """No model, and the reason a person can read. `is_verdict`: not for want of something to learn from, but because everyone's rate was
+    found to be as good as challenger and champion, so that neither may score.
+    """
 
     reason: str
+    is_verdict: bool = False
 
 
 def too_few_customers(customers: int, have: str = "have bought") -> Abstained | None:

@@ -116,7 +116,7 @@ def train_propensity(
     # Without a champion the check above is the whole rule.
     verdict = judge(tested) if stood is not None else None
     if verdict and not verdict.promoted and verdict.stays == "baseline":
-        return Abstained(f"neither the challenger nor the champion is better than everyone's rate: {verdict.reason}")
+        return Abstained(f"neither the challenger nor the champion is better than everyone's rate: {verdict.reason}", is_verdict=True)
     used, linear, trees = _fit(matrix, outcomes)
     return PropensityModel(outcome, columns, used, linear, trees, order, loss, base, halves, verdict, tested)
 

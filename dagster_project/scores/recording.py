@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dagster_project.scores.model_log import Row, in_force
+from dagster_project.scores.model_log import Row, newest_promoted
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
@@ -49,17 +49,21 @@ class Recorder:
     training: Training
     data_version: str
 
-    def rows(self, model: str, trained: Model, standing: Standing | None) -> list[Row]:
-        """The model log's rows of one model's training."""
+    def rows(self, model: str, trained: Model, standing: Standing | None, scores: bool = True) -> list[Row]:
+        """The model log's rows of one model's training. `standing` is the champion, `scores` whether it still does."""
         if isinstance(trained, Abstained):
-            return [self._row(model, "challenger", status="abstained", reason=trained.reason)]
+            return [self._row(model, "baseline" if trained.is_verdict else "challenger", status="abstained", reason=trained.reason)]
         verdict = trained.verdict
         if verdict is None or verdict.promoted:
             return [self._trained(model, "challenger", trained, trained, promoted=True, reason=reason_of(trained))]
         refused = f"{verdict.stays} stays: {verdict.reason}"
         if not isinstance(trained, Trained):
             rows = [self._trained(model, "challenger", trained, trained, promoted=False, reason=refused)]
-            return rows if verdict.stays == "champion" else [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
+            if verdict.stays == "baseline":
+                return [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
+            if isinstance(standing, PropensityModel | ClusterModel) and not scores:
+                rows.append(self._trained(model, "champion", standing, standing, promoted=True, reason="the champion scores again"))
+            return rows
         if trained.rehearsal is None:
             # Nothing was trained, as nothing could have been compared.
             rows = [self._row(model, "challenger", status="not compared", reason=refused)]
@@ -192,6 +196,6 @@ def season_said(season: Season) -> str:
 
 
 def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Standing]:
-    """The models that score by a moment, read from their artifacts."""
-    standing = [one for one in in_force(warehouse, as_of) if one.sha256]
-    return {one.model: load(place(artifacts / one.model, one.sha256 or ""), one.sha256 or "") for one in standing}
+    """The models that scored last by a moment, read from their artifacts. A training that abstained does not make them forgotten: the next
+    challenger is held against them, and groups keep their names."""
+    return {model: load(place(artifacts / model, sha256), sha256) for model, sha256 in newest_promoted(warehouse, as_of).items()}

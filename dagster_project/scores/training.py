@@ -81,6 +81,7 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     snapshots, labels = learned_from(warehouse, training.days)
     recorder = Recorder(artifacts, registry, registry.experiment, training, data_version(snapshots, labels))
     standing = champions(warehouse, artifacts, training.moment.as_of)
+    scoring = {one.model for one in in_force(warehouse, training.moment.as_of) if one.sha256}
 
     def trained(model: str, churn: Model | None = None) -> Model:
         tell("scores", f"training {model}")
@@ -95,7 +96,7 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     rows: list[Row] = []
     for model in training.plans:
         tell("scores", f"recording {model}")
-        rows += recorder.rows(model, models[model], standing.get(model))
+        rows += recorder.rows(model, models[model], standing.get(model), scores=model in scoring)
     return logged(rows)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from made_up_shop import AS_OF, Shop
+from made_up_shop import AS_OF, NoRegistry, Shop
 
 from dagster_project.moments import Moment
 from dagster_project.scores.recording import Recorder
@@ -17,12 +17,6 @@ from ml import customer_scores
 from ml.abstention import MIN_CUSTOMERS
 from ml.customer_scores import Baseline, Trained, train
 from ml.snapshots import of_day
-
-
-class NoRegistry:
-    """Stands for MLflow, which these tests ask nothing of."""
-
-    def record(self, *_: object) -> None: ...
 
 
 def trained(found: object) -> Trained:
