@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from dagster_project.progress import say
 from dagster_project.scores.model_log import Row, newest_promoted
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training_days import Training
@@ -25,7 +26,7 @@ from ml.promotion import Gaps, Verdict
 from ml.propensity import PropensityModel
 from ml.registry import Account, Registry
 from ml.season import NO_SEASON, Season
-from ml.store import keep, load, place
+from ml.store import RefusedArtifact, keep, load, place
 
 Fitted = Trained | PropensityModel | ClusterModel
 # What may stand: also a model that was trained elsewhere.
@@ -198,4 +199,10 @@ def season_said(season: Season) -> str:
 def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Standing]:
     """The models that scored last by a moment, read from their artifacts. A training that abstained does not make them forgotten: the next
     challenger is held against them, and groups keep their names."""
-    return {model: load(place(artifacts / model, sha256), sha256) for model, sha256 in newest_promoted(warehouse, as_of).items()}
+    found: dict[str, Standing] = {}
+    for model, sha256 in newest_promoted(warehouse, as_of).items():
+        try:
+            found[model] = load(place(artifacts / model, sha256), sha256)
+        except RefusedArtifact as error:
+            say(f"{model} is trained without a champion to meet: its files are lost or changed ({error})")
+    return found
