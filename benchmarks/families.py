@@ -49,7 +49,7 @@ def newest_training(warehouse: Warehouse, shop: Shop) -> Training:
     moment = next(
         (m for m in (shop.moment((as_of - timedelta(days=back)).date()) for back in (0, 1)) if m.as_of == as_of), Moment(as_of, as_of)
     )
-    return Training(moment, plans_of(warehouse, moment, shop.models), as_of)
+    return Training(moment, plans_of(warehouse, moment, shop), as_of)
 
 
 def by_days(warehouse: Warehouse, kept: Training, planned: Plan) -> Measured | None:

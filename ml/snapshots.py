@@ -4,7 +4,7 @@ A snapshot is the shop as it was known on a past day; its labels are what follow
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +17,8 @@ from ml.signals import View, numbers, take_yardstick
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+# The moment that lies so many days before another, by the clock that days are counted with.
+DaysBefore = Callable[[datetime, int], datetime]
 
 SNAPSHOTS = 4
 SPACING_DAYS = 7
@@ -59,14 +61,28 @@ def learnable_horizons(history_days: int, horizon_days: int) -> tuple[int, ...]:
     return (longest, half) if half < longest else (longest,)
 
 
-def training_days(trained_as_of: datetime, horizons: tuple[int, ...], aligned: bool = False) -> dict[int, list[datetime]]:
-    """Per horizon the snapshot days, newest first: the newest is a horizon before the trained day. `aligned` rounds the horizon up to
-    whole weeks, so that snapshots fall on the same weekday and serve several training days.
+def days_before(moment: datetime, days: int) -> datetime:
+    """So many days of 24 hours before a moment: where nobody keeps a shop's clock."""
+    return moment - timedelta(days=days)
+
+
+def newest_closed(as_of: datetime, horizon_days: int, aligned: bool = False, before: DaysBefore = days_before) -> int:
+    """How many days before a moment the newest day lies whose horizon has closed by then. `aligned` rounds up to whole weeks, so that
+    snapshots fall on the same weekday and serve several training days.
     """
+    back = -(-horizon_days // SPACING_DAYS) * SPACING_DAYS if aligned else horizon_days
+    # A horizon is so many times 24 hours. Where clocks went forward since, it closes an hour after the shop's day ends: too late.
+    return back if before(as_of, back) + timedelta(days=horizon_days) <= as_of else back + SPACING_DAYS
+
+
+def training_days(
+    trained_as_of: datetime, horizons: tuple[int, ...], aligned: bool = False, before: DaysBefore = days_before
+) -> dict[int, list[datetime]]:
+    """Per horizon the snapshot days, newest first: the newest is the last whose horizon closed by the trained day."""
     days = {}
     for horizon in horizons:
-        back = -(-horizon // SPACING_DAYS) * SPACING_DAYS if aligned else horizon
-        days[horizon] = [trained_as_of - timedelta(days=back + SPACING_DAYS * step) for step in range(SNAPSHOTS)]
+        back = newest_closed(trained_as_of, horizon, aligned, before)
+        days[horizon] = [before(trained_as_of, back + SPACING_DAYS * step) for step in range(SNAPSHOTS)]
     return days
 
 
