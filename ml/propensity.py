@@ -30,9 +30,10 @@ Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 VIP_SHARE = 0.1
-# Of a text column the commonest values count, those that at least so many rows have.
+# Of a text column the commonest values count, those that at least so many people have: what few say of themselves is nobody else's to read,
+# in a model or in reasons.
 MOST_VALUES = 12
-LEAST_ROWS = 50
+LEAST_PEOPLE = 50
 # Beyond this many rows older days change nothing that counts (docs/scores.md shows the curve); the newest days come first.
 ENOUGH_ROWS = 10_000
 # A text column that is this value, as a column of its own.
@@ -181,8 +182,10 @@ def learnable_columns(features: pa.Table) -> tuple[str, ...]:
         if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind):
             columns.append(column.name)
         elif types.is_string(kind) or types.is_large_string(kind):
-            counts = pc.value_counts(features[column.name].combine_chunks().drop_null()).to_pylist()
-            common = sorted((-entry["counts"], entry["values"]) for entry in counts if entry["counts"] >= LEAST_ROWS)[:MOST_VALUES]
+            # A person is in the rows of many days, and counts once.
+            people = features.select([column.name, "customer_id"]).group_by([column.name, "customer_id"]).aggregate([])
+            counts = pc.value_counts(people[column.name].combine_chunks().drop_null()).to_pylist()
+            common = sorted((-entry["counts"], entry["values"]) for entry in counts if entry["counts"] >= LEAST_PEOPLE)[:MOST_VALUES]
             columns += [f"{column.name}{IS}{value}" for _, value in common]
     return tuple(columns)
 
