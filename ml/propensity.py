@@ -15,7 +15,7 @@ import pyarrow.types as types
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ml.abstention import Abstained, too_few_customers, too_one_sided
+from ml.abstention import Abstained, too_few_customers, too_few_of_either
 from ml.backtest import Backtest
 from ml.boosting import Trees, binned, fit_trees
 from ml.linear import Linear, fit_logistic
@@ -100,9 +100,9 @@ def train_propensity(
     outcomes = np.concatenate(list(happened))
     people, of_row = np.unique(np.asarray(rows["customer_id"].to_pylist(), dtype=str), return_inverse=True)
     first = first_half(people)[of_row]
-    abstained = too_few_customers(len(people), "can be learned from") or too_one_sided(_ever(outcomes, of_row, len(people)), outcome)
+    abstained = too_few_customers(len(people), "can be learned from") or _one_sided(outcomes, of_row, outcome)
     for side in (first, ~first):
-        abstained = abstained or too_one_sided(_ever(outcomes[side], np.unique(of_row[side], return_inverse=True)[1]), f"{outcome} (half)")
+        abstained = abstained or _one_sided(outcomes[side], of_row[side], f"{outcome} (half)")
     if abstained:
         return abstained
     columns = learnable_columns(rows)
@@ -213,9 +213,12 @@ def _enough(snapshots: Sequence[pa.Table], happened: Sequence[Vector]) -> tuple[
     return snapshots[first:], happened[first:]
 
 
-def _ever(outcomes: Vector, person: NDArray[np.int64], people: int | None = None) -> Bools:
-    """Per person whether the outcome followed on any of the days."""
-    return np.bincount(person, weights=outcomes, minlength=people or 0) > 0
+def _one_sided(outcomes: Vector, person: NDArray[np.int64], outcome: str) -> Abstained | None:
+    """Why too few people teach one of the outcomes. Who has several rows, days or categories, may teach both: a regular buys from one category and
+    not from the others.
+    """
+    having, lacking = (len(np.unique(person[outcomes == happened])) for happened in (1.0, 0.0))
+    return too_few_of_either(having, lacking, len(np.unique(person)), outcome)
 
 
 def _fit(ranks: Matrix, outcomes: Vector, seeds: int = 2) -> tuple[Bools, Linear, Trees]:
