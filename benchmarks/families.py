@@ -28,6 +28,7 @@ from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 from ml import customer_scores, propensity
 from ml.customer_scores import Trained, churn_probability, measure
+from ml.horizons import at, closed
 from ml.planning import Plan
 from ml.propensity import PropensityModel
 from ml.signals import feature_columns, take_yardstick
@@ -48,7 +49,7 @@ def newest_training(warehouse: Warehouse, shop: Shop) -> Training:
     moment = next(
         (m for m in (shop.moment((as_of - timedelta(days=back)).date()) for back in (0, 1)) if m.as_of == as_of), Moment(as_of, as_of)
     )
-    return Training(moment, plans_of(warehouse, moment, shop.models), as_of)
+    return Training(moment, plans_of(warehouse, moment, shop), as_of)
 
 
 def by_days(warehouse: Warehouse, kept: Training, planned: Plan) -> Measured | None:
@@ -60,7 +61,7 @@ def by_days(warehouse: Warehouse, kept: Training, planned: Plan) -> Measured | N
     if not isinstance(found, Trained) or found.tested is None or found.rehearsal is None:
         return None
     horizon, columns = planned.backtest_horizons[0], feature_columns(snapshots)
-    before = customer_scores._at(customer_scores._closed(labels, planned.backtest_day), (horizon,))
+    before = at(closed(labels, planned.backtest_day), (horizon,))
     sample = gather(snapshots, before, columns, horizon)
     today = of_day(snapshots, planned.backtest_day)
     unseen = take_yardstick(today, columns, horizon).view(today).ranks

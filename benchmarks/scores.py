@@ -172,8 +172,7 @@ def _ours(store: Path, population: Population, cut: datetime, horizon_days: int,
 
 
 def _story(trained: Trained) -> dict[str, Any]:
-    backtest = trained.verdict.reason if trained.verdict else "history is too short for one"
-    return {"model": type(trained.model).__name__, "back_test": backtest}
+    return {"model": type(trained.model).__name__, "back_test": trained.verdict.reason if trained.verdict else ""}
 
 
 def _known(values: Vector | None) -> Vector:

@@ -11,9 +11,12 @@ MIN_EACH_OUTCOME = 30
 
 @dataclass(frozen=True)
 class Abstained:
-    """No model, and the reason a person can read."""
+    """No model, and the reason a person can read. `is_verdict`: not for want of something to learn from, but because everyone's rate was
+    found to be as good as challenger and champion, so that neither may score.
+    """
 
     reason: str
+    is_verdict: bool = False
 
 
 def too_few_customers(customers: int, have: str = "have bought") -> Abstained | None:
@@ -32,8 +35,12 @@ def too_little_history(history_days: int, horizon_days: int, horizons: tuple[int
 
 def too_one_sided(outcomes: NDArray[np.bool_], outcome: str) -> Abstained | None:
     """A probability needs people with and without the outcome."""
-    fewer = int(min(outcomes.sum(), (~outcomes).sum()))
-    if fewer >= MIN_EACH_OUTCOME:
+    return too_few_of_either(int(outcomes.sum()), int((~outcomes).sum()), len(outcomes), outcome)
+
+
+def too_few_of_either(having: int, lacking: int, cases: int, outcome: str) -> Abstained | None:
+    """The same, counted: who has several rows may be both."""
+    if min(having, lacking) >= MIN_EACH_OUTCOME:
         return None
-    counted = f"of {len(outcomes)} past cases {int(outcomes.sum())} {outcome}"
+    counted = f"of {cases} past cases {having} {outcome}"
     return Abstained(f"{counted}, a model needs {MIN_EACH_OUTCOME} with and {MIN_EACH_OUTCOME} without")

@@ -13,18 +13,18 @@ from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ml.abstention import Abstained, too_few_customers, too_little_history, too_one_sided
 from ml.backtest import Backtest, level_off
 from ml.churn import ChurnDay, ChurnModel, level_logit, measure_churn, score_churn, train_churn
+from ml.horizons import at, closed, no_backtest, one_sided, two_sided
 from ml.next_order import NextOrderModel, days_to_order, measure_next_order, score_next_order, surprise, train_next_order, without_trees
 from ml.planning import Plan
 from ml.promotion import Verdict, judge
 from ml.season import NO_SEASON, YEAR, Season, YearAgo, off_in_logits, off_in_logs, shift
 from ml.signals import Yardstick, feature_columns, numbers, take_yardstick
-from ml.snapshots import days_of, of_day
+from ml.snapshots import of_day, of_days
 from ml.value import ValueDay, ValueModel, Values, expected_value, measure_value, score_value, train_value
 
 Vector = NDArray[np.float64]
@@ -52,8 +52,9 @@ Scoring = TypeVar("Scoring", bound=Learned | Baseline)
 
 @dataclass(frozen=True)
 class Trained:
-    """The model of a score, as of which day, and the back-test behind it (None where history allows none). `rehearsal` is the challenger
-    as the back-test's day would have trained it: what was judged, and what later challengers are judged against; `tested` what it said there.
+    """The model of a score, as of which day, and the verdict behind it (None on a baseline that scores). `rehearsal` is the challenger as
+    the back-test's day would have trained it: what was judged, and what later challengers are judged against; `tested` what it said there.
+    Both are None where nothing could be compared.
     `standing` is the champion that stays, at the season of this training day.
     """
 
@@ -81,34 +82,39 @@ def train(
 
     `snapshots` also holds the rows of `planned.as_of`, which say how many customers and how much history there are. A value model has a
     churn model beside it: `churn` if it was trained already, else it is trained here. `champion` is what scores now. A refused challenger
-    leaves the baseline as the model and itself as the rehearsal; `verdict.stays` says whether champion or baseline scores on.
+    leaves the baseline as the model and itself as the rehearsal; `verdict.stays` says whether champion or baseline scores on. One that cannot
+    be compared is refused too.
     """
     today = of_day(snapshots, planned.as_of)
     history = int(numbers(today, "history_days").max()) if len(today) else 0
-    known = _closed(labels, planned.as_of)
-    taught = known.filter(pc.is_in(known["as_of"], pa.array(planned.days, known.schema.field("as_of").type)))
-    ours = _at(taught, planned.horizons)
+    known = closed(labels, planned.as_of)
+    taught = of_days(known, planned.days)
+    horizons = two_sided(taught, planned.horizons, is_money=name == "value")
     abstained = too_few_customers(len(today)) or too_little_history(history, planned.horizon_days, planned.horizons)
-    abstained = abstained or too_one_sided(numbers(ours, "orders_count") > 0, f"bought within {planned.horizons[0]} days")
+    abstained = abstained or (None if horizons else one_sided(taught, planned.horizons[0], is_money=name == "value"))
     if abstained:
         return abstained
+    ours = at(taught, horizons)
     columns = feature_columns(snapshots)
-    rehearsal = _rehearse(name, planned, snapshots, taught, columns)
-    if rehearsal is None:
-        model = _fit(name, snapshots, ours, columns, planned.horizon_days, _beside(name, churn, planned, snapshots, ours, columns))
-        return Trained(name, planned.as_of, model, None)
+    plain = _baseline(name, planned.horizon_days, horizons[0], columns)
     past = Past(name, planned, snapshots, taught, known)
-    rehearsal, believed = past.at_season(rehearsal)
+
+    def refused(verdict: Verdict, seasons: tuple[bool, bool], rehearsal: Learned | None, tested: Backtest | None) -> Trained:
+        """The baseline in the challenger's place, and the champion where it stays, at the season of this day."""
+        stays = champion.model if champion and verdict.stays == "champion" else None
+        standing = None if stays is None or isinstance(stays, NextOrderModel) else past.today(replace(stays, season=NO_SEASON), seasons[0])
+        return Trained(name, planned.as_of, past.today(plain, seasons[1]), verdict, rehearsal, tested, standing)
+
+    nothing = no_backtest(planned, snapshots, taught, is_money=name == "value")
+    if nothing:
+        # What cannot be compared does not score: who scored goes on, at no season, as none could be tried either.
+        return refused(Verdict(False, nothing, {}, "champion" if champion else "baseline"), (False, False), None, None)
+    rehearsal, believed = past.at_season(_rehearse(name, planned, snapshots, taught, columns))
     baseline, believed_of_baseline = past.at_season(_baseline(name, rehearsal.horizon_days, rehearsal.horizon_days, columns))
     tested = past.backtest(rehearsal, baseline, champion)
     verdict = judge(tested)
     if not verdict.promoted:
-        plain = _baseline(name, planned.horizon_days, planned.horizons[0], columns)
-        stays = champion.model if champion and verdict.stays == "champion" else None
-        return Trained(
-            name, planned.as_of, past.today(plain, believed_of_baseline), verdict, rehearsal, tested,
-            standing=None if stays is None or isinstance(stays, NextOrderModel) else past.today(replace(stays, season=NO_SEASON), believed),
-        )  # fmt: skip
+        return refused(verdict, (believed, believed_of_baseline), rehearsal, tested)
     model = _fit(name, snapshots, ours, columns, planned.horizon_days, _beside(name, churn, planned, snapshots, ours, columns))
     return Trained(name, planned.as_of, past.today(model, believed), verdict, rehearsal, tested)
 
@@ -119,7 +125,8 @@ def _beside(
     """The churn model that a value model needs beside it."""
     if name != "value":
         return None
-    if isinstance(churn, Trained) and isinstance(churn.model, ChurnModel):
+    horizons = set(labels["horizon_days"].to_pylist())
+    if isinstance(churn, Trained) and isinstance(churn.model, ChurnModel) and {part.horizon_days for part in churn.model.parts} == horizons:
         return churn.model
     return train_churn(snapshots, labels, columns, planned.horizon_days)
 
@@ -222,14 +229,12 @@ def _measure(model: ChurnModel | ValueModel | NextOrderModel | Baseline, feature
     return take_yardstick(features, model.columns, model.horizon_days)
 
 
-def _rehearse(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Learned | None:
-    """The challenger as the back-test's day would have trained it; None where that day had too little to learn from."""
+def _rehearse(name: str, planned: Plan, snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...]) -> Learned:
+    """The challenger as the back-test's day would have trained it."""
     if planned.backtest_day is None:
-        return None
-    before = _at(_closed(labels, planned.backtest_day), planned.backtest_horizons)
-    few = too_few_customers(len(of_day(snapshots, planned.backtest_day)))
-    if few or not days_of(before) or too_one_sided(numbers(before, "orders_count") > 0, ""):
-        return None
+        raise ValueError("the history is too short for a back-test")
+    before = closed(labels, planned.backtest_day)
+    before = at(before, two_sided(before, planned.backtest_horizons, is_money=name == "value"))
     return _fit(name, snapshots, before, columns, planned.backtest_horizons[0], seeds=1)
 
 
@@ -250,18 +255,25 @@ class Past:
             raise ValueError("the history is too short for a back-test")
         name, tested = self.name, self.planned.backtest_horizons[0]
         features = of_day(self.snapshots, day)
-        truth = of_day(_at(_closed(self.labels, self.planned.as_of), (tested,)), day)
+        truth = of_day(at(closed(self.labels, self.planned.as_of), (tested,)), day)
         stands = champion.rehearsal if champion else None
-        # A champion of another horizon, or of columns that are gone, cannot be compared: the baseline is what is left to win against.
-        if stands and (stands.horizon_days != tested or not set(features.column_names).issuperset(stands.columns)):
+        # Of columns that are gone it cannot be asked (and scores nobody either): the baseline is what is left to win against.
+        if stands and not set(features.column_names).issuperset(stands.columns):
             stands = None
+        # A young shop learns at a longer horizon every few weeks. The champion of a shorter one is asked about this one, as it carries itself
+        # to the horizon that is published.
+        if isinstance(stands, ChurnModel | ValueModel):
+            stands = replace(stands, horizon_days=tested)
         value = np.maximum(numbers(truth, "net_amount"), 0.0)
         waited = np.nan_to_num(numbers(days_to_order(truth, tested), "days_to_order"), nan=np.inf)
         came_true = {"churn": (numbers(truth, "orders_count") == 0).astype(np.float64), "value": value, "next_order": waited}[name]
 
+        # Waits are compared bucket by bucket, so at the same ones.
+        ends = challenger.ends if isinstance(challenger, NextOrderModel) else None
+
         def said(model: Learned | Baseline, measured: Day) -> Vector:
             if isinstance(model, NextOrderModel) and isinstance(measured, Yardstick):
-                return surprise(model, measured, features, waited)
+                return surprise(model, measured, features, waited, ends)
             return (churn_probability if name == "churn" else value_mean)(model, measured, features)
 
         measured = _measure(challenger, features)
@@ -281,7 +293,7 @@ class Past:
         """A model of the back-test's day at the level of the season that came then, and whether to believe in it: not where it made the level
         worse by more than chance does."""
         day = self.planned.backtest_day
-        moved = self._moved(model, self.planned.backtest_season, _closed(self.known, day)) if day else model
+        moved = self._moved(model, self.planned.backtest_season, closed(self.known, day)) if day else model
         if moved is model:
             return model, True
         plain, seasonal = (self.backtest(one, one) for one in (model, moved))
@@ -296,12 +308,12 @@ class Past:
         """The model moved; as it is where no year ago is known, too little followed one, or chance explains the difference."""
         if ago is None or isinstance(model, NextOrderModel):
             return model
-        followed = [of_day(_at(labels, (model.horizon_days,)), day) for day in (ago.coming, ago.taught)]
+        followed = [of_day(at(labels, (model.horizon_days,)), day) for day in (ago.coming, ago.taught)]
         if any(too_one_sided(numbers(one, "orders_count") > 0, "") for one in followed):
             return model
 
         def off(day: datetime, horizon_days: int) -> tuple[float, float]:
-            features, followed = of_day(self.snapshots, day), of_day(_at(labels, (horizon_days,)), day)
+            features, followed = of_day(self.snapshots, day), of_day(at(labels, (horizon_days,)), day)
             yardstick = take_yardstick(features, model.columns, model.horizon_days)
             view = yardstick.view(features)
             if self.name == "churn":
@@ -321,12 +333,3 @@ class Past:
 def _baseline(name: str, horizon_days: int, learned_days: int, columns: tuple[str, ...]) -> Baseline | NextOrderModel:
     """What needs no training: BG/NBD, at the asked horizon, or for the wait at the one that can be learned."""
     return without_trees(columns, learned_days) if name == "next_order" else Baseline(horizon_days, columns)
-
-
-def _closed(labels: pa.Table, as_of: datetime) -> pa.Table:
-    """Labels whose horizon had passed by a moment: what a model of that day may learn from."""
-    return labels.filter(pc.less_equal(labels["label_until"], pa.scalar(as_of, labels.schema.field("label_until").type)))
-
-
-def _at(labels: pa.Table, horizons: Sequence[int]) -> pa.Table:
-    return labels.filter(pc.is_in(labels["horizon_days"], pa.array(horizons, labels.schema.field("horizon_days").type)))

@@ -94,10 +94,17 @@ def measure_next_order(model: NextOrderModel, features: pa.Table) -> Yardstick:
     return take_yardstick(features, model.columns, model.horizon_days)
 
 
-def ordered_by(model: NextOrderModel, day: Yardstick, features: pa.Table) -> Matrix:
-    """P(ordered within the first b buckets) per row and bucket: the mean of the hazard's and BG/NBD's."""
+def ordered_by(model: NextOrderModel, day: Yardstick, features: pa.Table, ends: Vector | None = None) -> Matrix:
+    """P(ordered within the first b buckets) per row and bucket: the mean of the hazard's and BG/NBD's. `ends` are those of other buckets
+    than the model's own.
+    """
     history = (numbers(features, "repeat_days_count"), numbers(features, "active_span_days"), numbers(features, "tenure_days"))
-    known = np.column_stack([day.purchasing.buys_probability(*history, float(end)) for end in model.ends])
+
+    def known_by(days: Vector) -> Matrix:
+        return np.column_stack([day.purchasing.buys_probability(*history, float(end)) for end in days])
+
+    ends = model.ends if ends is None else ends
+    known = known_by(ends)
     if model.trees is None:
         return known
     ranks = day.view(features).ranks
@@ -107,14 +114,30 @@ def ordered_by(model: NextOrderModel, day: Yardstick, features: pa.Table) -> Mat
         place = np.full((len(ranks), 1), bucket / max(len(model.ends) - 1, 1))
         waiting = waiting * (1.0 - expit(model.trees.raw(np.hstack([ranks, place])[:, model.used])))
         learned[:, bucket] = 1.0 - waiting
+    if not np.array_equal(ends, model.ends):
+        # Within a bucket the hazard is even; beyond the horizon it is BG/NBD's.
+        inside = np.minimum(ends, model.ends[-1])
+        more = np.log1p(-np.minimum(known, 1 - 1e-9)) - np.log1p(-np.minimum(known_by(inside), 1 - 1e-9))
+        learned = -np.expm1(_between(np.log(np.maximum(1.0 - learned, 1e-9)), model.ends, inside) + more)
     return (learned + known) / 2.0
 
 
-def surprise(model: NextOrderModel, day: Yardstick, features: pa.Table, waited: Vector) -> Vector:
-    """The negative log-likelihood of each row's wait (days; infinite where no order came within the horizon), by its bucket."""
-    by = np.hstack([np.zeros((len(features), 1)), ordered_by(model, day, features), np.ones((len(features), 1))])
+def _between(logs: Matrix, ends: Vector, days: Vector) -> Matrix:
+    """The straight line through 0 on day 0 and a row's logs on the `ends`, on other days up to the last."""
+    logs, ends = np.hstack([np.zeros((len(logs), 1)), logs]), np.concatenate([[0.0], ends])
+    after = np.clip(np.searchsorted(ends, days), 1, len(ends) - 1)
+    share = (days - ends[after - 1]) / (ends[after] - ends[after - 1])
+    return np.asarray(logs[:, after - 1] * (1.0 - share) + logs[:, after] * share, dtype=np.float64)
+
+
+def surprise(model: NextOrderModel, day: Yardstick, features: pa.Table, waited: Vector, ends: Vector | None = None) -> Vector:
+    """The negative log-likelihood of each row's wait (days; infinite where no order came within the horizon), by its bucket: the model's own
+    or those of other `ends`.
+    """
+    ends = model.ends if ends is None else ends
+    by = np.hstack([np.zeros((len(features), 1)), ordered_by(model, day, features, ends), np.ones((len(features), 1))])
     # Days start with the moment: an order on day d came within the bucket that ends after d.
-    bucket = np.searchsorted(model.ends, waited, side="right")
+    bucket = np.searchsorted(ends, waited, side="right")
     rows = np.arange(len(features))
     return np.asarray(-np.log(np.maximum(by[rows, bucket + 1] - by[rows, bucket], 1e-9)), dtype=np.float64)
 

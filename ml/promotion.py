@@ -7,6 +7,7 @@
 1. The challenger must win against the baseline: order better, hardly by chance, at no worse a level.
 2. It must keep up with the champion: at most TOLERANCE behind in order, LOG_LOSS_SLACK in level. As good is good enough: it has seen newer days.
 3. Refused, it changes nothing: the champion stays. Only a champion that falls behind the baseline makes room, and for the baseline.
+4. Where the back-test can tell nobody from another (`ml.horizons.no_backtest`), it is refused as well.
 """
 
 from dataclasses import dataclass, field

@@ -15,7 +15,7 @@ import pyarrow.types as types
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from ml.abstention import Abstained, too_few_customers, too_one_sided
+from ml.abstention import Abstained, too_few_customers, too_few_of_either
 from ml.backtest import Backtest
 from ml.boosting import Trees, binned, fit_trees
 from ml.linear import Linear, fit_logistic
@@ -30,9 +30,10 @@ Vector = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 VIP_SHARE = 0.1
-# Of a text column the commonest values count, those that at least so many rows have.
+# Of a text column the commonest values count, those that at least so many people have: what few say of themselves is nobody else's to read,
+# in a model or in reasons.
 MOST_VALUES = 12
-LEAST_ROWS = 50
+LEAST_PEOPLE = 50
 # Beyond this many rows older days change nothing that counts (docs/scores.md shows the curve); the newest days come first.
 ENOUGH_ROWS = 10_000
 # A text column that is this value, as a column of its own.
@@ -99,9 +100,9 @@ def train_propensity(
     outcomes = np.concatenate(list(happened))
     people, of_row = np.unique(np.asarray(rows["customer_id"].to_pylist(), dtype=str), return_inverse=True)
     first = first_half(people)[of_row]
-    abstained = too_few_customers(len(people), "can be learned from") or too_one_sided(_ever(outcomes, of_row, len(people)), outcome)
+    abstained = too_few_customers(len(people), "can be learned from") or _one_sided(outcomes, of_row, outcome)
     for side in (first, ~first):
-        abstained = abstained or too_one_sided(_ever(outcomes[side], np.unique(of_row[side], return_inverse=True)[1]), f"{outcome} (half)")
+        abstained = abstained or _one_sided(outcomes[side], of_row[side], f"{outcome} (half)")
     if abstained:
         return abstained
     columns = learnable_columns(rows)
@@ -116,7 +117,7 @@ def train_propensity(
     # Without a champion the check above is the whole rule.
     verdict = judge(tested) if stood is not None else None
     if verdict and not verdict.promoted and verdict.stays == "baseline":
-        return Abstained(f"neither the challenger nor the champion is better than everyone's rate: {verdict.reason}")
+        return Abstained(f"neither the challenger nor the champion is better than everyone's rate: {verdict.reason}", is_verdict=True)
     used, linear, trees = _fit(matrix, outcomes)
     return PropensityModel(outcome, columns, used, linear, trees, order, loss, base, halves, verdict, tested)
 
@@ -181,8 +182,10 @@ def learnable_columns(features: pa.Table) -> tuple[str, ...]:
         if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind) or types.is_boolean(kind):
             columns.append(column.name)
         elif types.is_string(kind) or types.is_large_string(kind):
-            counts = pc.value_counts(features[column.name].combine_chunks().drop_null()).to_pylist()
-            common = sorted((-entry["counts"], entry["values"]) for entry in counts if entry["counts"] >= LEAST_ROWS)[:MOST_VALUES]
+            # A person is in the rows of many days, and counts once.
+            people = features.select([column.name, "customer_id"]).group_by([column.name, "customer_id"]).aggregate([])
+            counts = pc.value_counts(people[column.name].combine_chunks().drop_null()).to_pylist()
+            common = sorted((-entry["counts"], entry["values"]) for entry in counts if entry["counts"] >= LEAST_PEOPLE)[:MOST_VALUES]
             columns += [f"{column.name}{IS}{value}" for _, value in common]
     return tuple(columns)
 
@@ -210,9 +213,12 @@ def _enough(snapshots: Sequence[pa.Table], happened: Sequence[Vector]) -> tuple[
     return snapshots[first:], happened[first:]
 
 
-def _ever(outcomes: Vector, person: NDArray[np.int64], people: int | None = None) -> Bools:
-    """Per person whether the outcome followed on any of the days."""
-    return np.bincount(person, weights=outcomes, minlength=people or 0) > 0
+def _one_sided(outcomes: Vector, person: NDArray[np.int64], outcome: str) -> Abstained | None:
+    """Why too few people teach one of the outcomes. Who has several rows, days or categories, may teach both: a regular buys from one category and
+    not from the others.
+    """
+    having, lacking = (len(np.unique(person[outcomes == happened])) for happened in (1.0, 0.0))
+    return too_few_of_either(having, lacking, len(np.unique(person)), outcome)
 
 
 def _fit(ranks: Matrix, outcomes: Vector, seeds: int = 2) -> tuple[Bools, Linear, Trees]:

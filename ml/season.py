@@ -44,11 +44,6 @@ class YearAgo:
     taught: datetime
 
 
-def year_ago(as_of: datetime, horizon: timedelta) -> YearAgo:
-    """The days to compare for a model that is trained on a day."""
-    return YearAgo(coming=as_of - YEAR, taught=as_of - YEAR - horizon)
-
-
 def off_in_logits(said: Vector, happened: Vector) -> tuple[float, float]:
     """By how much logits have to move for their mean probability to be the share that happened, and the variance of that."""
     share = np.clip(happened.mean(), 0.5 / len(happened), 1 - 0.5 / len(happened))

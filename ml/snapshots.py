@@ -4,6 +4,7 @@ A snapshot is the shop as it was known on a past day; its labels are what follow
 """
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,6 +17,8 @@ from ml.signals import View, numbers, take_yardstick
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
+# The moment that lies so many days before another, by the clock that days are counted with.
+DaysBefore = Callable[[datetime, int], datetime]
 
 SNAPSHOTS = 4
 SPACING_DAYS = 7
@@ -58,14 +61,28 @@ def learnable_horizons(history_days: int, horizon_days: int) -> tuple[int, ...]:
     return (longest, half) if half < longest else (longest,)
 
 
-def training_days(trained_as_of: datetime, horizons: tuple[int, ...], aligned: bool = False) -> dict[int, list[datetime]]:
-    """Per horizon the snapshot days, newest first: the newest is a horizon before the trained day. `aligned` rounds the horizon up to
-    whole weeks, so that snapshots fall on the same weekday and serve several training days.
+def days_before(moment: datetime, days: int) -> datetime:
+    """So many days of 24 hours before a moment: where nobody keeps a shop's clock."""
+    return moment - timedelta(days=days)
+
+
+def newest_closed(as_of: datetime, horizon_days: int, aligned: bool = False, before: DaysBefore = days_before) -> int:
+    """How many days before a moment the newest day lies whose horizon has closed by then. `aligned` rounds up to whole weeks, so that
+    snapshots fall on the same weekday and serve several training days.
     """
+    back = -(-horizon_days // SPACING_DAYS) * SPACING_DAYS if aligned else horizon_days
+    # A horizon is so many times 24 hours. Where clocks went forward since, it closes an hour after the shop's day ends: too late.
+    return back if before(as_of, back) + timedelta(days=horizon_days) <= as_of else back + SPACING_DAYS
+
+
+def training_days(
+    trained_as_of: datetime, horizons: tuple[int, ...], aligned: bool = False, before: DaysBefore = days_before
+) -> dict[int, list[datetime]]:
+    """Per horizon the snapshot days, newest first: the newest is the last whose horizon closed by the trained day."""
     days = {}
     for horizon in horizons:
-        back = -(-horizon // SPACING_DAYS) * SPACING_DAYS if aligned else horizon
-        days[horizon] = [trained_as_of - timedelta(days=back + SPACING_DAYS * step) for step in range(SNAPSHOTS)]
+        back = newest_closed(trained_as_of, horizon, aligned, before)
+        days[horizon] = [before(trained_as_of, back + SPACING_DAYS * step) for step in range(SNAPSHOTS)]
     return days
 
 
@@ -73,6 +90,12 @@ def of_day(table: pa.Table, as_of: datetime) -> pa.Table:
     """The rows of one day, by customer_id."""
     rows = table.filter(pc.equal(table["as_of"], pa.scalar(as_of, table.schema.field("as_of").type)))
     return rows.sort_by("customer_id")
+
+
+def of_days(table: pa.Table, days: Sequence[datetime]) -> pa.Table:
+    """The rows of some days, oldest first, by customer_id."""
+    rows = table.filter(pc.is_in(table["as_of"], pa.array(days, table.schema.field("as_of").type)))
+    return rows.sort_by([("as_of", "ascending"), ("customer_id", "ascending")])
 
 
 def days_of(table: pa.Table) -> list[datetime]:
@@ -97,15 +120,27 @@ def data_version(*tables: pa.Table) -> str:
     return digest.hexdigest()
 
 
+def taught_days(labels: pa.Table) -> list[datetime]:
+    """The days of one horizon's labels that teach, oldest first: the newest, without those of a handful of customers before the last."""
+    counted = pc.value_counts(labels["as_of"].combine_chunks()).to_pylist()
+    customers = {entry["values"]: entry["counts"] for entry in counted}
+    newest = sorted(customers)[-SNAPSHOTS:]
+    return [day for day in newest if customers[day] >= MIN_SNAPSHOT_CUSTOMERS or day == newest[-1]]
+
+
+def drawn(rows: int, max_rows: int = MAX_ROWS) -> NDArray[np.int64]:
+    """The places of the rows that are learned from: all, or of more than `max_rows` the same random ones in every training."""
+    if rows <= max_rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(0).choice(rows, max_rows, replace=False))
+
+
 def gather(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], horizon_days: int, max_rows: int = MAX_ROWS) -> Sample:
     """Rank every labelled snapshot of the horizon within itself and stack them; beyond `max_rows` a fixed random draw of rows."""
     labels = labels.filter(pc.equal(labels["horizon_days"], horizon_days))
-    labelled = days_of(labels)
     parts = []
-    for day in labelled[-SNAPSHOTS:]:
+    for day in taught_days(labels):
         features = of_day(snapshots, day)
-        if len(features) < MIN_SNAPSHOT_CUSTOMERS and day != labelled[-1]:
-            continue
         known = of_day(labels, day)
         if known["customer_id"].to_pylist() != features["customer_id"].to_pylist():
             raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
@@ -117,6 +152,5 @@ def gather(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], hori
     stacked = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
     rows = len(stacked[1])
     if rows > max_rows:
-        kept = np.sort(np.random.default_rng(0).choice(rows, max_rows, replace=False))
-        stacked = [array[kept] for array in stacked]
+        stacked = [array[drawn(rows, max_rows)] for array in stacked]
     return Sample(*stacked)

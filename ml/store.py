@@ -119,7 +119,11 @@ def _built(tree: Any, arrays: dict[str, NDArray[Any]]) -> Any:
     if "type" in tree:
         if tree["type"] not in TRUSTED:
             raise RefusedArtifact(f"{tree['type']} is not a type that models are made of")
-        return TRUSTED[tree["type"]](**{name: _built(item, arrays) for name, item in tree["fields"].items()})
+        fields_of = {name: _built(item, arrays) for name, item in tree["fields"].items()}
+        try:
+            return TRUSTED[tree["type"]](**fields_of)
+        except TypeError as error:
+            raise RefusedArtifact(f"{tree['type']} was kept with other fields than it has now ({error})") from error
     if "array" in tree:
         return arrays[tree["array"]]
     if "tuple" in tree:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from dagster_project.scores.score_models import ORDER_FEATURES, SCORE_MODELS, ScoreModel
+from dagster_project.scores.scoring import CANNOT
 from dagster_project.warehouse import Warehouse
 from ml.drift import SHIFTED, population_stability, stabilities
 from ml.signals import numbers
@@ -47,6 +48,10 @@ LISTED = 10
 REFERENCE = "select * from features.order_features where as_of = ? order by customer_id"
 FIRST_SCORED = "select min(as_of) from scores.daily_models where model = ? and artifact_sha256 = ? and status = 'scored' and as_of <= ?"
 SCORED = "select {column} as score from scores.customer_scores where as_of = ? and {column} is not null order by customer_id"
+COULD_NOT = (
+    "select model, reason from scores.daily_models where as_of = ? and status = 'abstained' and starts_with(reason, ?) order by model"
+)
+TRAINED = "select max(trained_as_of) from scores.model_log where candidate not in ('brought', 'person') and effective_from <= ?"
 # Sums of exact numbers: the same on one thread and on two.
 CAME_TRUE = """
 select
@@ -132,12 +137,13 @@ def strongest(drift: pa.Table) -> Sequence[tuple[str, str, float]]:
 
 
 def request(warehouse: Warehouse, as_of: datetime) -> bool:
-    """Ask for a training as of a day whose drift is red, unless its models are of that week; say whether it was asked for."""
+    """Ask for a training as of a day whose drift is red, or on which a model could not score, unless the last training is of these days; say
+    whether it was asked for."""
     with warehouse.transaction() as connection:
         connection.execute("create table if not exists scores.training_requests (as_of timestamp, reason varchar)")
     rows = [warehouse.read(f"select * from scores.{table} where as_of = ?", [as_of]) for table in ("drift", "realised")]
-    found = shifted(rows[0]) + off(rows[1])
-    ((trained,),) = warehouse.rows("select max(trained_as_of) from scores.daily_models where as_of = ?", [as_of])
+    found = shifted(rows[0]) + off(rows[1]) + [f"{model} {reason}" for model, reason in warehouse.rows(COULD_NOT, [as_of, CANNOT])]
+    ((trained,),) = warehouse.rows(TRAINED, [as_of])
     asked = bool(found) and trained is not None and as_of - trained >= timedelta(days=FRESH_DAYS)
     with warehouse.transaction() as connection:
         connection.execute("delete from scores.training_requests where as_of = ?", [as_of])

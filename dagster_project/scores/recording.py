@@ -8,7 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from dagster_project.scores.model_log import Row, in_force
+from dagster_project.progress import say
+from dagster_project.scores.model_log import Row, newest_promoted
 from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
@@ -25,7 +26,7 @@ from ml.promotion import Gaps, Verdict
 from ml.propensity import PropensityModel
 from ml.registry import Account, Registry
 from ml.season import NO_SEASON, Season
-from ml.store import keep, load, place
+from ml.store import RefusedArtifact, keep, load, place
 
 Fitted = Trained | PropensityModel | ClusterModel
 # What may stand: also a model that was trained elsewhere.
@@ -49,19 +50,27 @@ class Recorder:
     training: Training
     data_version: str
 
-    def rows(self, model: str, trained: Model, standing: Standing | None) -> list[Row]:
-        """The model log's rows of one model's training."""
+    def rows(self, model: str, trained: Model, standing: Standing | None, scores: bool = True) -> list[Row]:
+        """The model log's rows of one model's training. `standing` is the champion, `scores` whether it still does."""
         if isinstance(trained, Abstained):
-            return [self._row(model, "challenger", status="abstained", reason=trained.reason)]
+            return [self._row(model, "baseline" if trained.is_verdict else "challenger", status="abstained", reason=trained.reason)]
         verdict = trained.verdict
         if verdict is None or verdict.promoted:
             return [self._trained(model, "challenger", trained, trained, promoted=True, reason=reason_of(trained))]
+        refused = f"{verdict.stays} stays: {verdict.reason}"
         if not isinstance(trained, Trained):
-            refused = f"{verdict.stays} stays: {verdict.reason}"
             rows = [self._trained(model, "challenger", trained, trained, promoted=False, reason=refused)]
-            return rows if verdict.stays == "champion" else [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
-        judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal or trained.model, verdict)
-        rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=f"{verdict.stays} stays: {verdict.reason}")]
+            if verdict.stays == "baseline":
+                return [*rows, self._row(model, "baseline", status="abstained", reason=refused)]
+            if isinstance(standing, PropensityModel | ClusterModel) and not scores:
+                rows.append(self._trained(model, "champion", standing, standing, promoted=True, reason="the champion scores again"))
+            return rows
+        if trained.rehearsal is None:
+            # Nothing was trained, as nothing could have been compared.
+            rows = [self._row(model, "challenger", status="not compared", reason=refused)]
+        else:
+            judged = Trained(trained.name, trained.trained_as_of, trained.rehearsal, verdict)
+            rows = [self._trained(model, "challenger", judged, trained, promoted=False, reason=refused)]
         # A baseline has nothing of its own but the season it is moved by.
         again = trained.standing
         if isinstance(standing, Trained) and again is not None and again.season != season_of(standing):
@@ -164,7 +173,7 @@ def plain_measures(found: Performance, verdict: Verdict) -> dict[str, Any]:
 def reason_of(trained: Fitted) -> str:
     """Why a model was promoted."""
     if isinstance(trained, Trained):
-        return trained.verdict.reason if trained.verdict else "the history is too short for a back-test"
+        return trained.verdict.reason if trained.verdict else ""
     held = f"; {trained.verdict.reason}" if trained.verdict else ""
     if isinstance(trained, ClusterModel):
         mean, worst = trained.agreement
@@ -188,6 +197,12 @@ def season_said(season: Season) -> str:
 
 
 def champions(warehouse: Warehouse, artifacts: Path, as_of: datetime) -> dict[str, Standing]:
-    """The models that score by a moment, read from their artifacts."""
-    standing = [one for one in in_force(warehouse, as_of) if one.sha256]
-    return {one.model: load(place(artifacts / one.model, one.sha256 or ""), one.sha256 or "") for one in standing}
+    """The models that scored last by a moment, read from their artifacts. A training that abstained does not make them forgotten: the next
+    challenger is held against them, and groups keep their names."""
+    found: dict[str, Standing] = {}
+    for model, sha256 in newest_promoted(warehouse, as_of).items():
+        try:
+            found[model] = load(place(artifacts / model, sha256), sha256)
+        except RefusedArtifact as error:
+            say(f"{model} is trained without a champion to meet: its files are lost or changed ({error})")
+    return found

@@ -12,14 +12,30 @@ import pyarrow.compute as pc
 from dagster_project.scores.recording import Standing
 from dagster_project.scores.score_models import column_of
 from ml import customer_scores
-from ml.brought import BroughtDay, BroughtModel, measure_brought, score_brought
+from ml.brought import BroughtDay, BroughtModel, Unusable, measure_brought, score_brought
 from ml.clusters import ClusterModel
 from ml.customer_scores import DECIMALS
-from ml.propensity import PropensityDay, PropensityModel, measure_propensity, score_propensity
+from ml.propensity import IS, PropensityDay, PropensityModel, measure_propensity, score_propensity
 
 # Groups need nothing of the day.
 Day = customer_scores.Day | PropensityDay | BroughtDay | None
+# What the reason of a model of ours begins with that could score yesterday and cannot today: learning anew helps.
+CANNOT = "cannot score: "
 LATEST_DAYS = {"next_order_date": "next_order_days", "next_order_low": "next_order_low_days", "next_order_high": "next_order_high_days"}
+
+
+def check_columns(trained: Standing, features: pa.Table) -> None:
+    """See that the features have every column that a model reads; one that was brought says so itself.
+
+    Raises:
+        Unusable: they do not; the message names the columns.
+    """
+    if isinstance(trained, BroughtModel):
+        return
+    model = trained.model if isinstance(trained, customer_scores.Trained) else trained
+    gone = sorted({column.partition(IS)[0] for column in model.columns} - set(features.column_names))
+    if gone:
+        raise Unusable(f"{CANNOT}it reads {', '.join(gone)}, which the features no longer have")
 
 
 def measure(trained: Standing, features: pa.Table) -> Day:

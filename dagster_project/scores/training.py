@@ -13,7 +13,7 @@ from dagster_project.scores.model_log import Row, in_force, logged
 from dagster_project.scores.reasons import SCORE_REASONS, reasons_of
 from dagster_project.scores.recording import Model, Recorder, Standing, champions
 from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
-from dagster_project.scores.scoring import Day, columns_of, measure
+from dagster_project.scores.scoring import CANNOT, Day, check_columns, columns_of, measure
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
@@ -26,7 +26,7 @@ from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.registry import Registry
 from ml.signals import numbers
 from ml.snapshots import data_version, days_of, of_day
-from ml.store import load, place
+from ml.store import RefusedArtifact, load, place
 
 DAILY_MODELS = pa.schema(
     [
@@ -81,6 +81,7 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     snapshots, labels = learned_from(warehouse, training.days)
     recorder = Recorder(artifacts, registry, registry.experiment, training, data_version(snapshots, labels))
     standing = champions(warehouse, artifacts, training.moment.as_of)
+    scoring = {one.model for one in in_force(warehouse, training.moment.as_of) if one.sha256}
 
     def trained(model: str, churn: Model | None = None) -> Model:
         tell("scores", f"training {model}")
@@ -95,7 +96,7 @@ def train_all(warehouse: Warehouse, artifacts: Path, registry: Registry, trainin
     rows: list[Row] = []
     for model in training.plans:
         tell("scores", f"recording {model}")
-        rows += recorder.rows(model, models[model], standing.get(model))
+        rows += recorder.rows(model, models[model], standing.get(model), scores=model in scoring)
     return logged(rows)
 
 
@@ -187,16 +188,19 @@ def score_day(
         if not features or not sha256:
             continue
         tell("scores", model.name)
-        trained = load(place(artifacts / model.name, sha256), sha256)
+        try:
+            trained = load(place(artifacts / model.name, sha256), sha256)
+            check_columns(trained, features)
+            day = measure(trained, features)
+            scored, why = said_of(model, trained, day, features, first_day, as_of)
+        except (Unusable, RefusedArtifact) as error:
+            # One model's trouble is not the night's: the others score.
+            lost = isinstance(error, RefusedArtifact)
+            models[-1] |= {"status": "abstained", "reason": f"{CANNOT}its files are lost or changed ({error})" if lost else str(error)}
+            continue
         if isinstance(trained, ClusterModel):
             told = zip(trained.names, trained.descriptions, strict=True)
             groups = [{"as_of": as_of, "cluster": cluster, "description": description} for cluster, description in sorted(told)]
-        try:
-            day = measure(trained, features)
-            scored, why = said_of(model, trained, day, features, first_day, as_of)
-        except Unusable as error:
-            models[-1] |= {"status": "abstained", "reason": str(error)}
-            continue
         tables.append(scored)
         reasons.append(why)
     scores = tables[0]

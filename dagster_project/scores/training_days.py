@@ -61,18 +61,19 @@ def trainings_due(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -
     if has_log(warehouse):
         trained = {row[0] for row in warehouse.rows("select distinct trained_as_of from scores.model_log where candidate <> 'brought'")}
     missing = [training for as_of, training in sorted(due.items()) if as_of not in trained]
-    return (
-        [replace(one, plans=plans_of(warehouse, one.moment, shop.models), clustering=shop.clustering) for one in missing]
-        if shop.models
-        else []
-    )
+    return [replace(one, plans=plans_of(warehouse, one.moment, shop), clustering=shop.clustering) for one in missing] if shop.models else []
 
 
-def plans_of(warehouse: Warehouse, moment: Moment, models: Sequence[str]) -> dict[str, Plan]:
+def plans_of(warehouse: Warehouse, moment: Moment, shop: Shop) -> dict[str, Plan]:
+    """What each of the shop's models needs for a training day, counted back in the shop's days."""
+
+    def before(as_of: datetime, days: int) -> datetime:
+        return shop.moment(day_of(as_of, shop.zone) - timedelta(days=days)).as_of
+
     history = history_days(warehouse, moment.as_of)
     now = Plan(moment.as_of, 0, (), None, (), ())
-    days = {model: SCORE_MODELS[model].horizon_days for model in models}
-    return {model: plan(moment.as_of, history, horizon, aligned=True) if horizon else now for model, horizon in days.items()}
+    days = {model: SCORE_MODELS[model].horizon_days for model in shop.models}
+    return {model: plan(moment.as_of, history, horizon, aligned=True, before=before) if horizon else now for model, horizon in days.items()}
 
 
 def history_days(warehouse: Warehouse, as_of: datetime) -> int:

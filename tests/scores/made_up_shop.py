@@ -25,6 +25,12 @@ class Shop:
     file: Path
 
 
+class NoRegistry:
+    """Stands for MLflow, which these tests ask nothing of."""
+
+    def record(self, *_: object) -> None: ...
+
+
 def made_up_transactions(customers: int, seed: int = 5) -> pa.Table:
     """Purchases of 400 days: each customer with a steady pace, a level of spend, a first day and a day of dropping out."""
     generator = np.random.default_rng(seed)

@@ -144,6 +144,7 @@ def test_where_neither_is_better_than_everyones_rate_nobody_is_scored() -> None:
     found = train_propensity("clicked", snapshots, noise, champion=champion)
     assert isinstance(found, Abstained)
     assert "neither the challenger nor the champion" in found.reason
+    assert found.is_verdict
 
 
 def test_fewer_groups_are_not_held_to_the_spread_of_more() -> None:

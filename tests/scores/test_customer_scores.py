@@ -120,6 +120,36 @@ def test_an_outcome_is_checked_on_people_the_model_has_not_seen() -> None:
     assert auc(outcome, by_heart) > 0.6
 
 
+def regulars(people: int, bought: str) -> tuple[list[pa.Table], list[np.ndarray]]:
+    """Two days of people who buy from a category of theirs, one of three (`bought`: "own"), from all or from none."""
+    generator, categories = np.random.default_rng(0), ("tea", "coffee", "mugs")
+    own = generator.integers(3, size=people)
+    rows = [(person, category) for person in range(people) for category in range(3)]
+    is_own = np.array([own[person] == category for person, category in rows])
+    snapshot = pa.table(
+        {
+            "customer_id": [f"c{person:04d}" for person, _ in rows],
+            "category": [categories[category] for _, category in rows],
+            "purchases_count": generator.poisson(np.where(is_own, 8.0, 1.0)).astype(np.float64),
+        }
+    )
+    happened = {"own": is_own, "all": np.ones(len(rows)), "none": np.zeros(len(rows))}[bought]
+    return [snapshot] * 2, [happened.astype(np.float64)] * 2
+
+
+def test_a_shop_where_everybody_buys_from_one_of_three_categories_has_its_model() -> None:
+    """Each person bought, and each did not buy from the others: both outcomes have as many people as there are."""
+    found = train_propensity("bought from a category", *regulars(600, "own"))
+    assert isinstance(found, PropensityModel), found
+    assert found.auc > 0.9
+
+
+@pytest.mark.parametrize(("bought", "people"), [("all", 600), ("none", 0)])
+def test_one_outcome_of_all_people_teaches_nothing(bought: str, people: int) -> None:
+    expected = f"of 600 past cases {people} bought from a category, a model needs 30 with and 30 without"
+    assert train_propensity("bought from a category", *regulars(600, bought)) == Abstained(expected)
+
+
 def test_forty_people_get_no_score_of_any_outcome() -> None:
     for model in SCORE_MODELS.values():
         if model.learns == "outcome":

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from made_up_shop import NoRegistry
 
 from benchmarks.transactions import Columns, build_features, load_transactions
 from dagster_project.moments import Moment
@@ -142,12 +143,6 @@ def test_what_chance_explains_is_no_season() -> None:
     moved, variance = off_in_logits(said, happened)
     assert moved == pytest.approx(0.7, abs=4 * np.sqrt(variance))
     assert off_in_logs(np.full(4, 2.0), np.array([1.0, 1.0, 1.0, 1.0])) == (pytest.approx(np.log(0.5)), pytest.approx(0.0))
-
-
-class NoRegistry:
-    """Stands for MLflow, which these tests ask nothing of."""
-
-    def record(self, *_: object) -> None: ...
 
 
 def recorded(seasonal: Built, folder: Path, trained: Trained, standing: Trained) -> list[str]:

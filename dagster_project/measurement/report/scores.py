@@ -52,7 +52,7 @@ where models.as_of = $as_of group by all order by models.model
 """
 REFUSED = """
 select model, reason from scores.model_log
-where effective_from <= $as_of and status = 'trained'
+where effective_from <= $as_of and status in ('trained', 'not compared')
 qualify row_number() over (partition by model order by trained_as_of desc, candidate desc) = 1 and not promoted
 order by model
 """
