@@ -14,7 +14,7 @@ from dagster_project.onboarding.layout import Layout, NothingToSell
 from dagster_project.onboarding.meeting import doubt_answers, doubt_names, meet, name_as_sold, number_as_named
 from dagster_project.onboarding.own_tables import purchases_among, read_as
 from dagster_project.onboarding.roles import Reading, is_called
-from dagster_project.onboarding.same_people import part_strangers, tell_guests
+from dagster_project.onboarding.same_people import as_list, part_strangers, tell_guests
 from dagster_project.onboarding.samples import Sample
 from dagster_project.sources.contract import System
 
@@ -104,6 +104,16 @@ def in_one_schema(layout: Layout) -> None:
         )
 
 
+def put_aside(connection: duckdb.DuckDBPyConnection, layout: Layout, reading: Reading, why: str, own: System) -> None:
+    """A second table of people is who agreed, where it says so (another tool's contacts); what is left besides is left out."""
+    listed = as_list(connection, layout, reading.sample, own) if reading.kind == "customers" else None
+    if listed:
+        listed.doubts.append(f"{reading.sample.name} is read by address, as who agreed: {why}")
+        layout.own.append(listed)
+    else:
+        layout.left_out.append((reading.sample, why))
+
+
 def settle(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -> None:
     """One layout per kind: files of the same headers are one table in several files; of different ones, the one with most columns and rows stays."""
     for kind, group in itertools.groupby(sorted(layout.own, key=lambda reading: reading.kind), key=lambda reading: reading.kind):
@@ -113,7 +123,7 @@ def settle(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -
         for other in readings[1:]:
             if other.parts != readings[0].parts:
                 layout.own.remove(other)
-                layout.left_out.append((other.sample, f"{readings[0].sample.name} has the {kind}"))
+                put_aside(connection, layout, other, f"{readings[0].sample.name} has the {kind}", own)
     numbered = bool(layout.own_of("lines"))
     for reading in layout.own_of("purchases") if numbered else []:
         layout.own.remove(reading)

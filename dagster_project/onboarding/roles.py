@@ -7,10 +7,10 @@ import duckdb
 
 from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
-from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark
+from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark, is_of_a_list, is_reason
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
-from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, NOT_SOLD, OTHERS
+from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, NOT_SOLD, ON_A_LIST, OTHERS
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,11 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         codes = values.share(connection, sample, header, "regexp_matches(value, '^[A-Z]{3}$')")
         return Part(header) if codes >= values.ALMOST_ALL else None
     elif column in ("accepts_marketing", "consent"):
-        return Part(header) if is_answered(connection, sample, header) else None
+        is_plain = re.fullmatch(ON_A_LIST, words_of(header)) and not is_called(sample, "consents")
+        return Part(header) if (is_of_a_list if is_plain else is_answered)(connection, sample, header) else None
     elif column == "refuses_marketing":
-        written = values.Written() if is_answered(connection, sample, header) else values.moment(connection, sample, header)
+        is_said = is_answered(connection, sample, header) or is_reason(connection, sample, header)
+        written = values.Written() if is_said else values.moment(connection, sample, header)
     elif column == "channel" and reading.kind == "consents":
         found = values.distinct_words(connection, sample, header)
         return Part(header) if found and all(re.search(CHANNELS, word.lower()) for word in found) else None

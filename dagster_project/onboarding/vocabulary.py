@@ -5,6 +5,8 @@ WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
 ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
 BACK = "(return(ed|s)?|refund(ed|s)?|credit(ed)?|rma|credit (note|memo))"
 WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirmed)? ?(at|on|date|time|timestamp|datetime|day)"
+# How somebody stands on a tool's list, where the words are those of consent (answers.py): active, unsubscribed, bounced.
+ON_A_LIST = "((contact|subscriber|member|e ?mail) )?(status|state)"
 # In order of preference; matched on the header's words as a whole.
 NAMES: dict[str, tuple[str, ...]] = {
     "order_id": (f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)", f"{ORDER}id", f"{ORDER}", "order name|increment id|name"),
@@ -57,6 +59,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "(newsletter|(email )?opt(ed)? ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
         "newsletter ?(opt ?in|consent|subscribed|subscriber|subscription|sign ?up|accepted)",
         "(accepts?|agreed|agrees|consents?|subscribed|opted in) ?(to|for)? ?(newsletters?|e ?mails?|marketing)",
+        ON_A_LIST,
     ),
     "created_at": (
         f"({WHO} )?(created|registered|signed up|joined|registration|sign ?up|join|account created|create|enrol+ment|added) ?(at|on|date|time|timestamp)?",
@@ -140,8 +143,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "return_status": (f"{BACK} ?(status|state)|returned|refunded",),
     "consent": (
         "(double|confirmed) ?opt ?in",
-        "(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
+        "((e ?mail|marketing) )*(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
         "(is )?subscribed|accepts( e ?mail)? marketing|granted|agreed|subscriber status",
+        ON_A_LIST,
     ),
     "withdrawn_at": (
         "(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",
@@ -149,10 +153,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     # Not to be written to, whatever else is said: a word or a moment.
     "refuses_marketing": (
         "((is|has|was|email|e mail|marketing|newsletter|global) )*(black ?listed|block ?listed|suppressed|unsubscribed?|opt(ed)? ?out|complained"
-        "|(hard )?bounced?|do not (e ?mail|mail|contact)|no ?(e ?mails?|marketing|newsletter))( (at|on|date|time|status|flag|email))*",
+        "|suppressions?( reason)?|(hard )?bounced?|do not (e ?mail|mail|contact)|no ?(e ?mails?|marketing|newsletter))( (at|on|date|time|status|flag|email))*",
     ),
     "consent_at": (
-        "change status at|(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",
+        "change status at|((e ?mail|marketing) )*(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",
     ),
     # Fivetran's, Airbyte's, Singer's, dlt's and Debezium's marks, and what shops call theirs.
     "deleted_at": (
