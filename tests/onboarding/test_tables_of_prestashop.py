@@ -47,6 +47,9 @@ def prestashop(folder: Path, is_before: bool = True) -> dict[str, Decimal]:
     write(folder / "ps_order_state_lang.csv", "id_order_state,id_lang,name", states)
     # Provinces are states too, and their numbers are among those of orders.
     write(folder / "ps_state.csv", "id_state,id_country,name", [[number, 6, "Madrid"] for number in range(1, 12)])
+    write(folder / "ps_product.csv", "id_product,id_category_default,price,active", [[n, 3 + n % 2, 9, 1] for n in range(5)])
+    named = [[3, 1, "Quesos"], [3, 2, "Cheeses"], [4, 1, "Vinos"], [4, 2, "Wines"]]
+    write(folder / "ps_category_lang.csv", "id_category,id_lang,name", named)
     people = [[n, "Ana", f"p{n}@example.org", n % 2, 1, "2024-12-01 10:00:00"] for n in range(PEOPLE)]
     write(folder / "ps_customer.csv", "id_customer,firstname,email,newsletter,optin,date_add", people)
     return sums
@@ -65,6 +68,8 @@ def test_sold_and_given_back_are_what_the_tables_say(is_before: bool, tmp_path: 
     assert "current_state: Cancelado, agotado, Error de pago gives an order back; Pago aceptado counts as sold" in said
     assert "holds numbers" not in said and ("is taken off nothing" in said) != is_before
     agreed = "select count(distinct source_customer_id) from staging.stg_sales__consents where state = 'granted' and purpose = 'marketing'"
+    called = "select title, category from staging.stg_sales__products where product_id = '3'"
+    assert rows(called) == [("Queso 3", "Vinos")], "a mail would show numbers"
     assert rows(agreed) == [(PEOPLE // 2,)], "who agrees to a partner's offers would have agreed to the newsletter"
 
 
