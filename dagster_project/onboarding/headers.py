@@ -286,9 +286,7 @@ TABLES = {
     "products": "produkte|artikel|produits|articles|productos|articulos|prodotti|articoli|produtos|producten|artikelen",
 }
 # What a price holds, in which currency, of which address: said behind the header's own words.
-REMARKS = (
-    r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|iva incl|brutto|netto|(in )?(euros?|eur|usd|dollars?|gbp|brl|inr|cents?|pence))\b"
-)
+REMARKS = r"\b(ttc|ht|inkl mwst|incl btw|incl tax|excl tax|tax incl|tax excl|iva incl|brutto|netto|(in )?(euros?|eur|usd|dollars?|gbp|brl|inr|cents?|pence))\b"
 NUMBER = re.compile(r"^(n|no|nr|num|numero)( de| do| del| da)? ")
 SIDE = re.compile(r"^(.*) (billing|shipping)$")
 
@@ -317,7 +315,10 @@ def meaning_of(header: str) -> str:
     words = plain_words(header)
     bare = " ".join(re.sub(REMARKS, " ", words).split())
     found = known_as(words) or known_as(bare)
-    return found[0][1] if found else bare or words
+    if found:
+        return found[0][1]
+    # `id_customer`, as PrestaShop has it, is the customer's id.
+    return re.sub("^id (.+)$", r"\1 id", bare or words)
 
 
 def known_as(words: str) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.roles import Part, cast_parts
 from dagster_project.onboarding.samples import Sample, quoted, words_of
 
+LANGUAGE = "(id )?(language|lang|locale|iso code|idioma|langue)( id| code)?"
 KEY = re.compile(r"(?P<what>[a-z ]+?) ?(id|no|nr|number|code|key)")
 OF_A_LINE = ("order_id", "quantity", "unit_price", "line_amount", "product_id", "product_name", "category", "customer_id", "line_number")
 
@@ -42,9 +43,11 @@ def name_products(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sampl
 def categories_of(connection: duckdb.DuckDBPyConnection, products: Sample, header: str, named: Sample) -> dict[str, Part] | None:
     """Which column of a table is the category that products state, and which is what it is called; None where it is another table."""
     key = next((one for one in named.headers if one.lower() == header.lower()), None)
-    if not key or not is_key(connection, products, header, named, key):
+    # `id_category_default` is an `id_category`.
+    key = key or next((one for one in named.headers if "categ" in one and words_of(header).startswith(f"{words_of(one)} ")), None)
+    if not key or not is_key(connection, products, header, named, key, in_languages=True):
         return None
-    words = {one: words_of(one) for one in named.headers if one != key}
+    words = {one: words_of(one) for one in named.headers if one != key and not re.fullmatch(LANGUAGE, words_of(one))}
     called = next((one for word in ("english", "name", "title", "description", "") for one in words if word in words[one]), None)
     return {"category_id": Part(key), "category_name": Part(called)} if called else None
 
@@ -55,9 +58,14 @@ def key_of(sold: Sample, header: str, what: str) -> str | None:
     return next((one for one in sold.headers if one.lower() in (header.lower(), plain)), None)
 
 
-def is_key(connection: duckdb.DuckDBPyConnection, lines: Sample, header: str, sold: Sample, key: str) -> bool:
-    """Whether a column is different on every row of one table, and has what another's says."""
-    if not values.is_unique(connection, sold, key):
+def is_key(connection: duckdb.DuckDBPyConnection, lines: Sample, header: str, sold: Sample, key: str, in_languages: bool = False) -> bool:
+    """Whether a column is different on every row of one table (where it may be said in several languages: of each), and has what another's says."""
+    language = next((one for one in sold.headers if in_languages and re.fullmatch(LANGUAGE, words_of(one))), None)
+    row = (
+        language
+        and connection.execute(f"select count(distinct ({quoted(key)}, {quoted(language)})) = count(*) from {sold.relation}").fetchone()
+    )
+    if not values.is_unique(connection, sold, key) and not (row and row[0]):
         return False
     row = connection.execute(
         f"select avg(case when {quoted(header)} in (select {quoted(key)} from {sold.relation}) then 1.0 else 0.0 end) "

@@ -15,6 +15,8 @@ SAID = {
     "order number": ("order_id",),
     "product": ("product_id", "product_name"),
 }
+# Of a table that has none of them, or one.
+NOTHING = "nothing of a sale"
 SAID |= {"amount": ("line_amount", "unit_price", "total_amount")}
 
 
@@ -31,5 +33,5 @@ def what_lacks(connection: duckdb.DuckDBPyConnection, sample: Sample, own: Syste
     found = [f"{what} ({parts[column].header})" for what, names in SAID.items() for column in names[:] if column in parts]
     lacks = [what for what, names in SAID.items() if not any(column in parts for column in names)]
     if len(lacks) > 3:
-        return f"nothing of a sale ({', '.join(sample.headers[:6])})"
+        return f"{NOTHING} ({', '.join(sample.headers[:6])})"
     return f"{', '.join(found)}, but no {' and no '.join(lacks)}" if lacks else ", ".join(found)

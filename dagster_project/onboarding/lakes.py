@@ -8,13 +8,12 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from dagster_project.onboarding.samples import CannotRead, Sample, described
+from dagster_project.onboarding.samples import DATABASES, CannotRead, Sample, described
 from dagster_project.settings import secret, variable
 from dagster_project.sources.contract import SYSTEMS, Pull, System, load_loader
 from dagster_project.sources.databases import CHUNK, DuckDBFile, Row, Server, Tables, database, plain
 
 OF_THE_DATABASE = ("information_schema", "pg_catalog", "pg_toast")
-FILES = (".duckdb", ".ddb", ".db")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def lake_at(source: str) -> Lake | None:
     path = Path(source).expanduser()
     if "://" in source:
         raise CannotRead("An address may hold a password: put it into an environment variable, and name that (--from LAKE_DATABASE).")
-    if path.is_file() and path.suffix in FILES:
+    if path.is_file() and path.suffix in DATABASES:
         return Lake(file=path.resolve())
     return Lake(connection=source) if not path.exists() and "://" in variable(source) else None
 

@@ -6,16 +6,18 @@ from collections.abc import Sequence
 import duckdb
 
 from dagster_project.onboarding.amounts import doubt_totals
+from dagster_project.onboarding.discounts_of_orders import take_off_orders
 from dagster_project.onboarding.keys import categories_of, name_products
 from dagster_project.onboarding.known_tables import ITS_OWN, Known, known_as
-from dagster_project.onboarding.lacking import since_before, what_lacks
+from dagster_project.onboarding.lacking import NOTHING, since_before, what_lacks
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.layout import Layout, NothingToSell
 from dagster_project.onboarding.meeting import doubt_answers, doubt_names, meet, name_as_sold, number_as_named
 from dagster_project.onboarding.own_tables import purchases_among, read_as
 from dagster_project.onboarding.roles import Reading, is_called
-from dagster_project.onboarding.same_people import part_strangers, tell_guests
+from dagster_project.onboarding.same_people import as_list, part_strangers, tell_guests
 from dagster_project.onboarding.samples import Sample
+from dagster_project.onboarding.statuses import name_statuses
 from dagster_project.sources.contract import System
 
 NONE_OF_THESE = "neither orders, order lines, customers, products, returns, consents nor events"
@@ -56,7 +58,10 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
     if not any(known.table in sells for known in layout.known) and not names_buyers:
-        tables = "; ".join(f"{sample.name}: {what_lacks(connection, sample, systems[ITS_OWN])}" for sample in samples[:8])
+        lacking = sorted(
+            ((sample.name, what_lacks(connection, sample, systems[ITS_OWN])) for sample in samples), key=lambda one: NOTHING in one[1]
+        )
+        tables = "; ".join(f"{name}: {lacks}" for name, lacks in lacking[:8])
         raise NothingToSell(
             f"No table says who bought what and when (a customer, a date, and an amount or a product). What they have: {tables}. "
             f"{since_before(samples)}Rename the headers so that they say it, or bring the table that does."
@@ -104,6 +109,16 @@ def in_one_schema(layout: Layout) -> None:
         )
 
 
+def put_aside(connection: duckdb.DuckDBPyConnection, layout: Layout, reading: Reading, why: str, own: System) -> None:
+    """A second table of people is who agreed, where it says so (another tool's contacts); what is left besides is left out."""
+    listed = as_list(connection, layout, reading.sample, own) if reading.kind == "customers" else None
+    if listed:
+        listed.doubts.append(f"{reading.sample.name} is read by address, as who agreed: {why}")
+        layout.own.append(listed)
+    else:
+        layout.left_out.append((reading.sample, why))
+
+
 def settle(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -> None:
     """One layout per kind: files of the same headers are one table in several files; of different ones, the one with most columns and rows stays."""
     for kind, group in itertools.groupby(sorted(layout.own, key=lambda reading: reading.kind), key=lambda reading: reading.kind):
@@ -113,7 +128,7 @@ def settle(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -
         for other in readings[1:]:
             if other.parts != readings[0].parts:
                 layout.own.remove(other)
-                layout.left_out.append((other.sample, f"{readings[0].sample.name} has the {kind}"))
+                put_aside(connection, layout, other, f"{readings[0].sample.name} has the {kind}", own)
     numbered = bool(layout.own_of("lines"))
     for reading in layout.own_of("purchases") if numbered else []:
         layout.own.remove(reading)
@@ -132,4 +147,6 @@ def settle(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -
     number_as_named(connection, layout)
     part_strangers(connection, layout, own)
     name_as_sold(connection, layout)
+    name_statuses(connection, layout)
+    take_off_orders(connection, layout)
     meet(connection, layout)

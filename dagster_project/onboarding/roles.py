@@ -7,10 +7,13 @@ import duckdb
 
 from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
-from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark
+from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark, is_of_a_list, is_reason
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
-from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, NOT_SOLD, OTHERS
+from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, ON_A_LIST, OTHERS
+
+# What says, beside a plain no, that a product is not sold.
+NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,9 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         written = values.moment(connection, sample, header, 1900 if column == "birth_date" else 1990)
         if written is None and column == "ordered_at" and re.search(r"\bday\b", words_of(header)):
             written = values.day_number(connection, sample, header)
+    elif column == "order_discount_amount" and reading.kind != "orders":
+        # Among lines it is a discount that amounts.py tells from a line's own.
+        return None
     elif column in AMOUNTS:
         written = values.amount(connection, sample, header)
         # A share of money is between 0 and 1, and so is a column of no discounts: what is called a line's, is in money.
@@ -166,9 +172,11 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         codes = values.share(connection, sample, header, "regexp_matches(value, '^[A-Z]{3}$')")
         return Part(header) if codes >= values.ALMOST_ALL else None
     elif column in ("accepts_marketing", "consent"):
-        return Part(header) if is_answered(connection, sample, header) else None
+        is_plain = re.fullmatch(ON_A_LIST, words_of(header)) and not is_called(sample, "consents")
+        return Part(header) if (is_of_a_list if is_plain else is_answered)(connection, sample, header) else None
     elif column == "refuses_marketing":
-        written = values.Written() if is_answered(connection, sample, header) else values.moment(connection, sample, header)
+        is_said = is_answered(connection, sample, header) or is_reason(connection, sample, header)
+        written = values.Written() if is_said else values.moment(connection, sample, header)
     elif column == "channel" and reading.kind == "consents":
         found = values.distinct_words(connection, sample, header)
         return Part(header) if found and all(re.search(CHANNELS, word.lower()) for word in found) else None

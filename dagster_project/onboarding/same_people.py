@@ -40,14 +40,19 @@ def part_strangers(connection: duckdb.DuckDBPyConnection, layout: Layout, own: S
         numbers = (
             f"its {reading.parts['customer_id'].header} are not those of {buying[0].sample.name}: the same numbers have other addresses"
         )
-        columns = [column for column in own.tables["consents"].columns if column != "customer_id"]
-        listed = cast_parts(connection, reading.sample, "consents", columns)
-        is_list = "email" in listed.parts and any(column in listed.parts for column in KINDS["consents"][1][1])
-        if is_list and all(one.parts == listed.parts for one in layout.own_of("consents")):
+        if listed := as_list(connection, layout, reading.sample, own):
             listed.doubts.append(f"{reading.sample.name} is read by address, as who agreed: {numbers}")
             layout.own.append(listed)
         else:
             layout.left_out.append((reading.sample, numbers))
+
+
+def as_list(connection: duckdb.DuckDBPyConnection, layout: Layout, sample: Sample, own: System) -> Reading | None:
+    """A table of people as who agreed, by address; None where it does not say that, or another table has it."""
+    columns = [column for column in own.tables["consents"].columns if column != "customer_id"]
+    listed = cast_parts(connection, sample, "consents", columns)
+    is_list = "email" in listed.parts and any(column in listed.parts for column in KINDS["consents"][1][1])
+    return listed if is_list and all(one.parts == listed.parts for one in layout.own_of("consents")) else None
 
 
 def are_others(connection: duckdb.DuckDBPyConnection, buying: Reading, customers: Reading) -> bool:

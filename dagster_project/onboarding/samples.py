@@ -13,6 +13,9 @@ import duckdb
 
 from dagster_project.sources.reading.text_lines import open_bytes
 
+# How a DuckDB file begins, behind a checksum.
+DUCKDB = b"DUCK"
+DATABASES = (".duckdb", ".ddb", ".db")
 ENDINGS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 READ_ROWS = 20_000
 
@@ -59,6 +62,21 @@ def files_in(folder: Path) -> list[Path]:
         hint = f"; save {sheets[0]} as CSV" if sheets else ""
         raise CannotRead(f"{folder} has no file that can be read ({', '.join(ENDINGS)}, also .gz){hint}.")
     return readable
+
+
+def databases_in(folder: Path) -> list[str]:
+    """What to say of the DuckDB files of a folder, which are read alone and not among files."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix in DATABASES) if folder.is_dir() else []
+    return [
+        f"{path.name} is a database, and is read alone: name it in --from, and bring what the files say into it as tables"
+        for path in found
+        if is_duckdb(path)
+    ]
+
+
+def is_duckdb(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(12)[8:] == DUCKDB
 
 
 def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) -> Sample:

@@ -18,9 +18,9 @@ from dagster_project.onboarding.brands import brand_of
 from dagster_project.onboarding.known_tables import ITS_OWN
 from dagster_project.onboarding.lakes import Lake, read_lake
 from dagster_project.onboarding.laying_out import lay_out
-from dagster_project.onboarding.layout import Layout
+from dagster_project.onboarding.layout import Layout, NothingToSell
 from dagster_project.onboarding.places import place_of
-from dagster_project.onboarding.samples import CannotRead, Sample, files_in, read_file
+from dagster_project.onboarding.samples import CannotRead, Sample, databases_in, files_in, read_file
 from dagster_project.onboarding.shop_yaml import Findings, shop_yaml_of
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.contract import System, all_systems
@@ -64,7 +64,11 @@ def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -
         else:
             groups = grouped(files_in(source))
             samples, unread = read_samples(connection, groups)
-        layout = lay_out(connection, samples, systems)
+            unread += databases_in(source)
+        try:
+            layout = lay_out(connection, samples, systems)
+        except NothingToSell as error:
+            raise NothingToSell("; ".join([*unread, str(error)])) from None
         place = place_of(connection, [*layout.own, *layout.said_by_known()])
         first, last = span(connection, layout, systems)
         local_last = (last.astimezone(ZoneInfo(place.zone)) if last.tzinfo else last).date()

@@ -4,7 +4,9 @@ WHO = "(customer|user|client|member|buyer|shopper|household|account|cust|visitor
 WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
 ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
 BACK = "(return(ed|s)?|refund(ed|s)?|credit(ed)?|rma|credit (note|memo))"
-WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirmed)? ?(at|on|date|time|timestamp|datetime|day)"
+WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirmed)? ?(at|on|date( add(ed)?)?|time|timestamp|datetime|day)"
+# How somebody stands on a tool's list, where the words are those of consent (answers.py): active, unsubscribed, bounced.
+ON_A_LIST = "((contact|subscriber|member|e ?mail) )?(status|state)"
 # In order of preference; matched on the header's words as a whole.
 NAMES: dict[str, tuple[str, ...]] = {
     "order_id": (f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)", f"{ORDER}id", f"{ORDER}", "order name|increment id|name"),
@@ -13,10 +15,12 @@ NAMES: dict[str, tuple[str, ...]] = {
         "order line( id)?",
     ),
     "ordered_at": (
-        f"{ORDER}( purchase| created| placed)? ?(timestamp|datetime|date time|date|dat|dt|at|time|ts|day|on)( time)?",
+        f"(?!invoice|bill){ORDER}( purchase| created| placed)? ?(timestamp|datetime|date time|date|dat|dt|at|time|ts|day|on)( time)?",
         "(created|purchased|ordered|placed) ?(at|on|date|time|timestamp)",
         "(processed|paid|sold|bought) ?(at|on|date|time|timestamp)",
-        "t dat|event time|timestamp|datetime|date time|date|time|day|when|(create|creation) (date|time)|date ?added|working date",
+        "t dat|event time|timestamp|datetime|date time|date|time|day|when|(create|creation) (date|time)|date ?(add(ed)?|created)|working date",
+        # An order that is never paid may have no invoice.
+        "(invoice|bill) ?(timestamp|datetime|date time|date|dat|dt|at|time|ts|day|on)( time)?",
     ),
     "customer_id": (
         f"({WHO} )?{WHO} (id|no|nr|num|number|key|code|nbr|identifier)",
@@ -57,10 +61,11 @@ NAMES: dict[str, tuple[str, ...]] = {
         "(newsletter|(email )?opt(ed)? ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
         "newsletter ?(opt ?in|consent|subscribed|subscriber|subscription|sign ?up|accepted)",
         "(accepts?|agreed|agrees|consents?|subscribed|opted in) ?(to|for)? ?(newsletters?|e ?mails?|marketing)",
+        ON_A_LIST,
     ),
     "created_at": (
         f"({WHO} )?(created|registered|signed up|joined|registration|sign ?up|join|account created|create|enrol+ment|added) ?(at|on|date|time|timestamp)?",
-        "member since|customer since",
+        "member since|customer since|date ?(add(ed)?|created)",
     ),
     "product_id": (
         f"{WHAT} (id|no|nr|num|number|key|code|nbr|identifier)",
@@ -95,6 +100,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         "sales|revenue|amount|total|turnover|amt|spend|payment( value| amount)?|value|sales ?price|grand total|dollars|subtotal",
         "transaction (amount|value)|(purchase|order) (amount|value|total)( usd| inr| eur| gbp)?",
     ),
+    "order_discount_amount": (f"{ORDER} discounts?( (amount|value|total))?|(total )?discounts?( (amount|value|total))?",),
     "discount_share": ("discount( rate| share| percent| pct)?",),
     "discount_amount": (
         "(line |item |total |lineitem )?discount ?(amount|amt|value)|(line|item|lineitem) discount|(total|lineitem) discount|discount amount",
@@ -104,7 +110,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "refunded_amount": (f"({ORDER} )?(total )?refund(ed)? ?(total|amount|value|sum)|({ORDER} )?(total|amount|value) refund(ed)?",),
     "status": (
         f"({ORDER} )?(status|financial status)( name)?",
-        f"({ORDER} )?state( name)?|is (returned|cancelled|canceled)|returned",
+        f"({ORDER} |current )?(state|status)( name| id)?|is (returned|cancelled|canceled)|returned",
     ),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
     "discount_code": ("(discount|coupon|promo|voucher)( code| name)?",),
@@ -140,8 +146,9 @@ NAMES: dict[str, tuple[str, ...]] = {
     "return_status": (f"{BACK} ?(status|state)|returned|refunded",),
     "consent": (
         "(double|confirmed) ?opt ?in",
-        "(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
+        "((e ?mail|marketing) )*(consent|opt ?in|opted in|subscription|marketing|permission|newsletter|e ?mail)( opt ?in| status| state| given| granted| consent)?",
         "(is )?subscribed|accepts( e ?mail)? marketing|granted|agreed|subscriber status",
+        ON_A_LIST,
     ),
     "withdrawn_at": (
         "(unsubscri(bed|ption)|opt(ed)? out|withdrawn|revoked|withdrawal|consent withdrawn|sign ?off) ?(at|on|date|time|timestamp)",
@@ -149,10 +156,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     # Not to be written to, whatever else is said: a word or a moment.
     "refuses_marketing": (
         "((is|has|was|email|e mail|marketing|newsletter|global) )*(black ?listed|block ?listed|suppressed|unsubscribed?|opt(ed)? ?out|complained"
-        "|(hard )?bounced?|do not (e ?mail|mail|contact)|no ?(e ?mails?|marketing|newsletter))( (at|on|date|time|status|flag|email))*",
+        "|suppressions?( reason)?|(hard )?bounced?|do not (e ?mail|mail|contact)|no ?(e ?mails?|marketing|newsletter))( (at|on|date|time|status|flag|email))*",
     ),
     "consent_at": (
-        "change status at|(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",
+        "change status at|((e ?mail|marketing) )*(consent(ed)?|subscri(bed|ption)|opt(ed)? in|newsletter|permission|granted|agreed) ?(at|on|date|time|timestamp)",
     ),
     # Fivetran's, Airbyte's, Singer's, dlt's and Debezium's marks, and what shops call theirs.
     "deleted_at": (
@@ -170,6 +177,7 @@ AMOUNTS = {
     "unit_price",
     "line_amount",
     "discount_amount",
+    "order_discount_amount",
     "total_amount",
     "items_count",
     "price",
@@ -182,7 +190,7 @@ AMOUNTS = {
 KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     "events": (r"events?|clicks?|views|behaviou?r|sessions?", (("visitor_id",), ("happened_at",), ("event",))),
     "returns": (
-        r"returns?|returned|refunds?|refunded|credit (notes?|memos?)|rmas?",
+        r"returns?|returned|refunds?|refunded|(credit|order) (notes?|memos?|slips?)|rmas?",
         (("order_id", "customer_id"), ("returned_at", "return_amount", "return_id", "return_status")),
     ),
     "lines": (
@@ -225,8 +233,6 @@ CALLED: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("consents", "", {"consent": "status|state|answer|value", "consent_at": WHEN}),
 )
 
-# What says, beside a plain no, that a product is not sold.
-NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
 # Columns that are asked for first: what they leave is what the others may take.
 FIRST = (
     "order_id",

@@ -30,7 +30,8 @@ class Column(Strict):
     format: str | None = Field(
         None,
         description="how the extract writes it: %d.%m.%Y %H:%M, unix, unix_ms or utc for a moment; "
-        "1.234,56, 1,234.56 or cents for an amount; nobody is 0 for a number that guests share",
+        "1.234,56, 1,234.56 or cents for an amount; nobody is 0 for a number that guests share; "
+        "6 is Cancelado; 7 is Reembolsado for numbers that stand for words",
     )
     required: bool = False
     values: list[str] | None = None

@@ -163,3 +163,16 @@ def test_a_database_that_sells_what_it_calls_by_a_word_of_its_own(music: str, tm
         (120, Decimal("477.60"), 20)
     ]
     assert rows("select distinct category from staging.stg_sales__products order by 1") == [("Genre 0",), ("Genre 1",), ("Genre 2",)]
+
+
+def test_a_database_among_files_is_named_and_not_passed_over(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "in.duckdb")) as connection:
+        connection.execute("create table orders as select 1 as order_id")
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "in.duckdb").rename(folder / "shop.duckdb")
+    (folder / "Thumbs.db").write_bytes(b"no database")
+    (folder / "contacts.csv").write_text("Email,Tags\nann@example.org,new\n")
+    with pytest.raises(ValueError, match=r"shop\.duckdb is a database, and is read alone") as refused:
+        draft_shop(tmp_path / "shop", folder)
+    assert "Thumbs" not in str(refused.value)

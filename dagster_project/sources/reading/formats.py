@@ -22,15 +22,21 @@ FORMATS = {
 }
 # A value that stands for nobody: 0 for whoever buys as a guest.
 NOBODY = re.compile(r"nobody is (\S+)")
+# What numbers stand for, as a table of the shop's says: `6 is Cancelado; 7 is Reembolsado`.
+NAMED = re.compile(r"[^ ;]+ is [^;]+(; [^ ;]+ is [^;]+)*")
 DAY_NUMBER = re.compile(r"days since (\d{4}-\d{2}-\d{2})")
 
 
 def read_in(format: str) -> str:
-    """SQL that reads the text `{0}` in a declared format; `days since 2019-12-31` counts days, 1 being the day after; `nobody is 0` reads a 0 as nothing."""
+    """SQL that reads the text `{0}` in a declared format; `days since 2019-12-31` counts days, 1 being the day after; `nobody is 0` reads a 0 as nothing,
+    `6 is Cancelado; 7 is Reembolsado` a 6 as that word."""
     if since := DAY_NUMBER.fullmatch(format):
         return f"coalesce(cast(date '{since.group(1)}' + try_cast({{0}} as integer) as varchar), {{0}})"
     if nobody := NOBODY.fullmatch(format):
         return "nullif(trim({0}), '" + nobody.group(1).replace("'", "''") + "')"
+    if NAMED.fullmatch(format):
+        named = (one.replace("'", "''").replace("{", "{{").replace("}", "}}").split(" is ", 1) for one in format.split("; "))
+        return "case trim({0}) " + " ".join(f"when '{number}' then '{name}'" for number, name in named) + " else {0} end"
     return FORMATS.get(format, OFFSET if "%z" in format else MOMENT)
 
 

@@ -14,7 +14,8 @@ first_sold as (
     select
         product_id,
         min(occurred_at) as occurred_at,
-        min_by(unit_price, place) filter (where unit_price > 0) as price
+        min_by(unit_price, place) filter (where unit_price > 0) as price,
+        min_by(product_name, place) filter (where {{ said('product_name') }} is not null) as product_name
     from lines
     group by product_id
 ),
@@ -94,7 +95,8 @@ stated as (
         products._known_at as version_at,
         products._row_number as version_number,
         coalesce(nullif(trim(products.sku), ''), products.product_id) as sku,
-        products.product_name,
+        -- A table without names, or without prices below, has those of the first sale.
+        coalesce(products.product_name, first_sold.product_name) as product_name,
         products.brand,
         coalesce({{ said('categories.category_name') }}, products.category) as category,
         products.tags,
@@ -102,7 +104,6 @@ stated as (
         {{ plain_text('products.description') }} as description,
         -- Of several pictures the first.
         regexp_replace(products.image_url, '\s*[,;|]\s*https?://.*$', '') as image_url,
-        -- A table without prices has the one of the first sale.
         coalesce(cast(products.price as decimal(18, 4)), first_sold.price) as price,
         cast(round(cast(products.stock as decimal(18, 4))) as integer) as stock,
         {{ is_gone('products.deleted_at') }} or (products.is_sold is not null and not {{ says_yes('products.is_sold') }}) as is_gone
