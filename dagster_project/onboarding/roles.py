@@ -10,7 +10,7 @@ from dagster_project.onboarding import values
 from dagster_project.onboarding.answers import CHANNELS, is_answered, is_mark, is_of_a_list, is_reason
 from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
-from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, ON_A_LIST, OTHERS
+from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, OF_COMING, ON_A_LIST, OTHERS
 
 # What says, beside a plain no, that a product is not sold.
 NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
@@ -68,6 +68,16 @@ def cast_parts(connection: duckdb.DuckDBPyConnection, sample: Sample, kind: str,
     # Who is seen without anything else that names the browser is the visitor.
     if kind == "events" and "visitor_id" not in reading.parts and "customer_id" in reading.parts:
         reading.parts["visitor_id"] = reading.parts.pop("customer_id")
+    # In a list with a row a person the day they came to it is that of a yes; that of a no nobody says.
+    dated, whose = reading.parts.get("consent_at"), reading.parts.get("email") or reading.parts.get("customer_id")
+    if (
+        kind == "consents"
+        and dated
+        and whose
+        and re.fullmatch(OF_COMING, words[dated.header])
+        and values.is_unique(connection, sample, whose.header)
+    ):
+        reading.parts["listed_at"] = reading.parts.pop("consent_at")
     # A visit that stands for the visitor is the visit too.
     visitor = reading.parts.get("visitor_id")
     if kind == "events" and visitor and "session_id" not in reading.parts and re.fullmatch(NAMES["session_id"][0], words[visitor.header]):

@@ -5,6 +5,8 @@ WHAT = "(product|item|article|stock|goods|material|sku|asin|isbn|variant|prod)"
 ORDER = "(order|invoice|transaction|basket|receipt|bill|purchase|ticket|trans|txn|sale|sales|cart|booking)"
 BACK = "(return(ed|s)?|refund(ed|s)?|credit(ed)?|rma|credit (note|memo))"
 WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirmed)? ?(at|on|date( add(ed)?)?|time|timestamp|datetime|day)"
+# When somebody came to a list, whatever they answered since.
+OF_COMING = "(created|registered|sign ?up|signed up|joined) ?(at|on|date|time|timestamp|datetime|day)|date add(ed)?"
 # How somebody stands on a tool's list, where the words are those of consent (answers.py): active, unsubscribed, bounced.
 ON_A_LIST = "((contact|subscriber|member|e ?mail) )?(status|state)"
 # In order of preference; matched on the header's words as a whole.
@@ -215,7 +217,7 @@ KINDS: dict[str, tuple[str, tuple[tuple[str, ...], ...]]] = {
     ),
     "consents": (
         r"newsletters?|subscri\w+|consents?|opt ?ins?|opt ?outs?|unsubscri\w+|permissions?|suppress\w+|mailing list",
-        (("customer_id", "email"), ("consent", "consent_at", "withdrawn_at")),
+        (("customer_id", "email"), ("consent", "consent_at", "listed_at", "withdrawn_at")),
     ),
 }
 # What plain headers mean in a table whose name says what it is: kind, words of the name where only some are meant, column → header.

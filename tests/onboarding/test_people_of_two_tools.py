@@ -95,6 +95,31 @@ def test_an_undated_yes_takes_back_no_refusal_that_has_a_date(tmp_path: Path, st
     assert granted(rows) == {address(n) for n in range(9, MEMBERS + 1)}
 
 
+def test_the_day_somebody_came_to_a_list_is_not_the_day_they_said_no(tmp_path: Path, staged) -> None:
+    """Whoever left the newsletter after they had bought with a yes came to it long before."""
+    sold(tmp_path / "in")
+    people = [[n, address(n), "yes", "2025-01-02 10:00:00"] for n in range(1, MEMBERS + 1)]
+    write(tmp_path / "in" / "customers.csv", "id|email|accepts_marketing|created_at", people)
+    listed = [[address(n), "2024-03-01 10:00:00", "unsubscribed" if n % 4 == 0 else "subscribed"] for n in range(1, MEMBERS + 1)]
+    write(tmp_path / "in" / "newsletter_subscribers.csv", "email|created_at|status", listed)
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    rows = staged(draft.shop, ["path:models/staging/sales"]).rows
+    assert granted(rows) == {address(n) for n in range(1, MEMBERS + 1) if n % 4}
+    dates = "select distinct cast(occurred_at as date) from staging.stg_sales__consents where state = 'granted' and evidence like 'Table%'"
+    assert [str(day) for (day,) in rows(dates)] == ["2024-03-01"]
+
+
+def test_the_days_of_a_log_are_those_of_its_answers(tmp_path: Path, staged) -> None:
+    sold(tmp_path / "in")
+    said = [
+        [address(n), f"2025-01-0{day} 10:00:00", answer] for n in range(1, 9) for day, answer in ((2, "unsubscribed"), (5, "subscribed"))
+    ]
+    write(tmp_path / "in" / "consents.csv", "email|created_at|status", said)
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    rows = staged(draft.shop, ["path:models/staging/sales"]).rows
+    assert granted(rows) == {address(n) for n in range(1, 9)}
+
+
 def test_a_mark_beside_a_yes_is_a_no_since_then(tmp_path: Path, staged) -> None:
     sold(tmp_path / "in")
     people = [[n, address(n), "yes", "" if n % 4 else "2025-01-04 08:00:00"] for n in range(1, MEMBERS + 1)]

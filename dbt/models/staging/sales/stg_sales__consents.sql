@@ -39,7 +39,7 @@ customers as (
 -- Who is on a list agreed when they came to it, and no longer since they left it.
 listed as (
     select
-        consents.* exclude (consent_at, withdrawn_at)
+        consents.* exclude (consent_at, listed_at, withdrawn_at)
         replace (case when {{ is_gone('consents.refuses_marketing') }} then 'refused' else consents.consent end as consent),
         {{ is_gone('consents.deleted_at') }} as is_gone,
         {{ buyer(said('consents.customer_id'), 'consents.email') }} as source_customer_id,
@@ -47,6 +47,7 @@ listed as (
             when {{ is_gone('consents.refuses_marketing') }} then {{ marked_at('consents.refuses_marketing', 'shop.zone') }}
             else {{ stated_moment('consents.consent_at', 'shop.zone') }}
         end as consent_at,
+        {{ stated_moment('consents.listed_at', 'shop.zone') }} as listed_at,
         {{ stated_moment('consents.withdrawn_at', 'shop.zone') }} as withdrawn_at,
         case
             when {{ is_gone('consents.deleted_at') }} then null
@@ -57,14 +58,26 @@ listed as (
     cross join shop
 ),
 
+dated as (
+    select
+        *,
+        min(said_since) over (partition by customer_id, email, channel, purpose, line_number) as first_said_at
+    from {{ said_since('listed', ['customer_id', 'email', 'channel', 'purpose', 'line_number']) }} as listed
+),
+
 -- A row that is deleted takes back what it said, and no more.
 listings as (
     select
         * replace (case when is_gone then coalesce({{ said('purpose') }}, 'marketing') else purpose end as purpose),
         case when is_gone then 'deleted' else coalesce({{ said('consent') }}, 'yes') end as accepts_marketing,
-        coalesce(consent_at, {{ answered_undated("coalesce(answer, 'yes')", 'said_since', 'said_in_history') }}) as occurred_at
-    from {{ said_since('listed', ['customer_id', 'email', 'channel', 'purpose', 'line_number']) }} as listed
-    where {{ said('consent') }} is not null or consent_at is not null or withdrawn_at is null
+        coalesce(
+            consent_at,
+            -- Who came to a list agreed then, and left it nobody says when.
+            case when {{ says_yes("coalesce(answer, 'yes')") }} and said_since = first_said_at then listed_at end,
+            {{ answered_undated("coalesce(answer, 'yes')", 'said_since', 'said_in_history') }}
+        ) as occurred_at
+    from dated
+    where {{ said('consent') }} is not null or consent_at is not null or listed_at is not null or withdrawn_at is null
     union all by name
     select
         *,

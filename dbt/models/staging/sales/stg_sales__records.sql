@@ -61,7 +61,7 @@ on_lists as (
         {{ buyer(said('consents.customer_id'), 'consents.email') }} as source_customer_id,
         min(consents.email) as email,
         min(coalesce(
-            {{ stated_moment('coalesce(consents.consent_at, consents.withdrawn_at)', 'shop.zone') }},
+            {{ stated_moment('coalesce(consents.consent_at, consents.listed_at, consents.withdrawn_at)', 'shop.zone') }},
             {{ undated('consents._known_at', 'shop.close_after_hours') }}
         )) as created_at,
         min(consents._known_at) as version_at,
