@@ -50,6 +50,9 @@ TRANSACTIONS = "transaction_id,card_number,transaction_date,sku,quantity,amount,
 CLUB = "CONTACT ID,EMAIL,OPT_IN,BLACKLISTED,SMS_BLACKLISTED,ADDED_TIME\n" + "".join(
     f"{n},a{n}@example.org,{'Yes' if n % 3 else 'No'},{int(n % 4 == 0)},0,2020-05-{n + 1:02d} 10:00\n" for n in range(12)
 )
+READERS = "email,created_at,status\n" + "".join(
+    f"a{n}@example.org,2019-05-{n + 1:02d} 10:00,{'unsubscribed' if n % 4 == 0 else 'subscribed'}\n" for n in range(12)
+)
 WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
 
 
@@ -180,6 +183,7 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
         "bought": PURCHASES,
         "crm": CONTACTS,
         "club": CLUB,
+        "newsletter": READERS,
     }
     extracts = tmp_path / "extracts"
     for name, text in samples.items():
@@ -214,5 +218,8 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
     assert rows("select sum(net_amount) from staging.stg_bought__orders") == [(190,)]
     assert rows("select quantity, net_amount from staging.stg_bought__returns") == [(1, 5)]
     assert rows("select state, count(*) from staging.stg_club__consents group by 1 order by 1") == [("granted", 6), ("withdrawn", 6)]
+    # They came to the list in 2019: that is when who is on it agreed, and not when the others left.
+    left = "select state, min(year(occurred_at)) from staging.stg_newsletter__consents group by 1 order by 1"
+    assert rows(left) == [("granted", 2019), ("withdrawn", 2022)]
     assert "SMS_BLACKLISTED may say" in (place[0] / "club" / "source.yaml").read_text()
     assert rows("select count(*) from staging.stg_crm__records where first_name is not null") == [(3,)]
