@@ -1,8 +1,9 @@
 """A shop that sells with one tool and writes with another: whose number is whose, and who said no, by address."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+
+from newest_words import whose_newest_word_is
 
 from dagster_project.onboarding.shops import Draft, draft_shop
 from dagster_project.sources.contract import load_system
@@ -55,19 +56,6 @@ def contacts(folder: Path) -> set[str]:
     return agreed
 
 
-def granted(rows: Callable) -> set[str]:
-    """Whose newest word on marketing, as the last day closed, is a yes."""
-    sql = """
-    select records.email
-    from staging.stg_sales__consents as consents
-    inner join (select distinct source_customer_id, email from staging.stg_sales__records) as records using (source_customer_id)
-    where consents.purpose = 'marketing'
-    group by records.email
-    having arg_max(consents.state, consents.occurred_at) = 'granted'
-    """
-    return {email for (email,) in rows(sql)}
-
-
 def test_who_said_no_to_another_tool_is_told_by_address_and_not_by_a_number_that_is_another_persons(tmp_path: Path, staged) -> None:
     sold(tmp_path / "in")
     agreed = contacts(tmp_path / "in")
@@ -76,7 +64,7 @@ def test_who_said_no_to_another_tool_is_told_by_address_and_not_by_a_number_that
     said = "\n".join(draft.review)
     assert "the same numbers have other addresses" in said and "OPT_IN may say who may be written to" in said
     rows = staged(draft.shop, ["path:models/staging/sales"]).rows
-    assert granted(rows) == agreed
+    assert whose_newest_word_is("granted", rows) == agreed
     guests = rows("select count(distinct source_customer_id) from staging.stg_sales__orders where source_customer_id like 'guest:%'")
     assert guests == [(GUESTS,)], "whoever has no account would be one person"
     closed = draft.shop.moment(draft.shop.last_day).as_of.replace(tzinfo=None)
@@ -92,7 +80,7 @@ def test_an_undated_yes_takes_back_no_refusal_that_has_a_date(tmp_path: Path, st
     write(tmp_path / "in" / "unsubscribed.csv", "email|date", [[address(n), "2025-01-03 10:00:00"] for n in range(1, 9)])
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     rows = staged(draft.shop, ["path:models/staging/sales"]).rows
-    assert granted(rows) == {address(n) for n in range(9, MEMBERS + 1)}
+    assert whose_newest_word_is("granted", rows) == {address(n) for n in range(9, MEMBERS + 1)}
 
 
 def test_the_day_somebody_came_to_a_list_is_not_the_day_they_said_no(tmp_path: Path, staged) -> None:
@@ -104,7 +92,7 @@ def test_the_day_somebody_came_to_a_list_is_not_the_day_they_said_no(tmp_path: P
     write(tmp_path / "in" / "newsletter_subscribers.csv", "email|created_at|status", listed)
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     rows = staged(draft.shop, ["path:models/staging/sales"]).rows
-    assert granted(rows) == {address(n) for n in range(1, MEMBERS + 1) if n % 4}
+    assert whose_newest_word_is("granted", rows) == {address(n) for n in range(1, MEMBERS + 1) if n % 4}
     dates = "select distinct cast(occurred_at as date) from staging.stg_sales__consents where state = 'granted' and evidence like 'Table%'"
     assert [str(day) for (day,) in rows(dates)] == ["2024-03-01"]
 
@@ -117,7 +105,7 @@ def test_the_days_of_a_log_are_those_of_its_answers(tmp_path: Path, staged) -> N
     write(tmp_path / "in" / "consents.csv", "email|created_at|status", said)
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     rows = staged(draft.shop, ["path:models/staging/sales"]).rows
-    assert granted(rows) == {address(n) for n in range(1, 9)}
+    assert whose_newest_word_is("granted", rows) == {address(n) for n in range(1, 9)}
 
 
 def test_a_mark_beside_a_yes_is_a_no_since_then(tmp_path: Path, staged) -> None:
@@ -126,7 +114,7 @@ def test_a_mark_beside_a_yes_is_a_no_since_then(tmp_path: Path, staged) -> None:
     write(tmp_path / "in" / "customers.csv", "id|email|accepts_marketing|unsubscribed_at", people)
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     rows = staged(draft.shop, ["path:models/staging/sales"]).rows
-    assert granted(rows) == {address(n) for n in range(1, MEMBERS + 1) if n % 4}
+    assert whose_newest_word_is("granted", rows) == {address(n) for n in range(1, MEMBERS + 1) if n % 4}
     dates = "select distinct cast(occurred_at as date) from staging.stg_sales__consents where state = 'withdrawn'"
     assert [str(day) for (day,) in rows(dates)] == ["2025-01-04"]
 
