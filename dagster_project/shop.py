@@ -43,7 +43,9 @@ class SourceSystem(Strict):
     columns: dict[str, dict[str, str | Header]] = Field(
         {}, description="table → column of source.yaml → its name in this shop's extracts, where source.yaml leaves that to the shop"
     )
-    not_used: dict[str, list[str]] = Field({}, description="table → columns of its extracts that are known and not read: they are no news")
+    not_used: dict[str, list[str]] = Field(
+        {}, description="table → columns that are known and not read: no news in extracts, and left out of pulls"
+    )
     encoding: str | None = Field(None, description="of its text files where it is not source.yaml's: cp1252, latin-1; never guessed")
     states_consent: bool = Field(True, description="whether its extracts say who agreed; where no source does, a soft opt-in may apply")
     history_until: datetime | None = Field(

@@ -217,7 +217,7 @@ def not_used_of(layout: Layout) -> list[str]:
         used = {part.header for reading in readings for part in reading.parts.values()}
         if unused := [header for header in headers if header not in used]:
             lines.append(f"      {kind}: {in_line(unused)}")
-    return ["    not_used:  # read by nothing, and no news when they come", *lines] if lines else []
+    return ["    not_used:  # read by nothing: no news when they come, and never pulled", *lines] if lines else []
 
 
 def in_line(value: object) -> str:

@@ -175,17 +175,21 @@ def newest_cursor(files: list[Path], cursor: str) -> str | None:
 def land_rows(path: Path, rows: Iterable[Row], system: System, name: str, erased: Erased) -> int:
     """Write the rows as they come, whole or not at all, those of the erased blank; return how many. An empty file says that nothing was new.
 
+    What shop.yaml lists as not used (a password's hash) is not kept; the cursor is, by which the next pull knows where to begin.
+
     Raises:
         UnreadableExtract: somebody was erased, and nobody can tell whether they are in it.
     """
-    count = 0
+    count, table = 0, system.tables[name]
+    unused = set(table.not_used) - {table.pull.cursor if table.pull else None}
 
     def write(temporary: Path) -> None:
         nonlocal count
         # Without a name and a time in its head, the same rows are the same bytes.
         with temporary.open("wb") as raw, gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0, compresslevel=1) as file:
             for row in rows:
-                file.write(json.dumps({key: plain(value) for key, value in row.items()}, ensure_ascii=False).encode() + b"\n")
+                kept = {key: plain(value) for key, value in row.items() if key not in unused}
+                file.write(json.dumps(kept, ensure_ascii=False).encode() + b"\n")
                 count += 1
 
     if not erased:

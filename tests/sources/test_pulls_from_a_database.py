@@ -1,5 +1,6 @@
 """Tables that someone else lands, in Postgres and in DuckDB: each pull takes what is new, also what was committed late or equal to the newest."""
 
+import gzip
 import json
 from datetime import datetime
 from pathlib import Path
@@ -171,6 +172,24 @@ def test_values_come_as_they_are(source) -> None:
     first, second = source.warehouse.rows("select amount, note, extra from sources.till__sales order by id")
     assert (first[0], first[1], json.loads(first[2])) == ("1234567890.10", note.replace("''", "'"), {"a": [1, None]})
     assert second == (None, None, None)
+
+
+def test_what_is_not_used_does_not_leave_the_source_but_for_the_cursor(source, monkeypatch) -> None:
+    systems = pulling.contracts_of(source.shop)
+    till = systems["till"]
+    sales = till.tables["sales"].model_copy(update={"not_used": ["pin_hash", "synced"]})
+    systems = {**systems, "till": till.model_copy(update={"tables": {**till.tables, "sales": sales}})}
+    monkeypatch.setattr(pulling, "contracts_of", lambda shop: systems)
+    source.run(
+        sale(1, "2026-03-04 10:00:00+00") + "alter table lake.sales add column pin_hash text; update lake.sales set pin_hash = 'canary-x';"
+    )
+    source.night(NIGHT)
+    (landed,) = (source.folder / "store" / "pulled" / "till" / "sales").glob("*.gz")
+    (row,) = [json.loads(line) for line in gzip.decompress(landed.read_bytes()).splitlines()]
+    assert row.keys() == {"id", "amount", "note", "extra", "synced"}
+    source.run("insert into lake.sales (id, synced) values (2, '2026-03-05 10:00:00+00');")
+    source.night(NEXT)
+    assert source.held("sales") == [1, 2]
 
 
 def test_an_unreachable_database_says_so_without_its_password(source, monkeypatch, capfd) -> None:
