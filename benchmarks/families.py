@@ -27,7 +27,8 @@ from dagster_project.settings import load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 from ml import customer_scores, propensity
-from ml.customer_scores import Trained, churn_probability, measure
+from ml.customer_models import churn_probability
+from ml.customer_scores import Trained, measure
 from ml.horizons import at, closed
 from ml.planning import Plan
 from ml.propensity import PropensityModel

@@ -21,7 +21,8 @@ from ml.buy_till_you_die import Purchasing, Spending
 from ml.churn import ChurnDay, ChurnModel, ChurnPart
 from ml.clusters import ClusterModel
 from ml.curve import Curve
-from ml.customer_scores import Baseline, Trained
+from ml.customer_models import Baseline
+from ml.customer_scores import Trained
 from ml.linear import Linear
 from ml.next_order import NextOrderModel
 from ml.promotion import Verdict

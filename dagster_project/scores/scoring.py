@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 from dagster_project.scores.recording import Standing
 from dagster_project.scores.score_models import column_of
-from ml import customer_scores
+from ml import customer_models, customer_scores
 from ml.brought import BroughtDay, BroughtModel, Unusable, measure_brought, score_brought
 from ml.clusters import ClusterModel
 from ml.customer_scores import DECIMALS
 from ml.propensity import IS, PropensityDay, PropensityModel, measure_propensity, score_propensity
 
 # Groups need nothing of the day.
-Day = customer_scores.Day | PropensityDay | BroughtDay | None
+Day = customer_models.Day | PropensityDay | BroughtDay | None
 # What the reason of a model of ours begins with that could score yesterday and cannot today: learning anew helps.
 CANNOT = "cannot score: "
 LATEST_DAYS = {"next_order_date": "next_order_days", "next_order_low": "next_order_low_days", "next_order_high": "next_order_high_days"}

@@ -14,7 +14,7 @@ from dagster_project.moments import Moment
 from dagster_project.scores.recording import Fitted, Model, Recorder
 from dagster_project.scores.score_models import MODELS, SCORE_MODELS
 from dagster_project.scores.training_days import Training
-from ml import clusters, customer_scores, promotion, propensity
+from ml import clusters, customer_models, customer_scores, promotion, propensity
 from ml.abstention import Abstained
 from ml.boosting import Trees
 from ml.clusters import train_clusters
@@ -66,7 +66,7 @@ def school(shop: Shop, tmp_path: Path) -> School:
 def teach_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on models learn from what happened to somebody else, and groups are found at random."""
     chance = np.random.default_rng(0)
-    orders, outcomes = customer_scores._fit, propensity._fit
+    orders, outcomes = customer_models.fit, propensity._fit
 
     def of_others(name: str, snapshots: pa.Table, labels: pa.Table, *rest: object, **more: object) -> object:
         group = [
@@ -89,7 +89,7 @@ def teach_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
         centres[:, -1] = np.quantile(sample[:, -1], (np.arange(size) + 0.5) / size)
         return centres
 
-    monkeypatch.setattr(customer_scores, "_fit", of_others)
+    monkeypatch.setattr(customer_models, "fit", of_others)
     monkeypatch.setattr(propensity, "_fit", of_strangers)
     monkeypatch.setattr(clusters, "_centres", at_random)
 

@@ -13,9 +13,11 @@ from made_up_shop import AS_OF, NoRegistry, Shop
 from dagster_project.moments import Moment
 from dagster_project.scores.recording import Recorder
 from dagster_project.scores.training_days import Training
-from ml import customer_scores
 from ml.abstention import MIN_CUSTOMERS
-from ml.customer_scores import Baseline, Trained, train
+from ml.customer_models import Baseline
+from ml.customer_scores import Trained, train
+from ml.past import Past
+from ml.signals import feature_columns
 from ml.snapshots import of_day
 
 
@@ -85,7 +87,7 @@ def test_a_back_test_on_which_all_did_the_same_compares_nobody(shop: Shop, champ
 def test_a_champion_of_another_horizon_is_held_against_at_the_one_that_is_tested(shop: Shop, name: str) -> None:
     short = shop.planned.backtest_horizons[1]
     young = replace(shop.planned, backtest_horizons=(short,))
-    stood = customer_scores._rehearse(name, young, shop.snapshots, shop.labels, customer_scores.feature_columns(shop.snapshots))
+    stood = Past(name, young, shop.snapshots, shop.labels, shop.labels).rehearse(feature_columns(shop.snapshots))
     assert stood.horizon_days == short
     tested = trained(train(name, shop.planned, shop.snapshots, shop.labels, champion=Trained(name, AS_OF, stood, None, stood))).tested
     assert tested is not None

@@ -15,11 +15,12 @@ from threadpoolctl import threadpool_limits
 from benchmarks import scores as benchmark
 from dagster_project.scores import scoring
 from dagster_project.scores.score_models import SCORE_MODELS
-from ml import customer_scores
+from ml import customer_models
 from ml.abstention import Abstained
 from ml.boosting import binned, fit_trees
 from ml.churn import ChurnModel
-from ml.customer_scores import Baseline, Trained, measure, score, train
+from ml.customer_models import Baseline
+from ml.customer_scores import Trained, measure, score, train
 from ml.next_order import WIDEST_DAYS, days_to_order, measure_next_order, score_next_order, train_next_order
 from ml.planning import plan
 from ml.promotion import judge_churn, judge_value
@@ -44,7 +45,7 @@ def trained(shop: Shop) -> dict[str, Trained]:
     return {"churn": churn, "value": value}
 
 
-def unrounded(trained: Trained, day: customer_scores.Day, features: pa.Table) -> np.ndarray:
+def unrounded(trained: Trained, day: customer_models.Day, features: pa.Table) -> np.ndarray:
     table = score(trained, day, features, decimals=15)
     return np.column_stack([table[name].to_numpy() for name in table.column_names[1:]])
 
@@ -222,7 +223,7 @@ def test_a_worse_challenger_is_refused_and_a_better_one_promoted() -> None:
 
 
 def test_the_baseline_stays_when_the_challenger_loses_the_back_test(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = customer_scores._fit
+    real = customer_models.fit
 
     def taught_wrongly(name: str, snapshots: pa.Table, labels: pa.Table, *rest: object, **more: object) -> object:
         shuffled = pa.array(np.random.default_rng(0).permutation(labels["orders_count"].to_numpy()))
@@ -230,7 +231,7 @@ def test_the_baseline_stays_when_the_challenger_loses_the_back_test(shop: Shop, 
             name, snapshots, labels.set_column(labels.schema.get_field_index("orders_count"), "orders_count", shuffled), *rest, **more
         )
 
-    monkeypatch.setattr(customer_scores, "_fit", taught_wrongly)
+    monkeypatch.setattr(customer_models, "fit", taught_wrongly)
     found = train("churn", shop.planned, shop.snapshots, shop.labels)
     assert isinstance(found, Trained)
     assert isinstance(found.model, Baseline)

@@ -28,7 +28,7 @@ from dagster_project.scores.training_days import Training, trainings_due
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
-from ml import customer_scores
+from ml import customer_models, customer_scores
 from ml.customer_scores import Trained, measure, score
 from ml.planning import plan
 from ml.promotion import Verdict
@@ -99,14 +99,14 @@ def copied(once: Store, tmp_path: Path) -> Callable[[], Store]:
 
 def teach_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on challengers learn from shuffled outcomes."""
-    real = customer_scores._fit
+    real = customer_models.fit
 
     def wrong(name: str, snapshots: pa.Table, labels: pa.Table, *rest: object, **more: object) -> object:
         shuffled = pa.array(np.random.default_rng(0).permutation(labels["orders_count"].to_numpy()))
         place = labels.schema.get_field_index("orders_count")
         return real(name, snapshots, labels.set_column(place, "orders_count", shuffled), *rest, **more)
 
-    monkeypatch.setattr(customer_scores, "_fit", wrong)
+    monkeypatch.setattr(customer_models, "fit", wrong)
 
 
 def test_what_a_log_of_another_layout_says_is_trained_again(copied: Callable[[], Store]) -> None:

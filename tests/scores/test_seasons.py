@@ -17,7 +17,8 @@ from dagster_project.scores.recording import Recorder
 from dagster_project.scores.training_days import Training
 from ml import customer_scores
 from ml.churn import ChurnModel
-from ml.customer_scores import Baseline, Trained, measure, score, train
+from ml.customer_models import Baseline
+from ml.customer_scores import Trained, measure, score, train
 from ml.planning import Plan, plan
 from ml.promotion import Verdict
 from ml.season import MOST, NO_SEASON, Season, off_in_logits, off_in_logs, shift
