@@ -64,7 +64,7 @@ the same outcome from a part of the same past.
             anchors.source = links.source
             and anchors.source_customer_id = links.source_customer_id
             and links.valid_from <= passed.label_known_by
-            and (links.valid_to is null or links.valid_to > passed.label_known_by)
+            and coalesce(links.valid_to, {{ forever() }}) > passed.label_known_by
     qualify row_number() over (
         partition by passed.as_of, passed.horizon_days, coalesce(links.customer_id, customers.customer_id)
         order by customers.customer_id <> coalesce(links.customer_id, customers.customer_id), customers.customer_id

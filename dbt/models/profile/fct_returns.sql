@@ -31,6 +31,7 @@ orders as (
 restated as (
     select
         returns.return_id,
+        returns.is_cancellation,
         returns.version_at,
         returns.known_at,
         min(orders.known_at) as restated_at
@@ -44,7 +45,7 @@ restated as (
                 or (returns.version_at = orders.version_at and returns.known_at < orders.known_at)
             )
     where returns.is_cancellation
-    group by returns.return_id, returns.version_at, returns.known_at
+    group by returns.return_id, returns.is_cancellation, returns.version_at, returns.known_at
 ),
 
 -- A version without a kind says that nothing is given back any more.
@@ -58,7 +59,7 @@ standing as (
             returns.return_id = restated.return_id
             and returns.version_at = restated.version_at
             and returns.known_at = restated.known_at
-            and returns.is_cancellation
+            and returns.is_cancellation = restated.is_cancellation
     where
         returns.kind is not null
         and (restated.restated_at is null or restated.restated_at > returns.known_at)
