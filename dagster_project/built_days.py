@@ -3,7 +3,8 @@
 from datetime import date, datetime
 
 from dagster_project.moments import day_of
-from dagster_project.shop import Shop
+from dagster_project.settings import Settings
+from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 
 # The `as_of` of the newest one, within a larger query.
@@ -26,5 +27,11 @@ def newest_day(warehouse: Warehouse, shop: Shop) -> date:
     """
     as_of = newest(warehouse)
     if as_of is None:
-        raise ValueError(f"{shop.name} has no day built yet: `dearly run --shop {shop.name}` builds one.")
+        raise ValueError(f"{shop.name} has no day built yet: `dearly run` builds one.")
     return day_of(as_of, shop.zone)
+
+
+def nothing_built(settings: Settings) -> str:
+    """What to tell who asks about a store without a built day; a shop whose extracts are made up has a command of its own."""
+    command = "demo" if load_shop(settings.shop_folder).generator else "run"
+    return f"{settings.shop} has no day built yet: `dearly {command} --shop {settings.named}` builds one."

@@ -124,6 +124,9 @@ def extract_findings(settings: Settings, shop: Shop) -> list[str]:
     for name, system in (contracts_of(shop) if set(shop.sources) <= set(all_systems()) else {}).items():
         folder = shop.extracts(name, settings.store)
         try:
+            # What lies in the store is made there; a shop's own files are somebody's to put there.
+            if shop.sources[name].kind == "files" and not folder.is_dir() and not folder.is_relative_to(settings.store):
+                found.append(f"{settings.shop_folder / 'shop.yaml'}: sources: {name}: there is no folder {folder}.")
             if shop.sources[name].kind == "files" and folder.is_dir() and not find_extracts(folder, system):
                 found.append(
                     f"{folder}: no extract of {name} is here; one lies in {folder / next(iter(system.tables))} or another table's folder."

@@ -1,7 +1,7 @@
 """What a run does, from the command line and from tests: which days, in which order, under Dagster."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from dagster_project.failures import NothingToRun, RunFailed
 from dagster_project.files import write_whole
 from dagster_project.lease import hold
 from dagster_project.measurement.report import write_health
-from dagster_project.moments import day_of
 from dagster_project.privacy.erasing import finish_open
 from dagster_project.progress import say
 from dagster_project.resources import Store
@@ -58,7 +57,10 @@ def last_closed_day(settings: Settings, shop: Shop) -> date:
         NothingToRun: no day is.
     """
     newest = newest_extract(settings, shop)
-    closed = [day for day in shop.days(newest.date()) if shop.moment(day).known_by <= newest] if newest else []
+    if newest is None:
+        ways = "`dearly demo` makes them" if shop.generator else "shop.yaml says where they lie (sources: path)"
+        raise NothingToRun(f"{shop.name} has no extracts yet: {ways}.")
+    closed = [day for day in shop.days(newest.date()) if shop.moment(day).known_by <= newest]
     if not closed:
         raise NothingToRun(f"No day of {shop.name} ({shop.span}) is closed: the newest extract at hand is of {newest}.")
     return closed[-1]
@@ -124,22 +126,3 @@ def cause_of(event: dg.DagsterEvent) -> str:
     while error is not None and error.cause is not None:
         error = error.cause
     return error.message.strip() if error else "unknown"
-
-
-def day_named(text: str, shop: Shop) -> date:
-    """The day meant by --as-of: a date (that day's end) or the instant a day ends.
-
-    Raises:
-        ValueError: it is neither, or no day of the shop.
-    """
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        try:
-            instant = datetime.fromisoformat(text)
-        except ValueError:
-            raise ValueError(f"--as-of {text!r} is neither a date (2026-03-05) nor an instant (2026-03-05T23:00:00+00:00).") from None
-        day = day_of(instant.replace(tzinfo=None) - (instant.utcoffset() or timedelta(0)), shop.zone)
-    if not shop.has(day):
-        raise ValueError(f"--as-of {text}: {shop.name} has the days {shop.span} (shop.yaml).")
-    return day

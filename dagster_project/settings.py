@@ -42,6 +42,11 @@ class Settings:
         return self.shop_folder.name
 
     @property
+    def named(self) -> str:
+        """What to say after `--shop` for this shop."""
+        return self.shop if self.shop_folder == SHOPS / self.shop else str(self.shop_folder)
+
+    @property
     def store(self) -> Path:
         """The folder that is one shop's store."""
         return self.home / self.shop
@@ -90,7 +95,11 @@ def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -
 
     Raises:
         FileNotFoundError: the shop's folder has no shop.yaml.
+        ValueError: a setting is not what it has to be.
     """
+    threads = environment.get("DEARLY_THREADS", "2")
+    if not threads.isdigit() or not int(threads):
+        raise ValueError(f"DEARLY_THREADS is {threads!r}: it says on how many processor cores a run may work, as in 2.")
     name = shop or environment.get("DEARLY_SHOP", "demo")
     folder = SHOPS / name if (SHOPS / name / "shop.yaml").is_file() else Path(name).expanduser().resolve()
     if not (folder / "shop.yaml").is_file():
@@ -100,7 +109,7 @@ def load(environment: Mapping[str, str] = os.environ, shop: str | None = None) -
         shop_folder=folder,
         home=Path(environment.get("DEARLY_HOME", REPOSITORY / "data")).expanduser().resolve(),
         environment=environment.get("DEARLY_ENV", "development"),
-        threads=int(environment.get("DEARLY_THREADS", "2")),
+        threads=int(threads),
         pseudonym_key=environment.get("DEARLY_PSEUDONYM_KEY"),
     )
 

@@ -2,13 +2,15 @@
 
 import re
 from datetime import date, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
+from zoneinfo import available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
 from dagster_project.located_yaml import Strict, load
-from dagster_project.moments import Moment, end_of_day
+from dagster_project.moments import Moment, day_of, end_of_day
 from dagster_project.scores.score_models import SCORE_MODELS, BroughtScore, models_of
 from dagster_project.sources.contract import Pull
 
@@ -114,7 +116,7 @@ class Shop(Strict):
     generator: dict[str, int | str] | None = Field(None, description="how the demo's extracts are made, when they are")
     address_held_by: Literal["shop", "tool"] = "shop"
     soft_opt_in: SoftOptIn | None = None
-    holdout: float = Field(0.05, description="share of customers who get no campaign at all")
+    holdout: float = Field(0.05, ge=0, lt=1, description="share of customers who get no campaign at all")
     models: list[str] = Field(list(SCORE_MODELS), description="the score models to train, none to score nobody")
     brought_models: dict[str, BroughtScore] = Field({}, description="score → a model trained elsewhere that gives it (docs/scores.md)")
     clustering: Literal["kmeans", "hierarchical"] = Field("kmeans", description="how groups of customers who buy alike are found")
@@ -128,6 +130,14 @@ class Shop(Strict):
     destinations: list[str] = Field(["generic"])
     training_weekday: int = 0
     folder: Path = Path()
+
+    @field_validator("zone")
+    @classmethod
+    def is_a_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            near = get_close_matches(zone, available_timezones(), 1)
+            raise ValueError(f"there is no time zone {zone}" + (f"; did you mean {near[0]}?" if near else ", as in Europe/Berlin"))
+        return zone
 
     @field_validator("models")
     @classmethod
@@ -156,6 +166,24 @@ class Shop(Strict):
     def has(self, day: date) -> bool:
         """Whether a day is one of the shop's."""
         return self.first_day <= day and (self.last_day is None or day <= self.last_day)
+
+    def day_named(self, text: str, option: str = "--as-of") -> date:
+        """The day meant by an option: a date (that day's end) or the instant a day ends.
+
+        Raises:
+            ValueError: it is neither, or no day of the shop.
+        """
+        try:
+            day = date.fromisoformat(text)
+        except ValueError:
+            try:
+                instant = datetime.fromisoformat(text)
+            except ValueError:
+                raise ValueError(f"{option} {text!r} is neither a date (2026-03-05) nor an instant (2026-03-05T23:00:00+00:00).") from None
+            day = day_of(instant.replace(tzinfo=None) - (instant.utcoffset() or timedelta(0)), self.zone)
+        if not self.has(day):
+            raise ValueError(f"{option} {text}: {self.name} has the days {self.span} (shop.yaml).")
+        return day
 
     @property
     def span(self) -> str:

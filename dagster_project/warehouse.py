@@ -45,6 +45,7 @@ create table if not exists sources.guards (as_of timestamp, guard varchar, is_re
 create table if not exists campaigns.export_log (
     as_of timestamp, destination varchar, feed varchar, run varchar, delta_of varchar, rows bigint, held_back bigint, consent_as_of timestamp
 );
+create table if not exists campaigns.held_back (as_of timestamp, feed varchar, customer_id varchar, reason varchar);
 create table if not exists campaigns.contact_history (
     as_of timestamp, campaign varchar, step varchar, variant varchar, customer_id varchar, decision varchar, began_at timestamp
 );

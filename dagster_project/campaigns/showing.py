@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -13,6 +14,7 @@ from dagster_project.campaigns.content import compile_template, render
 from dagster_project.campaigns.preview import preview_html
 from dagster_project.failures import Mistake
 from dagster_project.files import write_whole
+from dagster_project.published import connect, current, customers_named
 from dagster_project.settings import TEMPLATES, Settings
 
 
@@ -30,9 +32,13 @@ def show_mail(settings: Settings, slug: str, step: str | None, customer: str | N
     chosen = step or campaign.steps[0].name
     if chosen not in [one.name for one in campaign.steps]:
         raise NothingToShow(f"{slug} has no step {chosen!r}; it has {', '.join(one.name for one in campaign.steps)}.")
-    mail = mail_of_customer(settings, slug, chosen, customer) if customer else mail_of_row(settings, campaign, chosen, data)
+    if customer:
+        mail, chosen = mail_of_customer(settings, slug, [step] if step else [one.name for one in campaign.steps], customer)
+    else:
+        mail = mail_of_row(settings, campaign, chosen, data)
     folder = settings.store / "previews" / f"{slug}__{chosen}__{mail['customer_id']}"
-    files = {"light.html": preview_html(mail["html"], "light"), "dark.html": preview_html(mail["html"], "dark"), "mail.txt": mail["text"]}
+    text = f"Subject: {mail['subject']}\nPreheader: {mail['preheader']}\n\n{mail['text']}"
+    files = {"light.html": preview_html(mail["html"], "light"), "dark.html": preview_html(mail["html"], "dark"), "mail.txt": text}
     for name, content in files.items():
         write_whole(folder / name, content.encode())
     return [folder / name for name in files]
@@ -45,15 +51,18 @@ def named(slug: str) -> Campaign:
     return campaigns[slug]
 
 
-def mail_of_customer(settings: Settings, slug: str, step: str, customer: str) -> dict[str, Any]:
-    """The newest rendered mail of a customer."""
-    for path in sorted((settings.store / "content").glob(f"as_of=*/{slug}__{step}.parquet"), reverse=True):
+def mail_of_customer(settings: Settings, slug: str, steps: list[str], customer: str) -> tuple[dict[str, Any], str]:
+    """The newest mail that was rendered for a customer (id or e-mail address) in one of these steps, and the step."""
+    with connect(current(settings), "customers") as connection:
+        called = customers_named(connection, customer) or [customer]
+    paths = [path for step in steps for path in (settings.store / "content").glob(f"as_of=*/{slug}__{step}.parquet")]
+    for path in sorted(paths, key=lambda path: path.parent.name, reverse=True):
         table = pq.read_table(path)
-        rows = table.filter(pc.equal(table["customer_id"], customer)).to_pylist()
+        rows = table.filter(pc.is_in(table["customer_id"], pa.array(called))).to_pylist()
         if rows:
-            return dict(rows[0])
+            return dict(rows[0]), path.stem.removeprefix(f"{slug}__")
     raise NothingToShow(
-        f"No mail of {slug}, step {step} was rendered for {customer}; `dearly explain decision {slug} {customer}` says why."
+        f"No mail of {slug}, step {' or '.join(steps)}, was rendered for {customer}; `dearly explain decision {slug} {customer}` says why."
     )
 
 

@@ -99,9 +99,9 @@ def shop_new(
 @app.command()
 def preview(
     campaign: str,
-    customer: Annotated[str | None, typer.Option(help="customer id: the mail of the newest day that has one for them")] = None,
+    customer: Annotated[str | None, typer.Option(help="customer id or e-mail address: the newest mail that was rendered for them")] = None,
     data: Annotated[Path | None, typer.Option(help="a JSON file with a row of merge fields (docs/content.md)")] = None,
-    step: Annotated[str | None, typer.Option(help="the step; default: the first")] = None,
+    step: Annotated[str | None, typer.Option(help="the step; default: the first, with --customer whichever was the newest")] = None,
     shop: ShopOption = None,
 ) -> None:
     """Write a campaign's mail for a customer, or for a row of data, as files to open in a browser."""

@@ -16,7 +16,7 @@ app = typer.Typer(
     help="dearly: build a day, see what is built and what holds, ask what was published, and learn why.",
 )
 console = Console()
-FAILED, WRONG_USAGE = 1, 2
+FAILED, WRONG_USAGE, NOT_DELIVERED = 1, 2, 3
 
 ShopOption = Annotated[str | None, typer.Option("--shop", help="a folder in shops/ or a path; DEARLY_SHOP, else demo")]
 

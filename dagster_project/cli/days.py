@@ -7,13 +7,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
+from dagster_project.cli.answers import Answer, show_rows
+from dagster_project.cli.common import FAILED, NOT_DELIVERED, Refused, ShopOption, app, console, settings_of
 from dagster_project.lease import hold
 from dagster_project.progress import shown
 from dagster_project.settings import Settings
 
 if TYPE_CHECKING:
     from dagster_project.shop import Shop
+    from dagster_project.status import Status
 
 
 @app.command()
@@ -24,9 +26,7 @@ def run(
     accept: Annotated[list[str] | None, typer.Option(help="let delivery go although this guard is red; may be repeated")] = None,
 ) -> None:
     """Build a day, from new extracts to exports. Days already built are built again to the same bytes."""
-    from dagster_project import runs
     from dagster_project.campaigns.campaign import campaigns_of
-    from dagster_project.failures import RunFailed
     from dagster_project.shop import load_shop
     from dagster_project.sources.guards import refuse_unknown
 
@@ -35,13 +35,18 @@ def run(
         the_shop = load_shop(settings.shop_folder)
         refuse_unknown(the_shop, accept or [])
         campaigns_of(the_shop)
+        asked = the_shop.day_named(as_of) if as_of else None
+        first = the_shop.day_named(start, "--from") if start else None
+        # Dagster and dbt take seconds to load: what is mistyped is told before.
+        from dagster_project import runs
+        from dagster_project.failures import RunFailed
+
         if not as_of:
             tell_pulls(settings, the_shop)
-        last = runs.day_named(as_of, the_shop) if as_of else runs.last_closed_day(settings, the_shop)
-        first = runs.day_named(start, the_shop) if start else last
+        last = asked or runs.last_closed_day(settings, the_shop)
     except ValueError as error:
         raise Refused(str(error)) from None
-    days = [day for day in the_shop.days(last) if first <= day]
+    days = [day for day in the_shop.days(last) if (first or last) <= day]
     if not days:
         raise Refused(f"--from {first} lies after {last}: name an earlier day.")
     try:
@@ -49,7 +54,8 @@ def run(
             runs.run_days(settings, days, accept or [], getpass.getuser())
     except RunFailed as error:
         raise Refused(f"The run failed: {error}", FAILED) from None
-    status(shop)
+    if tell_status(settings).is_held:
+        raise typer.Exit(NOT_DELIVERED)
 
 
 @app.command()
@@ -72,6 +78,8 @@ def tell_pulls(settings: Settings, shop: "Shop", again: bool = False) -> int:
     from dagster_project.warehouse import Warehouse
 
     if all(source.kind == "files" for source in shop.sources.values()):
+        if again:
+            console.print(f"{shop.name} has extract files alone: nothing is pulled. `dearly run` reads what has come.", highlight=False)
         return 0
     warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly pull"):
@@ -111,13 +119,15 @@ def demo(shop: ShopOption = None) -> None:
 @app.command()
 def status(shop: ShopOption = None) -> None:
     """What is built, what is held and why, who left what out."""
+    tell_status(settings_of(shop))
+
+
+def tell_status(settings: Settings) -> "Status":
+    """Print where the store stands: what is built first, what holds last, where the eye is."""
     from dagster_project.status import status_of
 
-    settings = settings_of(shop)
-    if not settings.warehouse.exists():
-        console.print(f"{settings.shop}: nothing is built yet; `dearly run --shop {settings.shop}` builds the last closed day.")
-        return
     now = status_of(settings)
+    console.print(f"[bold]{escape(now.built)}[/]", highlight=False, soft_wrap=True)
     for title, header, rows in now.tables:
         if not rows:
             continue
@@ -127,39 +137,35 @@ def status(shop: ShopOption = None) -> None:
         for row in rows:
             table.add_row(*(escape(str(value)) for value in row))
         console.print(table)
+    for line in now.open:
+        console.print(f"[bold red]open[/] {escape(line)}", highlight=False, soft_wrap=True)
     for line in now.held:
         console.print(f"[bold red]held[/] {escape(line)}", highlight=False, soft_wrap=True)
+    if now.days and not now.held:
+        console.print("Nothing is held.")
+    return now
 
 
 @app.command()
 def report(shop: ShopOption = None) -> None:
     """Write the page about the newest built day: funnel, scores, segments, mails, and why each person got what."""
     from dagster_project.measurement.report import write_report
-    from dagster_project.published import NothingPublished
 
-    settings = settings_of(shop)
-    try:
-        page = write_report(settings)
-    except NothingPublished as error:
-        raise Refused(str(error), FAILED) from None
+    page = write_report(settings_of(shop))
     console.print(f"Open the report: [bold]{page}[/]", highlight=False, soft_wrap=True)
 
 
 @app.command()
-def query(sql: str, shop: ShopOption = None) -> None:
+def query(
+    sql: str,
+    shop: ShopOption = None,
+    answer: Annotated[Answer, typer.Option("--format", help="a table to look at, or all rows for another program")] = Answer.table,
+) -> None:
     """Ask what was published: customers, segments, decisions, suppressions and what else the newest day has, in SQL."""
-    from dagster_project.published import NothingPublished, ask
+    from dagster_project.published import ask
 
-    try:
-        names, rows = ask(settings_of(shop), sql)
-    except NothingPublished as error:
-        raise Refused(str(error), FAILED) from None
-    except ValueError as error:
-        raise Refused(str(error)) from None
-    table = Table(*names)
-    for row in rows:
-        table.add_row(*("" if value is None else escape(str(value)) for value in row))
-    console.print(table)
+    names, rows = ask(settings_of(shop), sql)
+    show_rows(names, rows, answer)
 
 
 @app.command("plan")

@@ -19,13 +19,9 @@ def explain_decision(
     shop: ShopOption = None,
 ) -> None:
     """Why a customer got a campaign's mail, or did not."""
-    from dagster_project.published import NothingPublished, decision_story
+    from dagster_project.published import decision_story
 
-    try:
-        story = decision_story(settings_of(shop), campaign, customer)
-    except NothingPublished as error:
-        raise Refused(str(error), FAILED) from None
-    for line in story:
+    for line in decision_story(settings_of(shop), campaign, customer):
         console.print(line, highlight=False, markup=False)
 
 
@@ -60,13 +56,15 @@ def explain_scores(
     shop: ShopOption = None,
 ) -> None:
     """The three reasons behind each of a customer's scores, and by how much each moves it."""
+    from dagster_project.built_days import newest, nothing_built
     from dagster_project.scores.reasons import score_story
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
-    if not settings.warehouse.exists():
-        raise Refused(f"{settings.shop} has no built day: `dearly run --shop {settings.shop}` builds one.", FAILED)
+    warehouse = Warehouse.of(settings)
     with hold(settings.store, "dearly explain"):
-        story = score_story(Warehouse.of(settings), customer)
+        if newest(warehouse) is None:
+            raise Refused(nothing_built(settings), FAILED)
+        story = score_story(warehouse, customer)
     for line in story:
         console.print(line, highlight=False)

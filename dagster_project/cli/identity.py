@@ -39,14 +39,16 @@ def identity_review(
     shop: ShopOption = None,
 ) -> None:
     """Customers who may be one person and are two: a line a case, the likeliest first."""
+    from dagster_project.built_days import newest, nothing_built
     from dagster_project.identity.review import cases
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
     with hold(settings.store, "dearly identity review"):
-        found = cases(Warehouse.of(settings)) if settings.warehouse.exists() else None
-    if found is None:
-        raise Refused(f"{settings.shop}: nothing is linked yet; `dearly run --shop {settings.shop}` finds who is who.", FAILED)
+        warehouse = Warehouse.of(settings)
+        if newest(warehouse) is None:
+            raise Refused(nothing_built(settings), FAILED)
+        found = cases(warehouse)
     if not found:
         console.print("Nobody waits for review.")
         return

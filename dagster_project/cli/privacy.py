@@ -121,11 +121,10 @@ def say(line: str) -> None:
 def names_over(settings: "Settings", shop: "Shop", as_of: str | None) -> list[str]:
     from dagster_project.built_days import newest_day
     from dagster_project.privacy.retention import inactive
-    from dagster_project.runs import day_named
     from dagster_project.warehouse import Warehouse
 
     warehouse = Warehouse.of(settings)
-    day = day_named(as_of, shop) if as_of else newest_day(warehouse, shop)
+    day = shop.day_named(as_of) if as_of else newest_day(warehouse, shop)
     found = inactive(warehouse, shop, shop.moment(day).as_of)
     say(f"{len(found)} customers are over the retention of {shop.retention.inactive_customers} months on {day}.")
     for customer, at in found[:10]:

@@ -1,6 +1,7 @@
 """Other tools' pages on the shop's store."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,5 +33,7 @@ def dev(shop: ShopOption = None, port: int = 3000) -> None:
 
 def become(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> NoReturn:
     """Run a server in this process's place, so that what ends `dearly dev` (a signal to its pid) ends the server and leaves no orphan."""
+    # A shell that starts it in the background has it ignore the signal by which Dagster ends its own processes.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.chdir(folder)
     os.execve(command[0], list(command), environment)  # noqa: S606 - our own command, no shell wanted

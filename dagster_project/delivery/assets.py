@@ -195,7 +195,7 @@ def deliver_feed(store: Store, feed: Feed, destination: str, given: Path | None,
 
 
 def log_exports(connection: duckdb.DuckDBPyConnection, moment: Moment, runs: list[tuple[Feed, str, ExportRun]]) -> None:
-    """Enter a day's runs."""
+    """Enter a day's runs, and whom the last gate held back from which feed."""
     rows = [
         [moment.as_of, destination, feed.name, run.run, run.delta_of, run.rows, len(feed.held_back), feed.consent_as_of]
         for feed, destination, run in runs
@@ -203,6 +203,10 @@ def log_exports(connection: duckdb.DuckDBPyConnection, moment: Moment, runs: lis
     connection.execute("delete from campaigns.export_log where as_of = ?", [moment.as_of])
     if rows:
         connection.executemany("insert into campaigns.export_log values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("delete from campaigns.held_back where as_of = ?", [moment.as_of])
+    held = {(feed.name, customer, reason) for feed, _, _ in runs for customer, reason in feed.held_back}
+    if held:
+        connection.executemany("insert into campaigns.held_back values (?, ?, ?, ?)", [[moment.as_of, *one] for one in sorted(held)])
 
 
 def log_contacts(connection: duckdb.DuckDBPyConnection, day: Day, runs: list[tuple[Feed, str, ExportRun]]) -> None:

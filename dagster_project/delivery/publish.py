@@ -24,7 +24,7 @@ TABLES = {
     """,
     "product_bundles": "select * exclude (as_of) from scores.product_bundles where as_of = ? order by rank",
     "segments": "select customer_id, segment from segments.customer_segments where as_of = ? order by customer_id, segment",
-    "decisions": "select * from campaigns.campaign_decisions where as_of = ? order by campaign, step, customer_id",
+    "decisions": "select * from campaigns.delivered_decisions where as_of = ? order by campaign, step, customer_id",
     "suppressions": "select customer_id, channel, reason from profile.customer_suppressions where as_of = ? order by customer_id, channel",
 }
 

@@ -30,6 +30,8 @@ def record_named(warehouse: Warehouse, name: str) -> str:
     Raises:
         ValueError: no person's record and no customer is called that.
     """
+    if not warehouse.exists("identity.customer_records"):
+        raise ValueError("Nobody is linked yet: `dearly run` finds who is who.")
     for sql in (RECORD, ANCHOR):
         found = warehouse.rows(sql, [name])
         if found:
@@ -64,8 +66,6 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
     Raises:
         ValueError: a name is unknown, or nothing is linked yet.
     """
-    if not warehouse.exists("identity.edges"):
-        raise ValueError(f"{shop.name} has no links yet: `dearly run --shop {shop.name}` finds them.")
     first, second = record_named(warehouse, one), record_named(warehouse, other)
     trained = warehouse.rows(MODEL)
     text = load(settings.artifacts / "identity" / trained[0][1], trained[0][0]) if trained else None

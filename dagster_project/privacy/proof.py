@@ -45,7 +45,7 @@ def prove(settings: Settings, shop: Shop, person: Person, erased: Erased, rows: 
         hits = [f"{trace.table}: {trace.rows} rows" for trace in traces(connection, shop, person, erased)]
     search = Search(person, settings.store)
     files = [*files_of(settings, shop), settings.warehouse, Path(f"{settings.warehouse}.wal")]
-    hits += [str(path.relative_to(settings.store)) for path in files if path.is_file() and search.file(path)]
+    hits += [str(path.relative_to(settings.store)) for path in files if path.is_file() and search.file(path, if_broken=True)]
     return Proof(
         tables,
         len(files),

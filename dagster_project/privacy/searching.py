@@ -5,12 +5,14 @@ import io
 import re
 import sqlite3
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dagster_project.privacy.person import Person
@@ -19,6 +21,8 @@ from dagster_project.sources.blanking import as_text, without
 
 # What is read of a large file at once, and how much of it is read twice, so that nothing is cut in two.
 BLOCK, OVERLAP = 1 << 26, 1 << 10
+# What unpacking a file raises that is cut off or broken.
+BROKEN = (EOFError, OSError, zlib.error, zipfile.BadZipFile, sqlite3.DatabaseError, pa.ArrowException)
 
 
 class Search:
@@ -41,9 +45,12 @@ class Search:
         """A value without what names the person: items of JSON go, a text goes whole."""
         return without(value, self.names)
 
-    def file(self, path: Path) -> bool:
-        """Whether a file does, or what it is called."""
-        return self.called(path) or any(self.names(text) for text in texts_of(path))
+    def file(self, path: Path, if_broken: bool = False) -> bool:
+        """Whether a file does, or what it is called; `if_broken` where it cannot be unpacked to its end and names nobody before."""
+        try:
+            return self.called(path) or any(self.names(text) for text in texts_of(path))
+        except BROKEN:
+            return if_broken
 
     def called(self, path: Path) -> bool:
         """Whether the names of a file and its folders do, whose parts are apart by __ and endings."""
@@ -68,9 +75,10 @@ def texts_of(path: Path) -> Iterator[str]:
         return
     with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
         tail = b""
-        while block := file.read(BLOCK):
+        # One read of the file at a time: what comes before a cut is not lost to it.
+        while block := file.read1(BLOCK):
             yield (tail + block).decode("utf-8", "replace")
-            tail = block[-OVERLAP:]
+            tail = (tail + block)[-OVERLAP:]
 
 
 def unpacked(path: Path) -> str:

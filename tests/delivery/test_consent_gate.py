@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dagster_project.published import ask, decision_story
 from dagster_project.settings import Settings
 
 pytestmark = [pytest.mark.whole, pytest.mark.xdist_group("nine nights")]
@@ -80,6 +81,14 @@ def test_a_withdrawal_between_decision_and_delivery_is_held_back_and_listed(with
     counted = {customer for (customer,) in rows(settings, mailed_now)}
     assert counted, "the others were mailed"
     assert not counted & {one["customer_id"] for one in manifest["held_back"]}
+    one = manifest["held_back"][0]["customer_id"]
+    story = decision_story(settings, "win_back", one)
+    assert any("excluded, because: no consent at delivery" in line for line in story)
+    assert not any("to be sent at" in line for line in story)
+    _, published = ask(settings, "select customer_id from decisions where reason = 'no consent at delivery' and decision = 'excluded'")
+    assert {customer for (customer,) in published} == {one["customer_id"] for one in manifest["held_back"]}
+    _, sent = ask(settings, "select count(*) from decisions where campaign = 'win_back' and decision = 'send'")
+    assert sent == [(manifest["totals"]["sent to"],)]
     assert manifest["sender"]["email"] == "post@mail.hollerbusch.example", "the shop's own, as the campaign names none"
 
 

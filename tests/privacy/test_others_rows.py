@@ -1,10 +1,12 @@
 """Rows of somebody else that name an erased person: the value that does goes, the row and its number stay."""
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 
+from dagster_project.privacy.access import write_access
 from dagster_project.privacy.erasing import ask, erase
 from dagster_project.privacy.traces import traces
 from dagster_project.shop import load_shop
@@ -62,3 +64,19 @@ def test_a_pulled_file_that_cannot_be_read_stays_for_the_proof_to_tell(tmp_path:
     assert erase(settings, shop, ask(settings, shop, person(2))).hits == []
     cut.write_bytes(b'{"id": 1}\n{"email": "canary.03@example.org", "cut')
     assert erase(settings, shop, ask(settings, shop, person(3))).hits == [cut.relative_to(settings.store).as_posix()]
+
+
+def test_an_archive_that_is_cut_off_stops_no_erasure_and_stays_for_the_proof_to_tell(tmp_path: Path) -> None:
+    settings = plant(tmp_path, {"shopify"}, pulled=True)
+    shop = load_shop(settings.shop_folder)
+    landed = next((settings.store / "landing" / "shopify" / "orders").glob("*")) / "0123456789abcdef.jsonl.gz"
+    landed.write_bytes(gzip.compress(b'{"email": "canary.02@example.org"}\n')[:-9])
+    write_access(settings, shop, ["canary.02@example.org"])
+    # Whoever refuses to read a cut file lands it anew once it is mended.
+    assert erase(settings, shop, ask(settings, shop, person(2))).hits == []
+    assert not landed.exists()
+    pulled = shop.extracts("shopify", settings.store) / "orders" / "orders_20260304T050000Z.jsonl.gz"
+    pulled.write_bytes(gzip.compress(b'{"id": 1}\n' * 1000)[:-9])
+    assert erase(settings, shop, ask(settings, shop, person(3))).hits == [pulled.relative_to(settings.store).as_posix()]
+    pulled.unlink()
+    assert erase(settings, shop, ask(settings, shop, person(3))).hits == []

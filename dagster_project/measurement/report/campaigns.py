@@ -10,12 +10,12 @@ select campaign, step, min(step_number), min(after_hours), min(audience), min(tr
 from campaigns.campaign_steps group by campaign, step order by max(priority) desc, campaign, min(step_number)
 """
 TONIGHT = """
-select campaign, step, decision, reason, coalesce(variant, '') as variant, count(*) from campaigns.campaign_decisions
+select campaign, step, decision, reason, coalesce(variant, '') as variant, count(*) from campaigns.delivered_decisions
 where as_of = $as_of group by all order by campaign, step, count(*) desc, decision, reason, variant
 """
 # What is decided tonight, and what left on the days before.
 MAILED = """
-select campaign, step, as_of, count(*) from campaigns.campaign_decisions
+select campaign, step, as_of, count(*) from campaigns.delivered_decisions
 where decision = 'send' and as_of = $as_of group by all
 union all
 select campaign, step, as_of, count(*) from campaigns.contact_history

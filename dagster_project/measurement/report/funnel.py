@@ -43,7 +43,7 @@ STEPS = (
         "Mails tonight",
         "mails",
         "whose turn it is, past holdouts, caps and priorities",
-        "select count(*) from campaigns.campaign_decisions where as_of = $as_of and decision = 'send'",
+        "select count(*) from campaigns.delivered_decisions where as_of = $as_of and decision = 'send'",
     ),
 )
 

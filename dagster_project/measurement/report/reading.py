@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from dagster_project.built_days import nothing_built
 from dagster_project.lease import hold
 from dagster_project.moments import Moment, day_of
 from dagster_project.published import NothingPublished
@@ -55,7 +56,7 @@ def newest_day(settings: Settings, owner: str) -> Iterator[Reading]:
         NothingPublished: no day is built.
         LeaseHeld: a run is writing right now.
     """
-    nothing = NothingPublished(f"{settings.shop} has no built day: `dearly run --shop {settings.shop}` builds one.")
+    nothing = NothingPublished(nothing_built(settings))
     if not settings.warehouse.exists():
         raise nothing
     shop = load_shop(settings.shop_folder)

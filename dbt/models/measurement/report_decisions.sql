@@ -10,4 +10,4 @@ select
     reason,
     variant,
     send_at
-from {{ decisions_until(ref('campaign_decisions')) }} as decisions
+from {{ decisions_until(ref('delivered_decisions')) }} as decisions
