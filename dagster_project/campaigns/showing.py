@@ -32,10 +32,13 @@ def show_mail(settings: Settings, slug: str, step: str | None, customer: str | N
     chosen = step or campaign.steps[0].name
     if chosen not in [one.name for one in campaign.steps]:
         raise NothingToShow(f"{slug} has no step {chosen!r}; it has {', '.join(one.name for one in campaign.steps)}.")
-    if customer:
-        mail, chosen = mail_of_customer(settings, slug, [step] if step else [one.name for one in campaign.steps], customer)
-    else:
-        mail = mail_of_row(settings, campaign, chosen, data)
+    steps = [step] if step else [one.name for one in campaign.steps]
+    found = newest_mail(settings, slug, steps, customer) if data is None else None
+    if customer and not found:
+        raise NothingToShow(
+            f"No mail of {slug}, step {' or '.join(steps)}, was rendered for {customer}; `dearly explain decision {slug} {customer}` says why."
+        )
+    mail, chosen = found or (mail_of_row(settings, campaign, chosen, data), chosen)
     folder = settings.store / "previews" / f"{slug}__{chosen}__{mail['customer_id']}"
     text = f"Subject: {mail['subject']}\nPreheader: {mail['preheader']}\n\n{mail['text']}"
     files = {"light.html": preview_html(mail["html"], "light"), "dark.html": preview_html(mail["html"], "dark"), "mail.txt": text}
@@ -51,19 +54,20 @@ def named(slug: str) -> Campaign:
     return campaigns[slug]
 
 
-def mail_of_customer(settings: Settings, slug: str, steps: list[str], customer: str) -> tuple[dict[str, Any], str]:
-    """The newest mail that was rendered for a customer (id or e-mail address) in one of these steps, and the step."""
-    with connect(current(settings), "customers") as connection:
-        called = customers_named(connection, customer) or [customer]
+def newest_mail(settings: Settings, slug: str, steps: list[str], customer: str | None) -> tuple[dict[str, Any], str] | None:
+    """The newest mail that was rendered in one of these steps, and the step: a customer's (id or e-mail address), or the first one's of its day."""
+    called: list[str] = []
+    if customer:
+        with connect(current(settings), "customers") as connection:
+            called = customers_named(connection, customer)
+        called = called or [customer]
     paths = [path for step in steps for path in (settings.store / "content").glob(f"as_of=*/{slug}__{step}.parquet")]
     for path in sorted(paths, key=lambda path: path.parent.name, reverse=True):
         table = pq.read_table(path)
-        rows = table.filter(pc.is_in(table["customer_id"], pa.array(called))).to_pylist()
-        if rows:
-            return dict(rows[0]), path.stem.removeprefix(f"{slug}__")
-    raise NothingToShow(
-        f"No mail of {slug}, step {' or '.join(steps)}, was rendered for {customer}; `dearly explain decision {slug} {customer}` says why."
-    )
+        mails = table.filter(pc.is_in(table["customer_id"], pa.array(called))) if customer else table
+        if len(mails):
+            return dict(mails.slice(0, 1).to_pylist()[0]), path.stem.removeprefix(f"{slug}__")
+    return None
 
 
 def mail_of_row(settings: Settings, campaign: Campaign, step: str, data: Path | None) -> dict[str, Any]:

@@ -99,12 +99,12 @@ def shop_new(
 @app.command()
 def preview(
     campaign: str,
-    customer: Annotated[str | None, typer.Option(help="customer id or e-mail address: the newest mail that was rendered for them")] = None,
+    customer: Annotated[str | None, typer.Option(help="customer id or e-mail address: the newest mail of theirs")] = None,
     data: Annotated[Path | None, typer.Option(help="a JSON file with a row of merge fields (docs/content.md)")] = None,
-    step: Annotated[str | None, typer.Option(help="the step; default: the first, with --customer whichever was the newest")] = None,
+    step: Annotated[str | None, typer.Option(help="the step; default: that of the newest mail")] = None,
     shop: ShopOption = None,
 ) -> None:
-    """Write a campaign's mail for a customer, or for a row of data, as files to open in a browser."""
+    """Write a campaign's mail as files to open in a browser: the newest that was rendered, a customer's, or one for a row of data."""
     from dagster_project.campaigns.showing import show_mail
 
     for path in show_mail(settings_of(shop), campaign, step, customer, data):

@@ -31,3 +31,22 @@ def test_a_folder_of_another_name_than_the_table_is_named(settings: Settings) ->
     folder = settings.shop_folder / "extracts" / "hubspot"
     (folder / "contacts").rename(folder / "people")
     assert f"{folder}: no extract of hubspot is here; one lies in {folder / 'contacts'} or another table's folder." in findings(settings)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "finding"),
+    [
+        ("path: extracts/hubspot", "path: extracts/hubspott", "sources: hubspot: there is no folder"),
+        ("zone: Europe/Berlin", "zone: Europe/Berln", "there is no time zone Europe/Berln; did you mean Europe/Berlin?"),
+        ("name: ", "holdout: 5\nname: ", "holdout"),
+    ],
+)
+def test_what_a_shop_says_and_cannot_be_is_found_before_the_night(settings: Settings, right: str, wrong: str, finding: str) -> None:
+    path = settings.shop_folder / "shop.yaml"
+    said = path.read_text()
+    assert right in said
+    assert findings(settings) == []
+    path.write_text(said.replace(right, wrong, 1))
+    (found,) = findings(settings)
+    assert finding in found
+    assert str(path) in found
