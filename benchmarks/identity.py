@@ -2,9 +2,10 @@
 
     python -m benchmarks.identity DATA.parquet --truth COLUMN --map MAP.yaml [--links B.parquet] [--json]
 
-DATA is Parquet or CSV, MAP a YAML of `column: role` (roles: id, given_name, family_name, full_name, birth_date, email, phone,
-street, city, postcode, country, national_id, other; several columns of one role are joined for names and streets, kept apart for
-`other`, and otherwise the first that is filled counts). With `--links` the two files hold each person once and are linked one to
+DATA is Parquet or CSV (.csv, .tsv, .txt, each also .gz), MAP a YAML of `column: role` (roles: id, given_name, family_name, full_name,
+birth_date, email, phone, street, city, postcode, country, national_id, other; several columns of one role are joined for names and
+streets, kept apart for `other`, and otherwise the first that is filled counts; what programs write for nothing, as NaN or NULL, is
+nothing). With `--links` the two files hold each person once and are linked one to
 one. The truth is read after matching and only to score it.
 
     pair_*      of all pairs of records said to be one person, how many are (precision); of all true pairs, how many were said (recall)
@@ -42,6 +43,9 @@ from dagster_project.identity.splink_model import train
 
 JOINED = ("given_name", "family_name", "full_name", "street")
 KINDS = ("pair", "cluster", "bcubed")
+TEXT_FILES = (".csv", ".tsv", ".txt", ".gz")
+# What programs write into a text where there is nothing.
+NOTHING = ("nan", "nat", "none", "null", "<na>", "n/a", "#n/a", "-", "?")
 JSON_KEYS = (*(f"{kind}_{measure}" for kind in ("pair", "cluster") for measure in ("precision", "recall", "f1")), "seconds", "peak_mb")
 Clusters = dict[str, str]
 
@@ -59,30 +63,31 @@ def read_map(path: Path) -> dict[str, str]:
         raise ValueError(f"{path}: there is no such file") from None
     if not isinstance(mapped, dict) or any(isinstance(role, dict | list) for role in mapped.values()):
         raise ValueError(f"{path}: a line `column: role` per column is needed")
-    return {str(column): str(role) for column, role in mapped.items() if role is not None}
+    return {str(column): str(role).strip().lower() for column, role in mapped.items() if role is not None}
 
 
 def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: str | None) -> tuple[pa.Table, Clusters]:
     """Read the files into `records` (see `normalise`; source is the file's number) and the true person of each record id.
 
-    Raises ValueError for a role that does not exist, a column that no file has, or a file that is no table.
+    Raises ValueError for a role that does not exist, a column that no file has, a truth that would be compared, or a file that is no table.
     """
     if pattern and not re.compile(pattern).groups:
         raise ValueError(f"--truth-pattern {pattern}: put the part that says who a record is in parentheses")
     unknown = sorted({role for role in roles.values() if role not in (*ROLES, "id")})
     if unknown:
         raise ValueError(f"unknown roles {unknown}: use id, {', '.join(ROLES)}")
+    if roles.get(truth, "id") != "id":
+        raise ValueError(f"the truth {truth} has the role {roles[truth]}: records must be compared without it, take it out of the map")
     found: set[str] = set()
     tables, true = [], {}
     with duckdb.connect() as con:
         for number, path in enumerate(paths):
-            reader = "read_csv(?, all_varchar = true)" if path.suffix == ".csv" else "read_parquet(?)"
             if not path.is_file():
                 raise ValueError(f"{path}: there is no such file")
             try:
-                con.execute(f"create or replace temp table file as from {reader}", [str(path)])
+                _read_file(con, path)
             except duckdb.Error as error:
-                raise ValueError(f"{path}: no readable {'CSV' if path.suffix == '.csv' else 'Parquet'} file ({one_line(error)})") from None
+                raise ValueError(f"{path}: no readable {'CSV' if is_text(path) else 'Parquet'} file ({one_line(error)})") from None
             kinds = {row[0]: row[1] for row in con.execute("describe file").fetchall()}
             names = list(kinds)
             if truth not in names:
@@ -91,7 +96,8 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
             for column, role in roles.items():
                 if column in names:
                     found.add(column)
-                    columns[role].append(key_sql(column, kinds[column]))
+                    said = key_sql(column, kinds[column])
+                    columns[role].append(said if role == "id" else f"case when lower({said}) not in {NOTHING} then {said} end")
             identifier = columns.pop("id", ["cast(file.rowid + 1 as varchar)"])[0]
             selected = [f"'{number}:' || {identifier} as record_id", f"'{number}' as source"]
             for role, parts in sorted(columns.items()):
@@ -116,13 +122,31 @@ def read_records(paths: list[Path], roles: dict[str, str], truth: str, pattern: 
                 true[record] = (matched.group(1) if matched else person) if person is not None else f"alone {record}"
     missing = sorted(set(roles) - found)
     if missing:
-        raise ValueError(f"no file has the columns {missing} of the map")
+        raise ValueError(f"no file has the columns {missing} of the map; {paths[-1].name} has {', '.join(names)}")
     return pa.concat_tables(tables, promote_options="default"), true
 
 
+def is_text(path: Path) -> bool:
+    return path.suffix.lower() in TEXT_FILES
+
+
+def _read_file(con: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Temp table `file`: every column of a text file is text, or a postcode would lose its zero. What is no UTF-8 is Latin-1."""
+    create = "create or replace temp table file as from"
+    if not is_text(path):
+        con.execute(f"{create} read_parquet(?)", [str(path)])
+        return
+    try:
+        con.execute(f"{create} read_csv(?, all_varchar = true)", [str(path)])
+    except duckdb.Error as error:
+        if "utf-8" not in str(error).lower():
+            raise
+        con.execute(f"{create} read_csv(?, all_varchar = true, encoding = 'latin-1')", [str(path)])
+
+
 def one_line(error: Exception) -> str:
-    """What an error says, without the statement or the text that it shows beside it."""
-    return " ".join(str(error).split("\n\nLINE", 1)[0].split())
+    """What an error says, without the statement or the text that it shows beside it, nor what a reader tells of its settings."""
+    return " ".join(re.split(r"\n\n(?:LINE|Possible|  file)|\nPossible|\n  file", str(error), maxsplit=1)[0].split())
 
 
 def ratios_of(precision: float, recall: float) -> tuple[float, float, float]:
@@ -236,7 +260,11 @@ def splink(records: pa.Table, country: str, one_to_one: bool) -> Clusters:
         ),
     )
     deterministic: list[Any] = [block_on(*columns) for columns in blocks[:3]]
-    linker.training.estimate_probability_two_random_records_match(deterministic, recall=0.7)
+    try:
+        linker.training.estimate_probability_two_random_records_match(deterministic, recall=0.7)
+    except ValueError:
+        # The three rules link more than 70 % of all pairs.
+        linker.training.estimate_probability_two_random_records_match(deterministic, recall=1.0)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e6, seed=1)
     for columns in [block for block in blocks if block[0] in ("email", "given_name", "birth_date", "full_name", "phone", "postcode")][:3]:
         # No two records may agree on these columns; then the other rounds have to do.

@@ -31,6 +31,8 @@ class BlockingKey:
     sql: str
     reason: str
     is_wide: bool = False
+    # Compared under every value or, where that is too much, not at all: what many records carry describes them and names nobody.
+    is_name: bool = False
 
 
 KEYS = (
@@ -114,6 +116,11 @@ KEYS = (
     BlockingKey("city and given", ("city", "given"), "city || given_skeleton", "few fields known", True),
     BlockingKey("family", ("family",), "family_skeleton", "wide: rare family names", True),
     BlockingKey("given", ("given",), "given_skeleton", "wide: rare given names", True),
+    *(
+        BlockingKey(column, (column,), column, "the name of what is no person, or a number that no role has", True, True)
+        for column in ("other", "other_1", "other_2", "other_3")
+    ),
+    BlockingKey("other start and city", ("other", "city"), "left(other, 5) || city", "the same name, written on differently", True, True),
 )
 
 # The first so many records are compared all with all, where the file a model learns from has no more.
@@ -158,9 +165,10 @@ def limits_for(con: duckdb.DuckDBPyConnection, columns: set[str]) -> Limits:
             select records, count(*) as often from counted where records > 1 group by records order by records
             """
         ).fetchnumpy()
-        found[key.name] = reach(
-            np.asarray(sizes["records"], dtype=np.int64), np.asarray(sizes["often"], dtype=np.int64), pair_budget(key, records)
-        )
+        carried, often = (np.asarray(sizes[column], dtype=np.int64) for column in ("records", "often"))
+        limit = reach(carried, often, pair_budget(key, records))
+        if not key.is_name or limit >= carried.max(initial=2):
+            found[key.name] = limit
     return Limits(found)
 
 

@@ -67,7 +67,8 @@ def _similar(left: str, right: str, floor: float) -> str:
 def given_name() -> Comparison:
     """Exact, pet name, swapped with the family name, typo, initial or part, similar, swapped with a typo."""
     initial = (
-        "(length(given_l) = 1 and starts_with(given_r, given_l)) or (length(given_r) = 1 and starts_with(given_l, given_r))"
+        "(length(given_first_l) = 1 and starts_with(given_r, given_first_l))"
+        " or (length(given_first_r) = 1 and starts_with(given_l, given_first_r))"
         " or (length(given_first_l) > 1 and given_first_l = given_first_r)"
     )
     return _comparison(
@@ -113,7 +114,10 @@ def family_name() -> Comparison:
 
 
 def birth_date() -> Comparison:
-    """Exact, one digit wrong or day and month swapped, two of year, month and day equal, two digits wrong, same or next year."""
+    """Exact, one digit wrong or day and month swapped, two of year, month and day equal, two digits wrong, same or next year.
+
+    Of a year or an age alone a digit says little, for every fifth pair is one apart; how far apart they are does, and ages grow from file to file.
+    """
     swapped = (
         "substr(birth_date_l, 1, 4) = substr(birth_date_r, 1, 4) and substr(birth_date_l, 5, 2) = substr(birth_date_r, 7, 2)"
         " and substr(birth_date_l, 7, 2) = substr(birth_date_r, 5, 2)"
@@ -121,16 +125,20 @@ def birth_date() -> Comparison:
     parts = " + ".join(
         f"(substr(birth_date_l, {start}, {size}) = substr(birth_date_r, {start}, {size}))::int" for start, size in ((1, 4), (5, 2), (7, 2))
     )
-    near = "abs(try_cast(substr(birth_date_l, 1, 4) as int) - try_cast(substr(birth_date_r, 1, 4) as int)) <= 1"
+    is_whole = "strlen(birth_date_l) > 4 and strlen(birth_date_r) > 4"
+    near = (
+        "abs(try_cast(substr(birth_date_l, 1, 4) as int) - try_cast(substr(birth_date_r, 1, 4) as int))"
+        f" <= case when {is_whole} then 1 else 3 end"
+    )
     return _comparison(
         "birth_date",
         _missing("birth_date"),
         [
             _level("birth_date_l = birth_date_r", "same"),
-            _level(f"({swapped}) or {typo('birth_date', 1)}", "one digit, or day and month swapped"),
-            _level(f"{parts} = 2", "two of year, month, day"),
-            _level(typo("birth_date", 2), "two digits"),
-            _level(near, "year within one"),
+            _level(f"{is_whole} and (({swapped}) or {typo('birth_date', 1)})", "one digit, or day and month swapped"),
+            _level(f"{is_whole} and {parts} = 2", "two of year, month, day"),
+            _level(f"{is_whole} and {typo('birth_date', 2)}", "two digits"),
+            _level(near, "year within one, or year or age alone within three"),
         ],
     )
 
@@ -183,20 +191,21 @@ def street() -> Comparison:
     )
 
 
-def place() -> Comparison:
-    """Postcode, city and country as one comparison, because one follows from the other."""
+def place(columns: set[str]) -> Comparison:
+    """Postcode, city and country as one comparison, because one follows from the other; levels of the `columns` that the records have."""
     city = f"({typo('city', 1)} or {_similar('city_l', 'city_r', 0.85)})"
+    levels = [
+        ({"postcode"}, _level("postcode_l = postcode_r", "same postcode", "postcode")),
+        ({"postcode", "city"}, _level(f"{typo('postcode', 1)} and {city}", "postcode typo, same city")),
+        ({"city"}, _level("city_l = city_r", "same city", "city")),
+        ({"postcode"}, _level(typo("postcode", 1), "postcode typo")),
+        ({"city"}, _level(city, "city typo")),
+        ({"country"}, _level("country_l = country_r", "same country")),
+    ]
     return _comparison(
         "place",
         "(postcode_l is null or postcode_r is null) and (city_l is null or city_r is null) and (country_l is null or country_r is null)",
-        [
-            _level("postcode_l = postcode_r", "same postcode", "postcode"),
-            _level(f"{typo('postcode', 1)} and {city}", "postcode typo, same city"),
-            _level("city_l = city_r", "same city", "city"),
-            _level(typo("postcode", 1), "postcode typo"),
-            _level(city, "city typo"),
-            _level("country_l = country_r", "same country"),
-        ],
+        [level for needed, level in levels if needed <= columns],
     )
 
 

@@ -225,7 +225,11 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
     is_short = f"regexp_matches(street_text, '(?:^| )(?:{'|'.join(STREET_WORDS)})(?: |$)')"
     particles = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
     family_words = f"(?:^| )({particles}\\S+)$"
-    title = "^(mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) "
+    title = "^((mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) )+"
+    # What follows a whole name, with a comma or without: Smith, John is a name turned round, John Smith, Jr is not.
+    suffix = "(jr|jnr|sr|snr|ii|iii|iv|esq|phd|md|obe|mbe|cbe|[0-9]+(st|nd|rd|th) .*)"
+    after_comma = "lower(trim(replace(split_part(full_name, ',', 2), '.', '')))"
+    unturned = _text(f"case when regexp_full_match({after_comma}, '{suffix}') then split_part(full_name, ',', 1) else full_name end")
     return f"""
     create or replace {"" if "." in into else "temp "}table {into} as
     with
@@ -240,8 +244,9 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
             regexp_replace({_text("given_name")}, '{title}', '') as given_text,
             {_text("family_name")} as family_text,
             case
-                when full_name like '%,%' then {_text("split_part(full_name, ',', 2) || ' ' || split_part(full_name, ',', 1)")}
-                else regexp_replace({_text("full_name")}, '{title}', '')
+                when full_name like '%,%' and not regexp_full_match({after_comma}, '{suffix}')
+                    then {_text("split_part(full_name, ',', 2) || ' ' || split_part(full_name, ',', 1)")}
+                else regexp_replace(regexp_replace({unturned}, '{title}', ''), ' (jr|jnr|sr|snr|ii|iii|iv|esq|phd)$', '')
             end as full_text,
             {_birth_date("birth_date", day_first)} as birth_date,
             nullif(regexp_replace(lower(email), '[\\s<>"]', '', 'g'), '') as email_raw,

@@ -50,6 +50,9 @@ _OTHER_GIVEN = """
 _OTHER_BIRTH_DATE = """
     case
         when l.birth_date is null or r.birth_date is null or l.birth_date = r.birth_date then false
+        -- A year or an age alone: ages grow from file to file.
+        when strlen(l.birth_date) <= 4 or strlen(r.birth_date) <= 4
+            then coalesce(abs(try_cast(left(l.birth_date, 4) as int) - try_cast(left(r.birth_date, 4) as int)) > 3, false)
         when (substr(l.birth_date, 1, 4) = substr(r.birth_date, 1, 4))::int
             + (substr(l.birth_date, 5, 2) = substr(r.birth_date, 5, 2))::int
             + (substr(l.birth_date, 7, 2) = substr(r.birth_date, 7, 2))::int >= 2 then false

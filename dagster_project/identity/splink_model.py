@@ -46,6 +46,8 @@ BLOCKS_USED = 3
 
 # Where relatives meet: the share of one person among such pairs is what a file says about its households.
 HOUSEHOLD_KEYS: tuple[tuple[str, str], ...] = (("street", "street_key || coalesce(postcode, city, '')"), ("phone", "phone"))
+# And where a file has neither, nor a birth date or an id to tell relatives apart by: those of one family name in one postcode.
+FAMILY_KEY = (("family", "postcode"), "family || postcode")
 # Mailboxes are made of names: among pairs that share one an alike mailbox says less, and how much less is learned there.
 KINDRED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("both", "given || ' ' || family", ("given_name", "family_name")),
@@ -57,7 +59,7 @@ KINDRED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 DIFFERENT = {"given_name": 0.2, "birth_date": 0.2, "national_id": 0.3, "email": 0.6}
 # Nor does one person often have two mailboxes that differ in their digits, and namesakes nearly always do.
 OTHER_DIGITS = 0.05
-# The ceiling of `different` where no birth date and no id tell relatives who share a mailbox from one person.
+# The ceiling of `different` where no birth date and no id tell relatives, who share a mailbox or a home, from one person.
 BLIND = {"given_name": 0.03}
 # The most that a mailbox says between two who share a name, where the file has nothing else to learn it from: level 0 = different, up to same.
 KINDRED_AT_MOST = (np.inf, 0.0, 0.0, np.inf, -4.0, np.inf, np.inf)
@@ -79,7 +81,7 @@ def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
         if column in columns:
             chosen.append(comparison)
     if columns & {"postcode", "city", "country"}:
-        chosen.append(comparisons.place())
+        chosen.append(comparisons.place(columns))
     # A vendor's ids link by a rule; two that differ say nothing.
     described = [column for column in ("other", *extra) if column in columns and not column.endswith("_id")]
     chosen.extend(comparisons.category(column) for column in described)
@@ -124,7 +126,7 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
                 open_ &= ~estimated if len(blocks) > 1 else True
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
-        told = bool({"birth_date", "national_id"} & set(names))
+        told = _tells_relatives_apart(con, columns)
         different = DIFFERENT if told else DIFFERENT | BLIND
         ceilings = {(index, 0): different[name] for index, name in enumerate(names) if name in different}
         if "email" in names:
@@ -203,8 +205,10 @@ def _kindred(
     email = names.index("email")
     if len(names) == 3:
         weights = np.minimum(np.log2(parameters.m[email] / parameters.u[email]), KINDRED_AT_MOST)
-        return {which: {"email": [round(float(weight), 3) for weight in weights]} for which, _, _ in KINDRED}
+        found = {which: {"email": [round(float(weight), 3) for weight in weights]} for which, _, _ in KINDRED}
     for which, key, decided in KINDRED:
+        if len(names) == 3 and which == "both":
+            continue
         write_block(con, key, across_sources)
         patterns = count_patterns(con, model, "block_pairs")
         if patterns.counts.sum() < 20:
@@ -236,9 +240,17 @@ def _weight_of_names(con: duckdb.DuckDBPyConnection, parameters: Parameters, nam
     return round(total, 2)
 
 
+def _tells_relatives_apart(con: duckdb.DuckDBPyConnection, columns: set[str]) -> bool:
+    """Whether the records have ids or birth dates; couples are of like years and ages."""
+    days = con.execute("select 2 * count(*) filter (strlen(birth_date) > 4) >= count(birth_date) from normalised").fetchone()
+    return "national_id" in columns or ("birth_date" in columns and days == (True,))
+
+
 def _household_block(con: duckdb.DuckDBPyConnection, model: dict[str, Any], columns: set[str], across_sources: bool) -> Block | None:
-    """Pairs that share an address or a phone, compared on what is a person's own; None where no column says so."""
+    """Pairs that share an address or a phone, else family name and postcode, compared on what is a person's own; None where no column says so."""
     keys = [key for column, key in HOUSEHOLD_KEYS if column in columns]
+    if not keys and columns.issuperset(FAMILY_KEY[0]) and not _tells_relatives_apart(con, columns):
+        keys = [FAMILY_KEY[1]]
     if not keys:
         return None
     patterns = []

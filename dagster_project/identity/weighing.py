@@ -25,6 +25,9 @@ KEEP_WEIGHT = -2.0
 # Against another member of the household: fields that say nothing, and the most that others may say (log2).
 HOUSEHOLD_SHARED = ("family_name", "street", "place", "phone")
 HOUSEHOLD_CAPS = {"given_name": 5.0, "birth_date": 4.5, "email": 2.0}
+# Two birth dates that differ altogether speak for parent and child of one name at least so much, whatever learning made of such pairs: it sees
+# them agree on all else and takes them for one person.
+HOUSEHOLD_DIFFERENT = {"birth_date": -5.0}
 # From this weight on, names agree.
 NAMES_AGREE = 3.0
 
@@ -156,5 +159,6 @@ def _household_weight(weights: dict[str, str], start: float) -> str:
     for name, weight in weights.items():
         if name not in HOUSEHOLD_SHARED:
             cap = HOUSEHOLD_CAPS.get(name, 0.0)
-            terms.append(weight if name == "national_id" else f"least({weight}, {cap})")
+            most = f"case when level_{name} = 0 then {HOUSEHOLD_DIFFERENT[name]} else {cap} end" if name in HOUSEHOLD_DIFFERENT else cap
+            terms.append(weight if name == "national_id" else f"least({weight}, {most})")
     return " + ".join(terms)

@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 
 from dagster_project.identity.comparing import compare
-from dagster_project.identity.comparisons import typo
+from dagster_project.identity.comparisons import given_name, typo
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.rules import Rule
+from dagster_project.identity.weights import level_sql
 
 
 def canonical(column: str, **fields: str) -> object:
@@ -99,6 +100,10 @@ def test_a_field_has_one_form_for_matching(column: str, fields: dict[str, str], 
         ("Anna van der Berg", "anna", "van der berg"),
         ("van Berg", None, "van berg"),
         ("Smith, Gabriel", "gabriel", "smith"),
+        ("Gabriel Smith, Jr.", "gabriel", "smith"),
+        ("Gabriel Smith III", "gabriel", "smith"),
+        ("Gabriel Smith, 1st Baron Clifford of Chudleigh", "gabriel", "smith"),
+        ("Prof. Dr. Gabriel Smith", "gabriel", "smith"),
         ("Cher", "cher", None),
     ],
 )
@@ -127,6 +132,14 @@ def test_a_typo_is_a_letter_or_two_wrong_moved_or_missing(left: str, right: str,
         values.project("text_r as text_l, text_l as text_r").project(typo("text", edits)).fetchone(),
     ]
     assert found == [(is_typo,), (is_typo,)]
+
+
+@pytest.mark.parametrize(("initials", "is_part"), [("l l", True), ("l", True), ("l j", True), ("b l", False)])
+def test_initials_are_a_part_of_the_given_names_they_begin(initials: str, is_part: bool) -> None:
+    full = "'linda lorraine' as given_l, 'linda' as given_first_l, ['linda'] as given_roots_l, 'peters' as family_l"
+    short = f"'{initials}' as given_r, '{initials[0]}' as given_first_r, ['{initials[0]}'] as given_roots_r, 'peters' as family_r"
+    # Counted from 0 = different: swapped with a typo, similar, initial or part.
+    assert duckdb.sql(f"select {level_sql(given_name())} from (select {full}, {short})").fetchone() == (3 if is_part else 0,)
 
 
 def test_names_in_swapped_order_share_a_key() -> None:
