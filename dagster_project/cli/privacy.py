@@ -7,6 +7,7 @@ from rich.markup import escape
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
 from dagster_project.lease import hold
+from dagster_project.progress import shown
 
 if TYPE_CHECKING:
     from dagster_project.privacy.proof import Proof
@@ -35,7 +36,7 @@ def erase(
     settings = settings_of(shop)
     try:
         the_shop = load_shop(settings.shop_folder)
-        with hold(settings.store, "dearly erase"):
+        with shown(console), hold(settings.store, "dearly erase"):
             if taken is not None:
                 take_orders(settings, taken)
                 return
@@ -87,7 +88,7 @@ def access(
     if not settings.warehouse.exists():
         raise Refused(f"{settings.shop}: nothing is built yet, so nobody is in it.", FAILED)
     try:
-        with hold(settings.store, "dearly access"):
+        with shown(console), hold(settings.store, "dearly access"):
             held = write_access(settings, load_shop(settings.shop_folder), [name])
     except ValueError as error:
         raise Refused(str(error)) from None

@@ -22,6 +22,7 @@ from dagster_project.privacy.person import Person
 from dagster_project.privacy.proof import in_sources
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import traces
+from dagster_project.progress import say
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.erased import Erased
@@ -75,7 +76,9 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     """
     person, _ = whom(settings, shop, names)
     erased = Erased.against(shop, settings.pseudonym_key, person.identifiers)
+    say("tables")
     tables = rows_of(settings, shop, person, erased)
+    say("files")
     search = Search(person, settings.store)
     access = settings.store / "access"
     files = [path for path in files_of(settings, shop) if not path.is_relative_to(access) and search.file(path)]

@@ -20,6 +20,7 @@ from dagster_project.privacy.request import Request, open_request, request_path,
 from dagster_project.privacy.rows import erase_rows, rebuild, rename_batches
 from dagster_project.privacy.searching import Search
 from dagster_project.privacy.traces import Trace, quarantined_identifiers, traces
+from dagster_project.progress import say
 from dagster_project.settings import PLANS, Settings
 from dagster_project.shop import Shop
 from dagster_project.sources.erased import Entry, Erased, keep_entry
@@ -77,6 +78,7 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     """Do what was asked for, and prove it. Without a proof the request stays open, and the proof says where the person still is."""
     warehouse = Warehouse.of(settings)
     erased = Erased.against(shop, settings.pseudonym_key, request.person.identifiers)
+    say("the list of the erased, and orders to tools")
     entry = Entry(request.name, request.asked_at, False, request.people, request.key_check)
     keep_entry(shop, entry)
     fault_point("asked")
@@ -86,16 +88,19 @@ def erase(settings: Settings, shop: Shop, request: Request) -> Proof:
     named = [path for path in files_of(settings, shop) if search.file(path)]
     write_orders(settings.exports, named, search, request.name)
     fault_point("ordered")
+    say("landed files and tables")
     forget_names_learned(settings)
     blanked = blank_landed(settings, shop, erased, search)
     fault_point("blanked")
     rows = delete(warehouse, shop, request.person, erased, blanked, search)
     fault_point("deleted")
+    say("a new warehouse file, and exports, reports and models without them")
     rebuild(warehouse)
     fault_point("rebuilt")
     blanked.replace_pulled()
     rewrite_artefacts(settings, shop, search)
     fault_point("rewritten")
+    say("the proof: every table and every file once more")
     proof = prove(settings, shop, request.person, erased, rows)
     if not proof.hits:
         proof = replace(proof, entry=keep_entry(shop, replace(entry, is_proven=True)))
