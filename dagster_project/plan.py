@@ -36,6 +36,11 @@ CUSTOMERS = "select distinct customer_id from identity.customer_links where vali
 MOVES = """
 select kind, from_customer_id, to_customer_id, because, records from identity.merge_log order by happened_at, from_customer_id, to_customer_id
 """
+OWNERS = "select concat(source, ':', source_customer_id) as record_id, customer_id from identity.customer_links where valid_to is null"
+OTHER_OWNERS = f"""
+select before.customer_id, after.customer_id, count(*) from before inner join ({OWNERS}) as after using (record_id)
+where before.customer_id <> after.customer_id group by all order by all
+"""
 FILES = f"""
 select destination || ', ' || feed, run, rows from campaigns.export_log
 where as_of = {NEWEST} order by all
@@ -110,6 +115,7 @@ def plan(settings: Settings, shop: Shop) -> Plan:
         run_days(copied, [day])
         other = Warehouse.of(copied)
         moves = moves_between(store.rows(MOVES), other.rows(MOVES))
+        moves += found_anew(store, other, {(one, another) for _, one, another, *_ in moves})
         moved = {customer: f"{kind} ({because})" for kind, one, another, because, _ in moves for customer in (one, another)}
         before, after = ({row[0] for row in each.rows(CUSTOMERS)} for each in (store, other))
         return Plan(
@@ -141,6 +147,20 @@ def copy_of(settings: Settings) -> Iterator[Settings]:
         yield copied
     finally:
         shutil.rmtree(home, ignore_errors=True)
+
+
+def found_anew(store: Warehouse, other: Warehouse, told: set[tuple[str, str]]) -> list[tuple[Any, ...]]:
+    """Whose records another customer would have without a merge or split that says so: matching, begun anew (other code, somebody erased), finds
+    other people from the start."""
+    with other.connect() as connection:
+        connection.register("before", store.read(OWNERS))
+        rows = connection.execute(OTHER_OWNERS).fetchall()
+        connection.unregister("before")
+    return [
+        ("matched anew", one, another, "no merge or split, found so from the start", n)
+        for one, another, n in rows
+        if (one, another) not in told
+    ]
 
 
 def moves_between(before: Sequence[tuple[Any, ...]], after: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ import pytest
 
 from dagster_project.handbook import SEGMENTS as MODELS
 from dagster_project.handbook import described, segment_rules
-from dagster_project.plan import MEMBERS, SENDS, Change, changes_between
+from dagster_project.plan import MEMBERS, SENDS, Change, changes_between, found_anew
 from dagster_project.plan_reasons import segment_reasons, send_reasons
 from dagster_project.warehouse import Warehouse
 
@@ -128,3 +128,23 @@ def test_every_segment_has_its_rule() -> None:
     rules = segment_rules()
     assert sorted(rules) == sorted(name for name, _ in described(MODELS / "_segments__models.yml", "segment_flags"))
     assert rules["loyal_buyers"] == "kept_orders_count >= 3 and recency_days < 45"
+
+
+def test_whom_matching_finds_anew_is_told_without_a_merge_that_says_so(tmp_path: Path) -> None:
+    """Matching begun anew has no merge to log: two customers fewer were a number alone."""
+    stores = []
+    for name, owners in (
+        ("now", {"a": "ann", "b": "bob", "c": "bob", "d": "dan"}),
+        ("then", {"a": "ann", "b": "ann", "c": "ann", "e": "eve"}),
+    ):
+        made = Warehouse(tmp_path / name / "warehouse.duckdb")
+        made.create()
+        with made.connect() as connection:
+            connection.execute(
+                "create table identity.customer_links (source varchar, source_customer_id varchar, customer_id varchar, valid_to timestamp)"
+            )
+            connection.executemany("insert into identity.customer_links values ('shopify', ?, ?, null)", list(owners.items()))
+        stores.append(made)
+    assert [move[1:] for move in found_anew(*stores, set())] == [("bob", "ann", "no merge or split, found so from the start", 2)]
+    assert found_anew(*stores, {("bob", "ann")}) == []
+    assert found_anew(stores[0], stores[0], set()) == []
