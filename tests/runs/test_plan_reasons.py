@@ -140,6 +140,7 @@ def test_whom_matching_finds_anew_is_told_without_a_merge_that_says_so(tmp_path:
         made = Warehouse(tmp_path / name / "warehouse.duckdb")
         made.create()
         with made.connect() as connection:
+            connection.execute("create schema if not exists identity")
             connection.execute(
                 "create table identity.customer_links (source varchar, source_customer_id varchar, customer_id varchar, valid_to timestamp)"
             )
