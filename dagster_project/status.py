@@ -116,24 +116,25 @@ def status_of(settings: Settings) -> Status:
     Raises:
         LeaseHeld: a run is writing right now.
     """
+    request = open_request(settings)
+    begun = [f"the erasure {request.name} is not proven: `dearly erase --shop {settings.named}` goes on with it"] if request else []
+    if not settings.warehouse.exists():
+        return Status(nothing_built(settings), 0, [], begun, [], False)
     warehouse = Warehouse.of(settings)
-    with hold(settings.store, "dearly status"):
-        if settings.warehouse.exists():
-            # Also what a run that ended early, or an older one, has not made.
-            warehouse.create()
-        ((days,),) = warehouse.rows("select count(distinct as_of) from sources.built_days") if settings.warehouse.exists() else ((0,),)
-        held = warehouse.rows(HELD) if days else []
+    with hold(settings.store, "dearly status"), warehouse.session():
+        # What a run that ended early, or an older one, has not made.
+        warehouse.create()
+        ((days,),) = warehouse.rows("select count(distinct as_of) from sources.built_days")
+        held = warehouse.rows(HELD)
         is_held = any(is_newest for *_, is_newest in held)
         tables = []
-        for title, (header, sql) in TABLES.items() if settings.warehouse.exists() else ():
+        for title, (header, sql) in TABLES.items():
             needed = re.split(r"\sfrom\s", sql)[1].split()[0]
             rows = warehouse.rows(sql) if warehouse.exists(needed) else []
             # A day that is held and has exports was delivered before, and is built a second time.
             is_older = is_held and title.startswith("Exports")
             tables.append((f"{title}, as an earlier run wrote them" if is_older else title, header, rows))
         built = built_in_words(settings, warehouse, days) if days else nothing_built(settings)
-    request = open_request(settings)
-    begun = [f"the erasure {request.name} is not proven: `dearly erase --shop {settings.named}` goes on with it"] if request else []
     lines = [f"{as_of} {guard}: {message.rstrip('.')}; {way_out(settings, guard, is_newest)}" for as_of, guard, message, is_newest in held]
     return Status(built, days, tables, begun, lines, is_held)
 
