@@ -1,5 +1,6 @@
 """Delivery: the edge. Consent is read once more, held days stay here, and what readers read is switched at once."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dagster as dg
@@ -33,6 +34,7 @@ from dagster_project.sources.guards import accept, holding
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.transform.dbt_build import build, parse
 
+WRITERS = 4
 CLUSTERS = "select cluster, description from scores.clusters where as_of = ? order by cluster"
 # The run of each feed that each destination was given last, up to a day: its own first run too, when it is built a second time.
 GIVEN = "select destination, feed, arg_max(run, as_of) from campaigns.export_log where as_of <= ? group by destination, feed"
@@ -172,7 +174,14 @@ def deliver_feeds(store: Store, moment: Moment) -> list[ExportRun]:
     due += [(feed, "shop") for feed in codes]
     rebuild = is_rebuild(store, moment)
     given = given_runs(store, moment)
-    runs = [(feed, to, deliver_feed(store, feed, to, given.get((to, feed.name)), rebuild)) for feed, to in due]
+
+    def delivered(one: tuple[Feed, str]) -> tuple[Feed, str, ExportRun]:
+        feed, to = one
+        return feed, to, deliver_feed(store, feed, to, given.get((to, feed.name)), rebuild)
+
+    # Hundreds of small files, each synced to the disk: while one waits for it others are written.
+    with ThreadPoolExecutor(WRITERS) as pool:
+        runs = list(pool.map(delivered, due))
     if not rebuild:
         # At once: killed before, the day is delivered anew to the same folders.
         with store.warehouse.transaction() as connection:
