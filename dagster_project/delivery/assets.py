@@ -34,7 +34,8 @@ from dagster_project.sources.guards import accept, holding
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.transform.dbt_build import build, parse
 
-WRITERS = 4
+# Each holds a feed in memory.
+WRITERS = 2
 CLUSTERS = "select cluster, description from scores.clusters where as_of = ? order by cluster"
 # The run of each feed that each destination was given last, up to a day: its own first run too, when it is built a second time.
 GIVEN = "select destination, feed, arg_max(run, as_of) from campaigns.export_log where as_of <= ? group by destination, feed"
