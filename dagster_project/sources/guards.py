@@ -34,7 +34,8 @@ class TableExtracts:
 
 
 def judge_extracts(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -> None:
-    """Judge each moment's extracts and write `sources.guards`, one row per moment and guard; a guard once accepted stays accepted."""
+    """Judge each moment's extracts and write `sources.guards`, one row per moment and guard; a guard once accepted stays accepted. A message has no
+    full stop: who shows it goes on or ends the sentence."""
     batches = all_batches(warehouse)
     refused = warehouse.rows(REFUSED)
     not_reconciled: dict[str, list[str]] = {}
@@ -56,7 +57,7 @@ def judge_extracts(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) 
                 said = list(complaints(warehouse, shop, extracts, moment))
                 guard = f"extract {extracts.name}"
                 if said or table.daily or (moment.as_of, guard) in stood:
-                    rows.append((moment.as_of, guard, bool(said), "; ".join(said) or "as usual"))
+                    rows.append((moment.as_of, guard, bool(said), "; ".join(one.removesuffix(".") for one in said) or "as usual"))
     write_guards(warehouse, rows)
 
 
@@ -119,7 +120,7 @@ def freshness_complaints(warehouse: Warehouse, extracts: TableExtracts, night: S
 def judge_pulls(warehouse: Warehouse, pulled: Sequence[Pulled], moments: Sequence[Moment]) -> None:
     """A table that could not be pulled holds the newest moment's delivery; once it is pulled after all, it lets go."""
     newest = max(moment.as_of for moment in moments)
-    failures = {f"pull {one.system}.{one.table}": one.failure for one in pulled if one.failure is not None}
+    failures = {f"pull {one.system}.{one.table}": one.failure.removesuffix(".") for one in pulled if one.failure is not None}
     stood = warehouse.rows("select guard from sources.guards where as_of = ? and guard like 'pull %'", [newest])
     rows = [
         (newest, guard, guard in failures, failures.get(guard, "as usual")) for guard in sorted({*failures, *(row[0] for row in stood)})

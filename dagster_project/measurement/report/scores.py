@@ -92,6 +92,11 @@ class Estimate:
     high: float
 
     @property
+    def interval(self) -> str:
+        """The interval in words; empty where none was worked out, which leaves its ends at the estimate."""
+        return "" if self.low == self.high else f"95 % interval {self.low:.3f} to {self.high:.3f}"
+
+    @property
     def tone(self) -> str:
         """Of a difference: `good` or `bad` when the interval leaves out none; of losses and errors, less is better."""
         better = -1 if self.name.endswith(LESS_IS_BETTER) else 1
