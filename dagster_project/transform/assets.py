@@ -15,6 +15,7 @@ from dagster_project.resources import Store
 from dagster_project.settings import Settings
 from dagster_project.stages import DAILY_STAGES
 from dagster_project.transform.dbt_build import DbtFailed, build, parse
+from dagster_project.warehouse import Warehouse
 
 
 class Translator(DagsterDbtTranslator):
@@ -85,20 +86,37 @@ def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]
     parsed = parse()
     keys = sorted(context.selected_asset_keys)
     events: list[Any] = []
+    tested: list[dict[str, Any]] = []
+    newest = max(moment.as_of for moment in moments)
     try:
         for raw in build(settings, [key.path[-1] for key in keys], variables={"label_horizons": sorted(horizons)} if horizons else {}):
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            tested += [raw["data"]] if raw["info"]["name"] == "LogTestResult" else []
             events += message.to_default_asset_events(parsed.nodes, TRANSLATOR, context)
     except DbtFailed:
         # What was built is there, and the next run, which finds it without news, says so.
         yield from (event for event in events if not isinstance(event, dg.Output))
         raise
-    rows = row_counts(store, keys, max(moment.as_of for moment in moments))
+    note_warnings(store.warehouse, newest, tested, parsed.nodes["nodes"])
+    rows = row_counts(store, keys, newest)
     said = {event.output_name: event.metadata for event in events if isinstance(event, dg.Output)}
     # Dagster takes them in the order in which they read each other, those without news in their places too.
     for output in sorted(rows, key=places(parsed.nodes).__getitem__):
         yield dg.Output(None, output_name=output, metadata={**said.get(output, {}), **rows[output]})
     yield from (event for event in events if not isinstance(event, dg.Output))
+
+
+def note_warnings(warehouse: Warehouse, as_of: datetime, tested: list[dict[str, Any]], nodes: Any) -> None:
+    """Keep which tests warned in a day's newest run of them, for its health page; what a test says stands above its SQL."""
+    ran = [one["node_info"]["unique_id"] for one in tested]
+    warned = [(one["node_info"]["unique_id"], int(one["num_failures"])) for one in tested if one["status"] == "warn"]
+    with warehouse.transaction() as connection:
+        names = [nodes[name]["name"] for name in ran]
+        connection.execute("delete from sources.test_warnings where as_of = ? and list_contains(?, test)", [as_of, names])
+        for name, rows in warned:
+            said = nodes[name]["raw_code"].strip().partition("\n")[0]
+            says = said.removeprefix("--").strip() if said.startswith("--") else ""
+            connection.execute("insert into sources.test_warnings values (?, ?, ?, ?)", [as_of, nodes[name]["name"], says, rows])
 
 
 def places(nodes: Any) -> dict[str, int]:

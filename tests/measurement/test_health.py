@@ -1,6 +1,6 @@
 """The data-health page of a night."""
 
-from datetime import date
+from datetime import date, datetime
 
 from dagster_project.measurement.report import write_health
 from dagster_project.measurement.report.health import read_health
@@ -8,6 +8,8 @@ from dagster_project.measurement.report.reading import newest_day
 from dagster_project.settings import Settings
 from dagster_project.shop import load_shop
 from dagster_project.sources.guards import judge_extracts
+from dagster_project.transform.assets import note_warnings
+from dagster_project.transform.dbt_build import parse
 from dagster_project.warehouse import Warehouse
 
 
@@ -102,3 +104,16 @@ def test_what_was_told_on_another_night_is_not_told_again_but_counted(bare: Sett
     assert health.told_before == [("shopify", "orders", 1)]
     assert health.refused == [("shopify", "orders", "o.csv", "it is cut off")]
     assert "/far/away" not in write_health(bare).read_text()
+
+
+def test_a_test_that_warned_is_on_the_page_until_it_warns_no_more(bare: Settings) -> None:
+    warehouse, as_of = Warehouse(bare.warehouse), datetime(2026, 3, 9, 23)
+    with warehouse.connect() as connection:
+        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
+    nodes = parse().nodes["nodes"]
+    test = next(name for name in nodes if name.startswith("test.") and "one_birth_date" in name)
+    for status, rows in (("warn", 2), ("warn", 1), ("pass", 0)):
+        note_warnings(warehouse, as_of, [{"node_info": {"unique_id": test}, "status": status, "num_failures": rows}], nodes)
+        page = write_health(bare).read_text()
+        assert ("No customer&#39;s records state two different birth dates" in page) == (status == "warn")
+        assert ("No test warned." in page) == (status == "pass")

@@ -47,6 +47,7 @@ where replayed_at is null and batch_id in (select batch_id from sources.load_led
     and batch_id not in ({later})
 group by all order by 5 desc, 1, 2, 3, 4
 """
+WARNINGS = "select test, says, rows from sources.test_warnings where as_of = $as_of order by test"
 GUARDS = "select guard, is_red, message, accepted_by is not null from sources.guards where as_of = $as_of order by is_red desc, guard"
 
 
@@ -104,6 +105,7 @@ class Health:
     waiting: list[tuple[object, ...]]
     later: dict[str, int]
     guards: list[tuple[object, ...]]
+    warnings: list[tuple[object, ...]]
     columns_watched: int
 
 
@@ -138,6 +140,7 @@ def read_health(reading: Reading) -> Health:
         reading.rows(WAITING.format(later=quoted(batch for _, _, batch in later))),
         later_rows(later),
         reading.rows(GUARDS),
+        reading.rows(WARNINGS),
         watched,
     )
 
