@@ -117,3 +117,15 @@ def test_a_test_that_warned_is_on_the_page_until_it_warns_no_more(bare: Settings
         page = write_health(bare).read_text()
         assert ("No customer&#39;s records state two different birth dates" in page) == (status == "warn")
         assert ("No test warned." in page) == (status == "pass")
+
+
+def test_a_list_that_is_cut_says_how_much_more_there_is(bare: Settings) -> None:
+    with Warehouse(bare.warehouse).connect() as connection:
+        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
+        connection.execute(
+            f"{LEDGER} ('shopify', 'orders', 'a0', timestamp '2026-03-09 05:00', timestamp '2026-03-09 05:00', false, 14, 0, 0, 14, 0)"
+        )
+        connection.execute(
+            "insert into sources.quarantine (source, table_name, batch_id, reason) select 'shopify', 'orders', 'a0', 'reason ' || n from range(14) r(n)"
+        )
+    assert "and 2 more" in write_health(bare).read_text()
