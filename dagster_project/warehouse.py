@@ -42,6 +42,7 @@ create table if not exists sources.refused_extracts (
 );
 create table if not exists sources.built_days (as_of timestamp);
 create table if not exists sources.guards (as_of timestamp, guard varchar, is_red boolean, message varchar, accepted_by varchar);
+create table if not exists sources.test_warnings (as_of timestamp, test varchar, says varchar, rows bigint);
 create table if not exists campaigns.export_log (
     as_of timestamp, destination varchar, feed varchar, run varchar, delta_of varchar, rows bigint, held_back bigint, consent_as_of timestamp
 );

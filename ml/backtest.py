@@ -4,7 +4,7 @@ A curve is a tuple of pairs. calibration: mean predicted and mean true of each t
 highest score down, share of the outcome found among them. money: the same with the money that followed. roc, precision: as usual.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -50,6 +50,12 @@ class Performance:
 
     metrics: dict[str, tuple[float, float, float]]
     curves: dict[str, Curve]
+
+
+def turned(tested: Backtest) -> Backtest:
+    """The same of the opposite event: of who buys, where what was said is who does not."""
+    champion = None if tested.champion is None else 1.0 - tested.champion
+    return replace(tested, truth=1.0 - tested.truth, challenger=1.0 - tested.challenger, baseline=1.0 - tested.baseline, champion=champion)
 
 
 def level_off(tested: Backtest) -> float:

@@ -191,6 +191,22 @@ def test_every_dbt_test_ran_as_a_check(backfilled: Settings) -> None:
 
 @pytest.mark.whole
 @pytest.mark.xdist_group("ten days")
+def test_the_row_count_of_a_day_is_that_days(backfilled: Settings, rows) -> None:
+    """A run of ten days says of the newest one how many rows it has, and beside it how many all have."""
+    from dagster_project.runs import instance_of
+
+    with instance_of(backfilled) as instance:
+        for name, beside in (("scores.customer_scores", "rows of the run's days"), ("campaigns.campaign_decisions", "rows of all days")):
+            event = instance.get_latest_materialization_event(dg.AssetKey(name.split(".")))
+            assert event is not None and event.asset_materialization is not None
+            told = event.asset_materialization.metadata
+            ((of_day, all_days),) = rows(backfilled, f"select count_if(as_of = (select max(as_of) from {name})), count(*) from {name}")
+            assert 0 < of_day < all_days
+            assert (told["dagster/row_count"].value, told[beside].value) == (of_day, all_days)
+
+
+@pytest.mark.whole
+@pytest.mark.xdist_group("ten days")
 def test_no_address_is_in_dagsters_log_or_in_dbts(backfilled: Settings) -> None:
     """Logs, metadata and check results hold counts and row numbers. The control: the warehouse, where addresses may be, has them."""
     address = b"kunde02"

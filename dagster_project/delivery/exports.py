@@ -185,6 +185,7 @@ def manifest_of(
         "description": feed.description,
         **({"sender": feed.sender.model_dump()} if feed.sender else {}),
         "as_of": text_of(feed.as_of),
+        "zone": feed.zone,
         "consent_as_of": text_of(feed.consent_as_of) or None,
         "delta_of": base,
         "key": shaped.key,

@@ -129,6 +129,7 @@ class Feed:
     other ones than usual. `totals` counts people by reason. `held_back` lists who was
     decided to be sent to and then was not, as customer id and reason. `label` is what a tool with tags calls the people of this feed.
     `sender` is whom mails are from. A feed that `stands_alone` builds on no earlier run: each run is a batch of its own.
+    `zone` is the shop's clock, for people: files hold UTC.
     """
 
     name: str
@@ -145,6 +146,7 @@ class Feed:
     label: str | None = None
     sender: Sender | None = None
     stands_alone: bool = False
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def campaign_feed(day: Day, campaign: Campaign, sender: Sender) -> Feed:
         kind="campaign",
         description=campaign.description,
         as_of=day.moment.as_of,
+        zone=day.shop.zone,
         rows=addressed(day, rows),
         key="content_id",
         totals={"sent to": rows.num_rows, **left_out},
@@ -224,6 +227,7 @@ def segment_feed(day: Day, segment: str, description: str, members: pa.Table) ->
         kind="segment list",
         description=description,
         as_of=day.moment.as_of,
+        zone=day.shop.zone,
         rows=addressed(day, rows),
         key="external_id",
         totals={"in": rows.num_rows},
@@ -262,6 +266,7 @@ def profile_feed(day: Day) -> Feed:
         kind="profile feed",
         description="Every customer who may be written to: segments, what comes next and, of those who permit profiling, favourites and scores.",
         as_of=day.moment.as_of,
+        zone=day.shop.zone,
         rows=addressed(day, rows),
         key="external_id",
         totals={"in": rows.num_rows},
@@ -290,6 +295,7 @@ def codes_feed(day: Day, campaign: Campaign, mails: Feed) -> Feed:
         kind="codes",
         description=f"The discount codes in the day's mails of {campaign.name}.",
         as_of=day.moment.as_of,
+        zone=day.shop.zone,
         rows=pa.Table.from_pylist([dict(zip(CODES.names, row, strict=True)) for row in sorted(rows)], schema=CODES),
         key="code",
         totals={"mailed with a code": len(rows), "mailed without one": mails.rows.num_rows - len(rows)},

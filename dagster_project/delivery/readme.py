@@ -1,12 +1,15 @@
 """README.html of an export: what this is, how many, who was left out and why, the fields, a few rows, how to import."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 from jinja2 import Environment
 
 from dagster_project.delivery.formats import text_of
+from dagster_project.moments import day_of
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{{ m.feed }}: {{ m.as_of }}</title>
@@ -20,7 +23,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 </style></head><body><main>
 <h1>{{ m.feed.replace('_', ' ') | capitalize }}</h1>
 <p>{{ m.description }}</p>
-<p class="muted">{{ m.kind }} for {{ m.destination }}, as of {{ m.as_of }}; consent as of {{ m.consent_as_of or "no statement yet" }};
+<p class="muted">{{ m.kind }} for {{ m.destination }}, of {{ clock.day }}, the shop's day that ended {{ clock.ended }}
+(as of {{ m.as_of }}); consent as of {{ clock.consent or "no statement yet" }};
 {{ "builds on " ~ m.delta_of if m.delta_of else "the first run" }}.</p>
 {% if m.sender %}<p>From {{ m.sender.name }} &lt;{{ m.sender.email }}&gt;, answers to {{ m.sender.reply_to }}.</p>
 {% endif %}<h2>Files</h2>
@@ -37,7 +41,10 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% endfor %}</table>
 <h2>Fields</h2>
 <p>{% for c in m.schema %}<code>{{ c.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
-<h2>First rows</h2>
+{% set times = m.schema | selectattr("type", "eq", "timestamp[us]") | map(attribute="name") | list %}
+{% if times %}<p>{% for name in times %}<code>{{ name }}</code>{{ ", " if not loop.last }}{% endfor %}: UTC, as the Z says; {{ m.as_of }} is
+{{ clock.ended }}.{% if m.kind == "campaign" %} A mail goes at an hour of the customer's own clock, outside the quiet hours.{% endif %}</p>
+{% endif %}<h2>First rows</h2>
 <div class="scroll"><table><tr>{% for c in m.schema %}<th>{{ c.name }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}</table></div>
 <h2>How to import</h2>
@@ -64,7 +71,30 @@ _TEMPLATE = Environment(autoescape=True).from_string(PAGE)
 def readme_of(manifest: Mapping[str, Any], rows: pa.Table, how_to_import: str = "", removes: bool = True) -> str:
     """The page of a run. Samples are masked: whoever opens a README needs the shape, not the people."""
     samples = [[masked(name, text_of(value)) for name, value in row.items()] for row in rows.slice(0, 3).to_pylist()]
-    return _TEMPLATE.render(m=manifest, rows=samples, kinds=KINDS, how=how_to_import, removes=removes)
+    return _TEMPLATE.render(m=manifest, rows=samples, kinds=KINDS, how=how_to_import, removes=removes, clock=clock_of(manifest))
+
+
+def clock_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The shop's day of a run, when it ended and until when consent is known, on the shop's clock; a manifest of before it told the zone is in UTC."""
+    as_of, consent = manifest["as_of"], manifest["consent_as_of"]
+    zone = manifest.get("zone", "UTC")
+    day = day_of(parsed(as_of), zone)
+    return {
+        "day": f"{day:%A}, {day.day} {day:%B %Y}",
+        "ended": on_clock(parsed(as_of), zone),
+        "consent": on_clock(parsed(consent), zone) if consent else "",
+    }
+
+
+def parsed(text: str) -> datetime:
+    """A moment as the manifest has it, as naive UTC."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ")
+
+
+def on_clock(instant: datetime, zone: str) -> str:
+    """15 March 2026, 00:00 (Europe/Berlin)."""
+    there = instant.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    return f"{there.day} {there:%B %Y, %H:%M} ({zone})"
 
 
 def masked(name: str, value: str) -> str:

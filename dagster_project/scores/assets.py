@@ -1,5 +1,6 @@
 """Scores: models trained on their days, every customer of a day scored, and what to recommend to whom."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -88,16 +89,16 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         yield dg.MaterializeResult(asset_key=key("daily_models"), metadata={"models": story(days[-1][1].models)})
         clusters = pa.concat_tables([CLUSTERS.empty_table(), *(day.clusters for _, day in days)])
         store.warehouse.replace_days("scores.clusters", clusters, as_ofs)
-        yield dg.MaterializeResult(asset_key=key("clusters"), metadata={"dagster/row_count": clusters.num_rows})
+        yield dg.MaterializeResult(asset_key=key("clusters"), metadata=row_counts(clusters, as_ofs))
         profiles = {as_of: profiled(store, as_of) for as_of in as_ofs}
         schema = customer_scores_of(known)
         scores = pa.concat_tables(whole(as_of, day.scores, profiles[as_of], schema) for as_of, day in days)
         store.warehouse.replace_days("scores.customer_scores", scores, as_ofs)
         fault_point("scored")
-        yield dg.MaterializeResult(asset_key=key("customer_scores"), metadata={"dagster/row_count": scores.num_rows})
+        yield dg.MaterializeResult(asset_key=key("customer_scores"), metadata=row_counts(scores, as_ofs))
         reasons = pa.concat_tables(permitted(day.reasons, profiles[as_of]) for as_of, day in days)
         store.warehouse.replace_days("scores.score_reasons", reasons, as_ofs)
-        yield dg.MaterializeResult(asset_key=key("score_reasons"), metadata={"dagster/row_count": reasons.num_rows})
+        yield dg.MaterializeResult(asset_key=key("score_reasons"), metadata=row_counts(reasons, as_ofs))
 
     @dg.multi_asset(
         name="watch",
@@ -123,7 +124,7 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         newest = drift.filter(pc.equal(drift["as_of"], pa.scalar(as_ofs[-1], pa.timestamp("us"))))
         moved, wrong = shifted(newest), off(realised)
         yield dg.MaterializeResult(asset_key=key("drift"), metadata={"moved most": most_moved(newest)})
-        yield dg.MaterializeResult(asset_key=key("realised"), metadata={"dagster/row_count": realised.num_rows})
+        yield dg.MaterializeResult(asset_key=key("realised"), metadata=row_counts(realised, as_ofs))
         warn = dg.AssetCheckSeverity.WARN
         yield dg.AssetCheckResult(
             passed=not moved, asset_key=key("drift"), check_name="population_is_stable", severity=warn, metadata=told(moved)
@@ -162,8 +163,9 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
         days = side_by_side(lambda moment: recommend_day(store.warehouse, moment), moments)
         for name in TABLES:
             rows = pa.concat_tables(day[name] for day in days)
-            store.warehouse.replace_days(f"scores.{name}", rows, [moment.as_of for moment in moments])
-            yield dg.MaterializeResult(asset_key=key(name), metadata={"dagster/row_count": rows.num_rows})
+            as_ofs = [moment.as_of for moment in moments]
+            store.warehouse.replace_days(f"scores.{name}", rows, as_ofs)
+            yield dg.MaterializeResult(asset_key=key(name), metadata=row_counts(rows, as_ofs))
 
     return [model_log, score, watch, training_requests, recommendations]
 
@@ -186,6 +188,12 @@ def train_due(store: Store, moments: list[Any]) -> pa.Table:
 def permitted(reasons: pa.Table, profiles: pa.Table) -> pa.Table:
     """The reasons of those who have a score."""
     return reasons.filter(pc.is_in(reasons["customer_id"], profiles["customer_id"].combine_chunks().cast(pa.string())))
+
+
+def row_counts(rows: pa.Table, as_ofs: Sequence[datetime]) -> dict[str, int]:
+    """Rows as the UI counts them: those of the newest day, whose partition's page shows them, and of all the days of the run."""
+    newest = pc.equal(rows["as_of"], pa.scalar(as_ofs[-1], pa.timestamp("us")))
+    return {"dagster/row_count": pc.sum(newest).as_py() or 0, "rows of the run's days": rows.num_rows}
 
 
 def told(sentences: list[str]) -> dict[str, str]:

@@ -36,7 +36,7 @@ def reasons_of(model: ScoreModel, trained: Standing, day: object, features: pa.T
     if not column or not scored["customer_id"].cast(pa.string()).equals(features["customer_id"].cast(pa.string())):
         return SCORE_REASONS.empty_table()
     inner = trained.model if isinstance(trained, Trained) else trained
-    found = reasons(inner, day, features, numbers(scored, column), is_opposite=model.name == "purchase")
+    found = reasons(inner, day, features, numbers(scored, column), is_opposite=bool(model.opposite_of))
     if found is None:
         return SCORE_REASONS.empty_table()
     count = len(found.row)

@@ -14,7 +14,7 @@ from dagster_project.scores.score_models import SCORE_MODELS
 from dagster_project.scores.training_days import Training
 from dagster_project.warehouse import Warehouse
 from ml.abstention import Abstained
-from ml.backtest import Performance, as_plain, performance_of
+from ml.backtest import Performance, as_plain, performance_of, turned
 from ml.boosting import SETTINGS
 from ml.brought import BroughtModel
 from ml.clusters import ClusterModel
@@ -94,7 +94,7 @@ class Recorder:
         season = season_of(kept)
         reason = reason if season == NO_SEASON else f"{reason}; for the time of year {season_said(season)}"
         sha256 = keep(kept, self.artifacts / model)
-        measures = measures_of(examined)
+        measures = measures_of(examined, is_opposite=bool(model in SCORE_MODELS and SCORE_MODELS[model].opposite_of))
         self.registry.record(model, kept, self._account(model, candidate, kept, measures, promoted, reason), promoted)
         metrics = json.dumps(measures, sort_keys=True) if measures else None
         return self._row(model, candidate, artifact_sha256=sha256, promoted=promoted, status="trained", reason=reason, metrics=metrics)
@@ -142,9 +142,10 @@ class Recorder:
         return Account(params=params, metrics=numbers, files=files, columns=columns, outputs=outputs)
 
 
-def measures_of(trained: Fitted) -> dict[str, Any]:
+def measures_of(trained: Fitted, is_opposite: bool = False) -> dict[str, Any]:
     """What was measured on the back-test: `measures` and `gains` (estimate, low, high), `curves`, and `drivers` by what the order loses
-    without them."""
+    without them. `is_opposite`: the model says how likely the opposite is of what its score names, which is what is measured; the gains are
+    those of the verdict, the same of either."""
     if isinstance(trained, ClusterModel):
         mean, worst = trained.agreement
         return {"measures": {"agreement": as_plain((mean, worst, mean))}}
@@ -153,8 +154,8 @@ def measures_of(trained: Fitted) -> dict[str, Any]:
         return {"measures": {name: as_plain((value, value, value)) for name, value in numbers.items()}}
     if trained.tested is None or trained.verdict is None:
         return {}
-    found = performance_of(trained.tested)
-    tested = trained.tested
+    tested = turned(trained.tested) if is_opposite else trained.tested
+    found = performance_of(tested)
     drivers = importance(trained.rehearsal, tested.day, tested.features, tested.truth)
     return plain_measures(found, trained.verdict) | {"drivers": drivers}
 

@@ -19,7 +19,8 @@ class ScoreModel:
     (`ml.propensity`; `outcome` says it in words), which groups there are (`ml.clusters`; no days ahead), or nothing: it was brought
     (`ml.brought`). `key` is what a row of its features is of, `scored` who of them gets a score. `predicts` is what the model card says;
     `title`, `meaning` and `unit` what the report calls it and what it counts in. `realised` is 0 or 1 of a customer's
-    `features.training_labels`, where what came true tells.
+    `features.training_labels`, where what came true tells. `opposite_of` names the kind of model that says how likely the opposite is: a purchase
+    model is a churn model over a shorter horizon, read the other way round.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ScoreModel:
     meaning: str = ""
     unit: Literal["probability", "money"] = "probability"
     realised: str = ""
+    opposite_of: str = ""
 
     @property
     def column(self) -> str:
@@ -73,6 +75,7 @@ MODELS = (
         title="Purchase",
         meaning="probability of buying within 30 days",
         realised="(labels.orders_count > 0)::integer",
+        opposite_of="churn",
     ),
     ScoreModel(
         "next_order",

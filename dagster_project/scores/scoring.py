@@ -70,7 +70,6 @@ def columns_of(model: str, trained: Standing, day: Day, features: pa.Table, firs
     if model == "churn":
         return scores.select(["customer_id", "churn_probability"])
     if model == "purchase":
-        # A purchase model is a churn model over a shorter horizon, read the other way round.
         return pa.table(customers | {"purchase_30d_probability": pc.round(pc.subtract(1.0, scores["churn_probability"]), decimals)})
     if model == "next_order":
         dates = {name: _dates(scores[days], first_day) for name, days in LATEST_DAYS.items()}

@@ -116,16 +116,15 @@ def train_model(
     churn: Model | None,
     standing: object = None,
 ) -> Model:
-    """Train one model; a purchase model is a churn model over a shorter horizon."""
+    """Train one model."""
     if model.name in OF_MONEY and not (numbers(labels, "net_amount") > 0).any():
         return Abstained("no order of a past day says what was paid")
     if model.learns == "vip":
         return train_vip(planned, snapshots, labels, model.outcome, standing)
     if model.learns == "outcome":
         return train_outcome(warehouse, model, planned, standing)
-    kind = "churn" if model.name == "purchase" else model.name
     return train(
-        kind,
+        model.opposite_of or model.name,
         planned,
         snapshots,
         labels,

@@ -32,9 +32,13 @@ class TableExtracts:
     refused: list[tuple[datetime, str]]
     not_reconciled: dict[str, list[str]]
 
+    def of_night(self, moment: Moment) -> list[Batch]:
+        return [batch for batch in self.batches if moment.as_of < batch.extracted_at <= moment.known_by]
+
 
 def judge_extracts(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) -> None:
-    """Judge each moment's extracts and write `sources.guards`, one row per moment and guard; a guard once accepted stays accepted."""
+    """Judge each moment's extracts and write `sources.guards`, one row per moment and guard; a guard once accepted stays accepted. A message has no
+    full stop: who shows it goes on or ends the sentence."""
     batches = all_batches(warehouse)
     refused = warehouse.rows(REFUSED)
     not_reconciled: dict[str, list[str]] = {}
@@ -56,14 +60,15 @@ def judge_extracts(warehouse: Warehouse, shop: Shop, moments: Sequence[Moment]) 
                 said = list(complaints(warehouse, shop, extracts, moment))
                 guard = f"extract {extracts.name}"
                 if said or table.daily or (moment.as_of, guard) in stood:
-                    rows.append((moment.as_of, guard, bool(said), "; ".join(said) or "as usual"))
+                    message = "; ".join(one.removesuffix(".") for one in said) or passed_message(shop, extracts, moment)
+                    rows.append((moment.as_of, guard, bool(said), message))
     write_guards(warehouse, rows)
 
 
 def complaints(warehouse: Warehouse, shop: Shop, extracts: TableExtracts, moment: Moment) -> Iterator[str]:
     """What is wrong with a table's extracts that should have come by this moment."""
     yield from (reason for at, reason in extracts.refused if at <= moment.known_by)
-    night = [batch for batch in extracts.batches if moment.as_of < batch.extracted_at <= moment.known_by]
+    night = extracts.of_night(moment)
     # History that was extracted later says what this night would have: its rows are known when they happened.
     is_covered = any(batch.is_history and batch.extracted_at > moment.known_by for batch in extracts.batches)
     if extracts.table.daily and not night and not is_covered:
@@ -81,15 +86,29 @@ def complaints(warehouse: Warehouse, shop: Shop, extracts: TableExtracts, moment
         yield from extracts.not_reconciled.get(batch.batch_id, [])
 
 
-def volume_complaints(shop: Shop, extracts: TableExtracts, moment: Moment, rows: int) -> Iterator[str]:
-    """A night's rows against a usual night's: the median of the extractions before, history apart."""
+def passed_message(shop: Shop, extracts: TableExtracts, moment: Moment) -> str:
+    """What a green guard says: that the rows are as many as usual only where their number was judged."""
+    usual = usual_rows(extracts, moment)
+    rows = sum(batch.rows_in for batch in extracts.of_night(moment))
+    if usual is not None and max(usual, rows) < shop.guards.rows_compared_from:
+        return f"came; {rows} rows, a usual night {usual:.0f}: too few to judge their number"
+    return "as usual"
+
+
+def usual_rows(extracts: TableExtracts, moment: Moment) -> float | None:
+    """The median of the extractions before, history apart; None where there are none."""
     nights: dict[datetime, int] = {}
     for batch in extracts.batches:
         if batch.extracted_at <= moment.as_of and not batch.is_history:
             nights[batch.extracted_at] = nights.get(batch.extracted_at, 0) + batch.rows_in
-    if not nights:
+    return median(nights.values()) if nights else None
+
+
+def volume_complaints(shop: Shop, extracts: TableExtracts, moment: Moment, rows: int) -> Iterator[str]:
+    """A night's rows against a usual night's."""
+    usual = usual_rows(extracts, moment)
+    if usual is None:
         return
-    usual = median(nights.values())
     volume = extracts.table.volume
     least = shop.guards.rows_at_least if volume.at_least is None else volume.at_least
     most = shop.guards.rows_at_most if volume.at_most is None else volume.at_most
@@ -119,7 +138,7 @@ def freshness_complaints(warehouse: Warehouse, extracts: TableExtracts, night: S
 def judge_pulls(warehouse: Warehouse, pulled: Sequence[Pulled], moments: Sequence[Moment]) -> None:
     """A table that could not be pulled holds the newest moment's delivery; once it is pulled after all, it lets go."""
     newest = max(moment.as_of for moment in moments)
-    failures = {f"pull {one.system}.{one.table}": one.failure for one in pulled if one.failure is not None}
+    failures = {f"pull {one.system}.{one.table}": one.failure.removesuffix(".") for one in pulled if one.failure is not None}
     stood = warehouse.rows("select guard from sources.guards where as_of = ? and guard like 'pull %'", [newest])
     rows = [
         (newest, guard, guard in failures, failures.get(guard, "as usual")) for guard in sorted({*failures, *(row[0] for row in stood)})

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from dagster_project.moments import day_of
+from dagster_project.moments import Moment, day_of
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import Table
 from dagster_project.sources.extracts import Extract
@@ -21,6 +21,19 @@ def closed_until(warehouse: Warehouse, shop: Shop) -> datetime | None:
         "select max(as_of) from sources.built_days where as_of not in (select as_of from sources.guards where is_red and accepted_by is null)"
     )
     return shop.moment(day_of(newest, shop.zone)).known_by if newest is not None else None
+
+
+def night_of(shop: Shop, extracted_at: datetime, known_at: datetime) -> Moment:
+    """The night that an extract is of: the one in which it was pulled, or, where that was at daytime or too late for the day that was at hand, the
+    one that first knew of it."""
+    night = _next_close(shop, extracted_at)
+    return night if extracted_at > night.as_of else _next_close(shop, max(extracted_at, known_at))
+
+
+def _next_close(shop: Shop, instant: datetime) -> Moment:
+    today = day_of(instant, shop.zone)
+    last = shop.moment(today - timedelta(days=1))
+    return last if instant <= last.known_by else shop.moment(today)
 
 
 def known_from(warehouse: Warehouse, shop: Shop, extract: Extract, closed: datetime | None = None) -> datetime:

@@ -1,6 +1,7 @@
 """The dbt models as assets, cut by Dagster where Python stages stand between."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -14,6 +15,7 @@ from dagster_project.resources import Store
 from dagster_project.settings import Settings
 from dagster_project.stages import DAILY_STAGES
 from dagster_project.transform.dbt_build import DbtFailed, build, parse
+from dagster_project.warehouse import Warehouse
 
 
 class Translator(DagsterDbtTranslator):
@@ -78,25 +80,43 @@ def run_models(context: dg.AssetExecutionContext, store: Store) -> Iterator[Any]
     """Build the selected models for the run's moments; row counts and dbt's test results come as metadata and checks. A model without news is as it
     is to be, of which dbt says nothing."""
     settings = store.settings
-    trainings = write_moments(store, moments_of(context, store.shop))
+    moments = moments_of(context, store.shop)
+    trainings = write_moments(store, moments)
     horizons = {horizon for training in trainings for horizon in training.label_horizons}
     parsed = parse()
     keys = sorted(context.selected_asset_keys)
     events: list[Any] = []
+    tested: list[dict[str, Any]] = []
+    newest = max(moment.as_of for moment in moments)
     try:
         for raw in build(settings, [key.path[-1] for key in keys], variables={"label_horizons": sorted(horizons)} if horizons else {}):
             message = DbtCoreCliEventMessage(raw_event=raw, event_history_metadata={})
+            tested += [raw["data"]] if raw["info"]["name"] == "LogTestResult" else []
             events += message.to_default_asset_events(parsed.nodes, TRANSLATOR, context)
     except DbtFailed:
         # What was built is there, and the next run, which finds it without news, says so.
         yield from (event for event in events if not isinstance(event, dg.Output))
         raise
-    rows = row_counts(store, keys)
+    note_warnings(store.warehouse, newest, tested, parsed.nodes["nodes"])
+    rows = row_counts(store, keys, newest)
     said = {event.output_name: event.metadata for event in events if isinstance(event, dg.Output)}
     # Dagster takes them in the order in which they read each other, those without news in their places too.
     for output in sorted(rows, key=places(parsed.nodes).__getitem__):
-        yield dg.Output(None, output_name=output, metadata={**said.get(output, {}), "dagster/row_count": rows[output]})
+        yield dg.Output(None, output_name=output, metadata={**said.get(output, {}), **rows[output]})
     yield from (event for event in events if not isinstance(event, dg.Output))
+
+
+def note_warnings(warehouse: Warehouse, as_of: datetime, tested: list[dict[str, Any]], nodes: Any) -> None:
+    """Keep which tests warned in a day's newest run of them, for its health page; what a test says stands above its SQL."""
+    ran = [one["node_info"]["unique_id"] for one in tested]
+    warned = [(one["node_info"]["unique_id"], int(one["num_failures"])) for one in tested if one["status"] == "warn"]
+    with warehouse.transaction() as connection:
+        names = [nodes[name]["name"] for name in ran]
+        connection.execute("delete from sources.test_warnings where as_of = ? and list_contains(?, test)", [as_of, names])
+        for name, rows in warned:
+            said = nodes[name]["raw_code"].strip().partition("\n")[0]
+            says = said.removeprefix("--").strip() if said.startswith("--") else ""
+            connection.execute("insert into sources.test_warnings values (?, ?, ?, ?)", [as_of, nodes[name]["name"], says, rows])
 
 
 def places(nodes: Any) -> dict[str, int]:
@@ -106,9 +126,20 @@ def places(nodes: Any) -> dict[str, int]:
     return {key.to_python_identifier(): place for place, key in enumerate(keys)}
 
 
-def row_counts(store: Store, keys: list[dg.AssetKey]) -> dict[str, int]:
-    """Rows per model, by output name; views are counted too, they are what the next stage reads."""
+def row_counts(store: Store, keys: list[dg.AssetKey], newest: datetime) -> dict[str, dict[str, int]]:
+    """Rows per model, by output name; views are counted too, they are what the next stage reads. A table of days is counted for the run's newest one,
+    whose partition's page shows the number, and whole; labels are of past days alone."""
     if not keys:
         return {}
-    sql = " union all ".join(f"select '{key.to_python_identifier()}', count(*) from {key.path[0]}.{key.path[1]}" for key in keys)
-    return dict(store.warehouse.rows(sql))
+    dated = set(store.warehouse.rows("select table_schema, table_name from information_schema.columns where column_name = 'as_of'"))
+    of_days = {key for key in keys if tuple(key.path) in dated and not key.path[-1].endswith("_labels")}
+    sql = " union all ".join(
+        f"select '{key.to_python_identifier()}', {'count_if(as_of = $1)' if key in of_days else 'null'}, count(*) "
+        f"from {key.path[0]}.{key.path[1]}"
+        for key in keys
+    )
+    counted = store.warehouse.rows(sql, [newest] if of_days else [])
+    return {
+        name: {"dagster/row_count": rows} if of_day is None else {"dagster/row_count": of_day, "rows of all days": rows}
+        for name, of_day, rows in counted
+    }

@@ -308,3 +308,14 @@ def test_a_campaigns_export_says_whom_its_mails_are_from(tmp_path: Path) -> None
     run = written(tmp_path, destination_named("generic"), feed(sender=sender))
     assert manifest(run)["sender"] == sender.model_dump()
     assert "From Anna &amp; Co &lt;anna@mail.shop.example&gt;, answers to anna@shop.example" in (run / "README.html").read_text()
+
+
+def test_a_readme_speaks_of_the_shops_day_and_says_which_zone_its_times_have(tmp_path: Path) -> None:
+    sent = feed(kind="campaign", zone="Europe/Berlin", day=14, consent_as_of=datetime(2026, 3, 15, 5))
+    times = pa.array([datetime(2026, 3, 15, 18)] * sent.rows.num_rows, pa.timestamp("us"))
+    run = written(tmp_path, destination_named("generic"), replace(sent, rows=sent.rows.append_column("send_at", times)))
+    page = " ".join((run / "README.html").read_text().split())
+    assert "of Saturday, 14 March 2026, the shop's day that ended 15 March 2026, 00:00 (Europe/Berlin) (as of 2026-03-14T23:00:00Z)" in page
+    assert "consent as of 15 March 2026, 06:00 (Europe/Berlin)" in page
+    assert "<code>send_at</code>: UTC, as the Z says; 2026-03-14T23:00:00Z is 15 March 2026, 00:00 (Europe/Berlin)." in page
+    assert "hour of the customer's own clock" in page

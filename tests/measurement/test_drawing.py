@@ -10,7 +10,7 @@ from dagster_project.measurement.report import drawing, wording
 from dagster_project.measurement.report.mails import Kind, diverse
 from dagster_project.measurement.report.people import as_script
 from dagster_project.measurement.report.results import Result
-from dagster_project.measurement.report.scores import MOVERS, measures_of
+from dagster_project.measurement.report.scores import MOVERS, Estimate, measures_of
 
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -51,6 +51,15 @@ def test_an_interval_shows_no_effect_where_it_is() -> None:
     root = ElementTree.fromstring(drawing.interval(1, 2, 3, (-4, 4), "good", "more"))
     zero, reach = root.findall("line")
     assert (zero.attrib["x1"], reach.attrib["x1"], reach.attrib["x2"]) == ("50.00%", "62.50%", "87.50%")
+
+
+def test_nothing_said_is_no_sentence() -> None:
+    assert [wording.sentence(text) for text in ("too few", "Enough.", " ")] == ["Too few.", "Enough.", ""]
+
+
+def test_an_interval_that_was_not_worked_out_is_not_shown() -> None:
+    assert Estimate("auc", 0.851, 0.851, 0.851).interval == ""
+    assert Estimate("auc", 0.81, 0.8, 0.82).interval == "95 % interval 0.800 to 0.820"
 
 
 def test_a_script_cannot_end_within_the_data() -> None:

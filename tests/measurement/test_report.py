@@ -227,6 +227,28 @@ def test_the_search_finds_a_person_by_address_and_says_why(page: str, backfilled
     )
 
 
+def test_the_search_says_what_raises_a_score_and_what_lowers_it_and_why_a_product_is_shown(backfilled: Settings, copy_of) -> None:
+    settings = copy_of(backfilled)
+    with Warehouse(settings.warehouse).transaction() as connection:
+        ((customer,),) = connection.execute(f"select min(customer_id) from profile.current_customers where as_of = {AS_OF}").fetchall()
+        for table in ("score_reasons", "customer_recommendations"):
+            connection.execute(f"delete from scores.{table} where as_of = {AS_OF} and customer_id = '{customer}'")
+        connection.execute(
+            f"""
+            insert into scores.score_reasons (as_of, customer_id, score, rank, reason, effect)
+            values ({AS_OF}, '{customer}', 'churn_probability', 1, 'opens most mails', 0.2),
+                ({AS_OF}, '{customer}', 'churn_probability', 2, 'no order for long', -0.1);
+            insert into scores.customer_recommendations (as_of, customer_id, strategy, rank, product_id, reason)
+            values ({AS_OF}, '{customer}', 'for_you', 1, 'p', 'due_again')
+            """
+        )
+    data = search_data(write_report(settings).read_text())
+    (found,) = [person for person in data["people"] if person[1] == customer]
+    said = [data["words"][place] for row in (*found[13], *found[14]) for place in row]
+    assert said == ["p", "it may be time for this again", "churn_probability", "opens most mails", "no order for long"]
+    assert data["quiet"] == [21, 8]
+
+
 def test_everybody_can_be_looked_up(page: str, backfilled: Settings, rows) -> None:
     data = search_data(page)
     addresses = rows(backfilled, f"select email from profile.current_customers where as_of = {AS_OF} and email is not null")
@@ -314,6 +336,8 @@ def test_scores_are_drawn_with_their_models_and_abstentions(backfilled: Settings
             create table scores.customer_scores as
             select as_of, customer_id, 0.25::double as churn_probability, null::double as vip_probability
             from features.customer_features where as_of = {AS_OF};
+            insert into scores.customer_scores select as_of - interval 1 day, customer_id, 0.75, null from scores.customer_scores;
+            delete from scores.score_reasons where as_of = {AS_OF};
             create table scores.daily_models as
             select {AS_OF} as as_of, timestamp '2026-03-08 23:00' as trained_as_of, unnest(['churn', 'value']) as model,
                 'x' as artifact_sha256, unnest(['scored', 'abstained']) as status, unnest(['', 'too few buyers']) as reason;
@@ -323,10 +347,12 @@ def test_scores_are_drawn_with_their_models_and_abstentions(backfilled: Settings
                 "measures": {{"auc": [0.81, 0.8, 0.82]}}, "drivers": {{"last order": 0.05}}}}' as metrics
             """
         )
-    ((scored,),) = Warehouse(settings.warehouse).rows("select count(*) from scores.customer_scores")
+    ((scored,),) = Warehouse(settings.warehouse).rows(f"select count(*) from scores.customer_scores where as_of = {AS_OF}")
     page = write_report(settings).read_text()
     assert f"Churn: {scored} customers scored, median 0.25" in page
     assert "Not scored on this day: VIP" in page
+    assert "No reasons: a baseline scores churn." in page and "<td>.</td>" not in page
+    assert 'title="95 % interval 0.800 to 0.820"><dt>AUC' in page
     assert "Too few buyers." in page
     assert "+0.030" in page and "0.810" in page and 'aria-label="churn: calibration"' in page and "Last order" in page
 

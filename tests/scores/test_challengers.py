@@ -1,5 +1,6 @@
 """Every kind of model meets its champion: a challenger that was taught wrongly is refused, an honest one takes the place."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from ml.propensity import is_vip, train_propensity
 from ml.registry import CHALLENGER, CHAMPION, Registry
 from ml.signals import numbers
 from ml.snapshots import days_of, of_day
+from ml.validation import auc, deciles, pr_auc
 
 NAMES = [model.name for model in MODELS]
 
@@ -46,8 +48,7 @@ class School:
             snapshots, happened = made_up_outcomes(model, people=1200) if model.learns == "outcome" else vips(shop)
             return train_propensity(model.outcome, snapshots, happened, champion=champion)
         assert champion is None or isinstance(champion, customer_scores.Trained)
-        kind = "churn" if name == "purchase" else name
-        return train(kind, shop.planned, shop.snapshots, shop.labels, champion=champion)
+        return train(model.opposite_of or name, shop.planned, shop.snapshots, shop.labels, champion=champion)
 
 
 def vips(shop: Shop) -> tuple[list[pa.Table], list[np.ndarray]]:
@@ -92,6 +93,20 @@ def teach_wrongly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(customer_models, "fit", of_others)
     monkeypatch.setattr(propensity, "_fit", of_strangers)
     monkeypatch.setattr(clusters, "_centres", at_random)
+
+
+def test_a_purchase_model_is_measured_as_what_its_score_names(school: School) -> None:
+    taught = school.teach("purchase")
+    assert isinstance(taught, customer_scores.Trained) and taught.tested
+    bought, said = 1.0 - taught.tested.truth, 1.0 - taught.tested.challenger
+    (row,) = school.recorder.rows("purchase", taught, None)
+    told = json.loads(str(row["metrics"]))
+    assert told["measures"]["pr_auc"][0] == pytest.approx(pr_auc(bought, said), abs=1e-5)
+    assert told["measures"]["auc"][0] == pytest.approx(auc(bought, said), abs=1e-5)
+    # The tenth that is likeliest to buy, of whom so many did.
+    assert told["curves"]["calibration"] == [pytest.approx(point, abs=1e-5) for point in deciles(bought, said)]
+    assert taught.verdict
+    assert told["gains"]["churn_auc"] == pytest.approx(taught.verdict.differences["churn_auc"], abs=1e-5)
 
 
 @pytest.mark.parametrize("name", NAMES)

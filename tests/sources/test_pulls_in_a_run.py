@@ -53,7 +53,7 @@ def test_a_failed_pull_holds_the_night_until_it_succeeds_and_the_token_is_nowher
         build_stages(here, ["sources"], DAY)
         ((guard, is_red, message),) = rows(here, guards)
         assert (guard, is_red) == ("pull shopify.orders", True)
-        assert message.endswith("answered 401: the token is wrong or has run out.")
+        assert message.endswith("answered 401: the token is wrong or has run out")
         build_stages(here, ["sources"], DAY)
     assert rows(here, guards) == [("pull shopify.orders", False, "as usual")]
     assert api.tokens == [TOKEN, TOKEN]

@@ -15,6 +15,7 @@ from typing import Any
 
 from dagster_project.measurement.report.reading import Reading
 from dagster_project.moments import day_of
+from ml.recommendations.reasons import SENTENCES
 
 # Beyond this many customers the file would outgrow a mail attachment; `dearly explain` answers for everybody.
 SEARCHABLE = 25_000
@@ -63,7 +64,9 @@ where recommended.as_of = $as_of and recommended.strategy = 'for_you' and recomm
 order by recommended.customer_id, recommended.rank
 """
 REASONS = """
-select customer_id, score, string_agg(reason, '; ' order by rank) from scores.score_reasons
+select customer_id, score, string_agg(reason, '; ' order by rank) filter (where effect > 0),
+    string_agg(reason, '; ' order by rank) filter (where effect < 0)
+from scores.score_reasons
 where as_of = $as_of group by customer_id, score order by customer_id, score
 """
 PLANNED = "select distinct campaign from campaigns.campaign_steps order by campaign"
@@ -100,7 +103,8 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
     """What the page's search reads, as JSON will have it; None for a shop with more than SEARCHABLE customers.
 
     `people` has a row per customer: [filed under, customer id, address state, country, language, first seen, completeness, records,
-    permissions, suppressions, segments, decisions, scores, recommendations, reasons]; texts and days in it are places in `words`.
+    permissions, suppressions, segments, decisions, scores, recommendations, reasons]; texts and days in it are places in `words`. A reason is a
+    score, what raises it and what lowers it. `quiet` are the hours from and until which no mail goes.
     """
     if reading.number("select count(*) from profile.current_customers where as_of = $as_of") > SEARCHABLE:
         return None
@@ -108,6 +112,9 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
 
     def day(instant: datetime | None) -> int | None:
         return None if instant is None else words(str(day_of(instant, reading.shop.zone)))
+
+    def said(text: str | None) -> int | None:
+        return None if text is None else words(text)
 
     records = _by_customer((row[0], [words(row[1]), words(row[2]), row[3], row[4]]) for row in reading.rows(RECORDS))
     permissions = _by_customer((row[0], [words(row[1]), words(row[2]), int(row[3]), day(row[4])]) for row in reading.rows(PERMISSIONS))
@@ -120,10 +127,10 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
         )
     recommended: dict[str, list[list[Any]]] = {}
     if reading.has("scores.customer_recommendations"):
-        recommended = _by_customer((row[0], [words(row[1]), words(row[2])]) for row in reading.rows(RECOMMENDED))
+        recommended = _by_customer((row[0], [words(row[1]), words(SENTENCES.get(row[2], row[2]))]) for row in reading.rows(RECOMMENDED))
     reasons: dict[str, list[list[Any]]] = {}
     if reading.has("scores.score_reasons"):
-        reasons = _by_customer((row[0], [words(row[1]), words(row[2])]) for row in reading.rows(REASONS))
+        reasons = _by_customer((row[0], [words(row[1]), said(row[2]), said(row[3])]) for row in reading.rows(REASONS))
     score_names, scores = _scores(reading)
     people = [
         [
@@ -149,6 +156,7 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
         "salt": salt,
         "today": str(day_of(reading.moment.as_of, reading.shop.zone)),
         "currency": reading.shop.currency,
+        "quiet": list(reading.shop.quiet_hours),
         "campaigns": [campaign for (campaign,) in reading.rows(PLANNED)],
         "scores": score_names,
         "words": words.listed(),

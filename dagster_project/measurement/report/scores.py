@@ -19,7 +19,7 @@ BINS = 20
 LESS_IS_BETTER = ("loss", "brier", "mae")
 DRIFT = """
 select model, name, stability_index from scores.drift where as_of = $as_of and stability_index > 0.1
-order by stability_index desc, model, name limit 8
+order by stability_index desc, model, name
 """
 SINCE = """
 select min(as_of) from scores.customer_scores
@@ -90,6 +90,11 @@ class Estimate:
     estimate: float
     low: float
     high: float
+
+    @property
+    def interval(self) -> str:
+        """The interval in words; empty where none was worked out, which leaves its ends at the estimate."""
+        return "" if self.low == self.high else f"95 % interval {self.low:.3f} to {self.high:.3f}"
 
     @property
     def tone(self) -> str:

@@ -11,7 +11,7 @@ from sources.load_ledger where extracted_at <= $known_by group by source, table_
 REFUSED = """
 select source, table_name, coalesce(column_name, 'the whole row') as column_name, reason, count(*), count(replayed_at)
 from sources.quarantine where batch_id in (select batch_id from sources.load_ledger where extracted_at <= $known_by)
-group by all order by count(*) desc, source, table_name, column_name, reason limit 8
+group by all order by count(*) desc, source, table_name, column_name, reason
 """
 GUARDS = "select guard, is_red, message, accepted_by from sources.guards where as_of = $as_of order by guard"
 

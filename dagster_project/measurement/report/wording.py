@@ -35,6 +35,8 @@ def hours(length: float) -> str:
     return f"{length / 24:.0f} d" if length >= 48 else f"{length:.0f} h" if length >= 1 else "< 1 h"
 
 
+# What `--accept` means, wherever a page shows it.
+ACCEPTING = "what is missing stays missing from this day, and counts from the night on in which it comes."
 CHANNEL_NAMES = {"email": "e-mail", "sms": "SMS", "ads": "advertisements"}
 ACRONYMS = frozenset({"auc", "clv", "mae", "pr", "sms", "vip"})
 
@@ -46,9 +48,9 @@ def title(name: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A reason as a sentence of its own."""
+    """A reason as a sentence of its own; nothing stays nothing."""
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) or not text else ".")
 
 
 def moment_in_words(moment: Moment, zone: str) -> tuple[str, str]:

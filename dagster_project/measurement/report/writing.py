@@ -78,6 +78,7 @@ def environment_of(reading: Reading) -> Environment:
     """Templates of the pages, with numbers and days as a person reads them."""
     loader = FileSystemLoader(PAGE)
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.globals["accepting"] = wording.ACCEPTING
     environment.filters |= {
         "count": wording.count,
         "title_of": wording.title,

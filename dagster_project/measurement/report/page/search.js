@@ -59,10 +59,19 @@ if (source) {
     vip_probability: "Becomes a VIP", click_probability: "Clicks the next mail", best_send_hour: "Best hour to write", next_order_date: "Next order expected",
   };
 
+  // Campaigns write at the best hour that is not a quiet one, as the decision has it.
+  const quietly = (best) => {
+    const [from, until] = data.quiet;
+    const goes = Math.max(until, Math.min(from - 1, best));
+    return goes === best ? null : make("small", "", ` mails go at ${goes}:00, as ${from}:00 to ${until}:00 are quiet hours`);
+  };
+  const moved = (raised, lowered) => [["raised by", raised], ["lowered by", lowered]]
+    .filter(([, reasons]) => reasons !== null).flatMap(([way, reasons]) => [make("br"), `${way}: ${say(reasons)}`]);
+
   const scoreRows = (values) => {
     const by = Object.fromEntries(data.scores.map((name, place) => [name, values[place]]));
     const rows = Object.entries(SCORE_NAMES).filter(([name]) => by[name] !== undefined && by[name] !== null).map(([name, label]) =>
-      [label, bold(name.endsWith("probability") ? by[name].toFixed(2) : name === "best_send_hour" ? `${by[name]}:00` : String(by[name]))]);
+      [name === "best_send_hour" ? make("span", "", label, quietly(by[name])) : label, bold(name.endsWith("probability") ? by[name].toFixed(2) : name === "best_send_hour" ? `${by[name]}:00` : String(by[name]))]);
     if (by.clv_365d_amount !== undefined && by.clv_365d_amount !== null) {
       const range = by.clv_365d_low != null && by.clv_365d_high != null ? ` (${by.clv_365d_low.toFixed(0)} to ${by.clv_365d_high.toFixed(0)})` : "";
       rows.push(["Value of the next year", bold(`${by.clv_365d_amount.toFixed(0)} ${data.currency}${range}`)]);
@@ -98,8 +107,8 @@ if (source) {
           list("Segments", segments.map(([segment, since]) => [named(say(segment)), make("small", "", `since ${say(since)}`)]), "In no segment."),
           list("Consent", [...stopped, ...yes], "Has said nothing, which counts as no."),
           list("Scores", scoreRows(scores), data.scores.length ? "None: profiling is not allowed, or the models abstained." : "This store has no scores."),
-          ...(reasons.length ? [list("Why these scores", reasons.map(([score, told]) => [
-            make("span", "", make("strong", "", SCORE_NAMES[say(score)] ?? (say(score) === "clv_365d_amount" ? "Value of the next year" : named(say(score)))), `: ${say(told)}`), ""]), "")] : []),
+          ...(reasons.length ? [list("Why these scores", reasons.map(([score, raised, lowered]) => [
+            make("span", "", make("strong", "", SCORE_NAMES[say(score)] ?? (say(score) === "clv_365d_amount" ? "Value of the next year" : named(say(score)))), ...moved(raised, lowered)), ""]), "")] : []),
           ...(recommended.length ? [list("Recommended", recommended.map(([product, reason]) => [say(product), make("small", "", say(reason))]), "")] : []),
           list("Records", records.map(([system, rule, count, probability]) => [
             `${say(system)}${count > 1 ? `, ${count} records` : ""}: ${say(rule)}`, probability < 1 ? make("small", "", probability.toFixed(2)) : ""]), "None."))));
