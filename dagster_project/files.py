@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name in the same folder, sync it, and give it its name."""
+def write_whole(path: Path, content: bytes, is_last: bool = True) -> None:
+    """Write a file under a temporary name in the same folder, sync it, and give it its name. The folder is synced with it, or once for several files
+    by whoever writes the last of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
@@ -17,7 +18,8 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    sync_folder(path.parent)
+    if is_last:
+        sync_folder(path.parent)
 
 
 def write_json(path: Path, value: object, indent: int = 2) -> None:

@@ -57,8 +57,11 @@ insert into campaigns.contact_history
 select as_of, campaign, step, variant, customer_id, decision, began_at from campaigns.campaign_decisions as decisions
 where decision in ('send', 'holdout') and exists (
     select 1 from campaigns.export_log as log where log.as_of = decisions.as_of and log.feed = decisions.campaign
-)
+);
 """
+
+# And from before it was kept whom delivery held back; the next run's view takes its place.
+AS_DECIDED = "create view campaigns.delivered_decisions as select * from campaigns.campaign_decisions;"
 
 NEW_COLUMNS = """
 select column_name, column_type from (describe incoming) where column_name not in (
@@ -93,9 +96,11 @@ class Warehouse:
         DuckDB would leave one that never opens again."""
         if not self.path.exists():
             make_whole(self.path, lambda path: duckdb.connect(path).close())
-        is_older = self.exists("campaigns.campaign_decisions") and not self.exists("campaigns.contact_history")
+        has_decided = self.exists("campaigns.campaign_decisions")
+        older = DELIVERED_BEFORE if has_decided and not self.exists("campaigns.contact_history") else ""
+        older += AS_DECIDED if has_decided and not self.exists("campaigns.delivered_decisions") else ""
         with self.transaction() as connection:
-            connection.execute(BOOKKEEPING + (DELIVERED_BEFORE if is_older else ""))
+            connection.execute(BOOKKEEPING + older)
 
     @contextmanager
     def session(self) -> Iterator[None]:

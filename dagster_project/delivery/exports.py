@@ -86,12 +86,12 @@ def write_export(root: Path, destination: Destination, feed: Feed, given: Path |
         for name, kind in kinds.items():
             for number, part in enumerate(kind.parts, start=1):
                 file = f"{feed.name}__{name}__{stamp(feed.as_of)}_{hash8}__p{number:04d}.{kind.extension}"
-                write_whole(folder / run / file, part.content)
+                write_whole(folder / run / file, part.content, is_last=False)
                 fault_point("exporting")
                 files.append(described(file, name, part))
         manifest = manifest_of(destination, feed, shaped, result.delta_of, files, left, cleared)
         readme = readme_of(manifest, shaped.rows, destination.how_to_import, destination.takes_removals)
-        write_whole(folder / run / "README.html", readme.encode())
+        write_whole(folder / run / "README.html", readme.encode(), is_last=False)
         write_json(folder / run / "manifest.json", manifest)
         fault_point("manifested")
         write_whole(folder / run / "_SUCCESS", b"")

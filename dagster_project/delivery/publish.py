@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from dagster_project.delivery.formats import to_parquet
-from dagster_project.files import write_json, write_whole
+from dagster_project.files import sync_folder, write_json, write_whole
 from dagster_project.moments import Moment
 from dagster_project.warehouse import Warehouse
 
@@ -37,7 +37,8 @@ def publish(warehouse: Warehouse, folder: Path, moment: Moment) -> str:
     name = f"{moment.name}_{hash8}"
     if not (folder / name / "_SUCCESS").exists():
         for file, content in files.items():
-            write_whole(folder / name / file, content)
+            write_whole(folder / name / file, content, is_last=False)
+        sync_folder(folder / name)
         write_whole(folder / name / "_SUCCESS", b"")
     write_json(folder / "current.json", {"folder": name, "as_of": moment.name})
     for old in sorted(path for path in folder.iterdir() if path.is_dir() and path.name != name)[: -(KEPT - 1) or None]:

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from dagster_project.measurement.report import write_report
 from dagster_project.settings import Settings
 from dagster_project.warehouse import Warehouse
 
@@ -59,6 +60,8 @@ def test_an_older_store_knows_what_it_delivered(nine_nights: Settings, copy_of, 
     settings = copy_of(nine_nights)
     before = rows(settings, HISTORY)
     with Warehouse(settings.warehouse).transaction() as connection:
-        connection.execute("drop table campaigns.contact_history")
-    Warehouse(settings.warehouse).create()
+        connection.execute("drop table campaigns.contact_history; drop view campaigns.delivered_decisions; drop table campaigns.held_back")
+    write_report(settings)
     assert rows(settings, HISTORY) == before
+    decided = [rows(settings, f"select * from campaigns.{table} order by all") for table in ("delivered_decisions", "campaign_decisions")]
+    assert decided[0] == decided[1]
