@@ -91,7 +91,7 @@ def passed_message(shop: Shop, extracts: TableExtracts, moment: Moment) -> str:
     usual = usual_rows(extracts, moment)
     rows = sum(batch.rows_in for batch in extracts.of_night(moment))
     if usual is not None and max(usual, rows) < shop.guards.rows_compared_from:
-        return f"came; {rows} rows, a usual night {usual:.0f}: too few to judge their number"
+        return f"came; {rows} row{'' if rows == 1 else 's'}, a usual night {usual:.0f}: too few to judge their number"
     return "as usual"
 
 

@@ -81,7 +81,7 @@ def test_a_number_of_rows_that_nobody_judged_says_so(bare: Settings) -> None:
     assert notes["orders"] == "too few to judge"
     assert notes["customers"] == "nothing came; it need not come every night"
     (message,) = [message for guard, _, message, _ in health.guards if guard == "extract shopify.orders"]
-    assert message == "came; 1 rows, a usual night 4: too few to judge their number"
+    assert message == "came; 1 row, a usual night 4: too few to judge their number"
 
 
 def test_what_was_told_on_another_night_is_not_told_again_but_counted(bare: Settings) -> None:
