@@ -39,16 +39,15 @@ def identity_review(
     shop: ShopOption = None,
 ) -> None:
     """Customers who may be one person and are two: a line a case, the likeliest first."""
-    from dagster_project.built_days import newest, nothing_built
+    from dagster_project.built_days import nothing_built
     from dagster_project.identity.review import cases
     from dagster_project.warehouse import Warehouse
 
     settings = settings_of(shop)
     with hold(settings.store, "dearly identity review"):
-        warehouse = Warehouse.of(settings)
-        if newest(warehouse) is None:
-            raise Refused(nothing_built(settings), FAILED)
-        found = cases(warehouse)
+        found = cases(Warehouse.of(settings)) if settings.warehouse.exists() else None
+    if found is None:
+        raise Refused(nothing_built(settings), FAILED)
     if not found:
         console.print("Nobody waits for review.")
         return

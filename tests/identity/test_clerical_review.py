@@ -95,7 +95,7 @@ def test_the_command_lists_a_line_a_case_and_how_to_decide(tmp_path: Path, monke
     monkeypatch.setenv("DEARLY_SHOP", str(SHOPS / "small"))
     warehouse = Warehouse(load().warehouse)
     warehouse.create()
-    assert "nothing is linked yet" in str(CliRunner().invoke(app, ["identity", "review"]).exception)
+    assert "small has no day built yet" in str(CliRunner().invoke(app, ["identity", "review"]).exception)
     with warehouse.transaction() as connection:
         plant(connection)
         connection.register("found", review_of(connection, []))

@@ -15,7 +15,6 @@ from typer.testing import CliRunner
 from dagster_project.campaigns.brand import load_brand
 from dagster_project.campaigns.campaign import load_campaigns
 from dagster_project.cli import app
-from dagster_project.cli.common import Refused
 from dagster_project.measurement.report import people, wording, write_report
 from dagster_project.measurement.summary import summary_lines
 from dagster_project.published import NothingPublished
@@ -139,7 +138,7 @@ def test_the_command_writes_the_page_and_says_where(backfilled: Settings, monkey
     assert f"Open the report: {page}" in told.output.replace("\n", " ")
     assert page.exists()
     monkeypatch.setenv("DEARLY_HOME", str(tmp_path))
-    with pytest.raises(Refused, match="has no built day: `dearly run --shop"):
+    with pytest.raises(NothingPublished, match="has no day built yet: `dearly run --shop"):
         CliRunner().invoke(app, ["report", "--shop", str(backfilled.shop_folder)], catch_exceptions=False)
 
 

@@ -84,7 +84,7 @@ def test_a_run_that_is_written_anew_twice_counts_once(settings: Settings) -> Non
         "feed": "winback",
         "kind": "campaign",
         "description": "",
-        "as_of": "",
+        "as_of": "2026-03-10T23:00:00Z",
         "consent_as_of": None,
         "delta_of": None,
         "schema": [{"name": "email", "type": "string"}],

@@ -1,4 +1,4 @@
--- One row per as_of, campaign, step and customer whose turn it was, as delivery left it.
+-- One row per as_of, campaign, step and customer whose turn it was.
 {{ config(materialized='view') }}
 select
     decisions.* replace (
