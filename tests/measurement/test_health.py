@@ -30,24 +30,31 @@ def test_history_that_came_in_the_night_is_shown(bare: Settings) -> None:
     assert orders.usual is None
 
 
-LEDGER = (
-    "insert into sources.load_ledger (source, table_name, batch_id, extracted_at, known_at, is_history, rows_in, rows_loaded, "
-    "rows_duplicate, rows_quarantined, rows_erased) values "
-)
+LEDGER = """
+insert into sources.load_ledger (source, table_name, batch_id, extracted_at, known_at, is_history, rows_in, rows_loaded, rows_duplicate,
+    rows_quarantined, rows_erased)
+values ('shopify', ?, ?, ?, ?, false, ?, ?, ?, ?, 0)
+"""
+DAY, NIGHT = datetime(2026, 3, 9, 5), datetime(2026, 3, 10, 5)
+
+
+def came(
+    settings: Settings, *batches: tuple[str, str, datetime, int], refused: int = 0, repeated: int = 0, known_at: datetime | None = None
+) -> None:
+    """The store of the day that the newer night ends, with batches of shopify's tables (table, batch, extracted at, rows)."""
+    with Warehouse(settings.warehouse).connect() as connection:
+        connection.execute("delete from sources.built_days; insert into sources.built_days values (timestamp '2026-03-09 23:00')")
+        for table, batch, at, rows in batches:
+            connection.execute(LEDGER, [table, batch, at, known_at or at, rows, rows - refused - repeated, repeated, refused])
 
 
 def test_every_extract_of_the_night_counts_also_one_that_was_pulled_at_daytime_or_late(bare: Settings) -> None:
     """Two in one night, one pulled by day after the night before had closed, one that came too late for the night before; and not the next night's."""
+    came(bare, ("orders", "a0", DAY, 70), ("orders", "a2", NIGHT, 60), ("orders", "a3", datetime(2026, 3, 9, 12), 1))
+    came(bare, ("orders", "a1", datetime(2026, 3, 10, 3), 10), refused=10)
+    came(bare, ("orders", "a4", datetime(2026, 3, 8, 5), 2), known_at=datetime(2026, 3, 9, 5, 0, 1))
+    came(bare, ("orders", "a5", datetime(2026, 3, 9, 13), 4), refused=4, known_at=datetime(2026, 3, 10, 5, 0, 1))
     with Warehouse(bare.warehouse).connect() as connection:
-        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
-        connection.execute(
-            f"{LEDGER} ('shopify', 'orders', 'a0', timestamp '2026-03-09 05:00', timestamp '2026-03-09 05:00', false, 70, 70, 0, 0, 0), "
-            "('shopify', 'orders', 'a1', timestamp '2026-03-10 03:00', timestamp '2026-03-10 03:00', false, 10, 0, 0, 10, 0), "
-            "('shopify', 'orders', 'a2', timestamp '2026-03-10 05:00', timestamp '2026-03-10 05:00', false, 60, 60, 0, 0, 0), "
-            "('shopify', 'orders', 'a3', timestamp '2026-03-09 12:00', timestamp '2026-03-09 12:00', false, 1, 1, 0, 0, 0), "
-            "('shopify', 'orders', 'a4', timestamp '2026-03-08 05:00', timestamp '2026-03-09 05:00:01', false, 2, 2, 0, 0, 0), "
-            "('shopify', 'orders', 'a5', timestamp '2026-03-09 13:00', timestamp '2026-03-10 05:00:01', false, 4, 0, 0, 4, 0)"
-        )
         connection.execute(
             "insert into sources.quarantine (source, table_name, batch_id, reason) values "
             "('shopify', 'orders', 'a1', 'is missing'), ('shopify', 'orders', 'a5', 'is missing')"
@@ -66,13 +73,8 @@ def test_every_extract_of_the_night_counts_also_one_that_was_pulled_at_daytime_o
 
 
 def test_a_number_of_rows_that_nobody_judged_says_so(bare: Settings) -> None:
-    with Warehouse(bare.warehouse).connect() as connection:
-        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
-        connection.execute(
-            f"{LEDGER} ('shopify', 'orders', 'a0', timestamp '2026-03-09 05:00', timestamp '2026-03-09 05:00', false, 4, 4, 0, 0, 0), "
-            "('shopify', 'orders', 'a1', timestamp '2026-03-10 05:00', timestamp '2026-03-10 05:00', false, 1, 0, 1, 0, 0), "
-            "('shopify', 'customers', 'b0', timestamp '2026-03-09 05:00', timestamp '2026-03-09 05:00', false, 1414, 1414, 0, 0, 0)"
-        )
+    came(bare, ("orders", "a0", DAY, 4), ("customers", "b0", DAY, 1414))
+    came(bare, ("orders", "a1", NIGHT, 1), repeated=1)
     shop = load_shop(bare.shop_folder)
     judge_extracts(Warehouse(bare.warehouse), shop, [shop.moment(date(2026, 3, 9))])
     with newest_day(bare, "test") as reading:
@@ -85,12 +87,8 @@ def test_a_number_of_rows_that_nobody_judged_says_so(bare: Settings) -> None:
 
 
 def test_what_was_told_on_another_night_is_not_told_again_but_counted(bare: Settings) -> None:
+    came(bare, ("orders", "a0", DAY, 4), ("orders", "a1", NIGHT, 1))
     with Warehouse(bare.warehouse).connect() as connection:
-        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
-        connection.execute(
-            f"{LEDGER} ('shopify', 'orders', 'a0', timestamp '2026-03-09 05:00', timestamp '2026-03-09 05:00', false, 4, 4, 0, 0, 0), "
-            "('shopify', 'orders', 'a1', timestamp '2026-03-10 05:00', timestamp '2026-03-10 05:00', false, 1, 1, 0, 0, 0)"
-        )
         for batch, column in (("a0", "note"), ("a1", "token")):
             connection.execute(
                 "insert into sources.differences values ('shopify', 'orders', ?, 'new_column', ?, ?)", [batch, column, f"{column} is new"]
@@ -120,11 +118,8 @@ def test_a_test_that_warned_is_on_the_page_until_it_warns_no_more(bare: Settings
 
 
 def test_a_list_that_is_cut_says_how_much_more_there_is(bare: Settings) -> None:
+    came(bare, ("orders", "a0", DAY, 14), refused=14)
     with Warehouse(bare.warehouse).connect() as connection:
-        connection.execute("insert into sources.built_days values (timestamp '2026-03-09 23:00')")
-        connection.execute(
-            f"{LEDGER} ('shopify', 'orders', 'a0', timestamp '2026-03-09 05:00', timestamp '2026-03-09 05:00', false, 14, 0, 0, 14, 0)"
-        )
         connection.execute(
             "insert into sources.quarantine (source, table_name, batch_id, reason) select 'shopify', 'orders', 'a0', 'reason ' || n from range(14) r(n)"
         )
