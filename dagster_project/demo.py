@@ -79,11 +79,9 @@ def run_demo(settings: Settings, shop: Shop) -> Made:
     if done.exists() and report.exists() and json.loads(done.read_text())["state"] == state:
         return Made([], report)
     generate_extracts(settings, shop)
-    from dagster_project.measurement.report import write_report
+    from dagster_project.measurement.report import write_health, write_report
     from dagster_project.runs import run_days
 
-    run_days(settings, days)
-    say("the report")
-    report = write_report(settings)
+    run_days(settings, days, pages=(write_health, write_report))
     write_whole(done, json.dumps({"state": state}).encode())
     return Made(days, report)

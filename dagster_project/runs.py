@@ -1,6 +1,6 @@
 """What a run does, from the command line and from tests: which days, in which order, under Dagster."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from dagster_project.sources.mapping import contracts_of
 from dagster_project.stages import DAILY_STAGES, RANGE_STAGES
 from dagster_project.warehouse import Warehouse
 
+Page = Callable[[Settings], Path]
 DAGSTER_YAML = {
     "telemetry": {"enabled": False},
     # No form for an address in front of the UI.
@@ -66,8 +67,10 @@ def last_closed_day(settings: Settings, shop: Shop) -> date:
     return closed[-1]
 
 
-def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = "") -> None:
-    """Build days: up to segments all at once, then campaigns to measurement one by one.
+def run_days(
+    settings: Settings, days: Sequence[date], accept: Sequence[str] = (), accepted_by: str = "", pages: Sequence[Page] = (write_health,)
+) -> None:
+    """Build days: up to segments all at once, then campaigns to measurement one by one; then write `pages` about the newest.
 
     Raises:
         LeaseHeld: another run holds the store.
@@ -85,7 +88,7 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
             finish_open(settings, load_shop(settings.shop_folder))
         except ValueError as error:
             raise RunFailed(str(error)) from None
-        # Each closing of the file writes the changes into it: once for all days, not once a day.
+        # Each closing of the file writes the changes into it: once for all days, not once a day, and while pages are made.
         with instance_of(settings) as instance, warehouse.connect():
             assets = list(definitions.assets or [])
             say(f"{days[0]} to {days[-1]}: from extracts to segments" if len(days) > 1 else f"{days[0]}: from extracts to segments")
@@ -94,7 +97,10 @@ def run_days(settings: Settings, days: Sequence[date], accept: Sequence[str] = (
             for day in days:
                 say(f"{day}: decisions, mails, exports, results")
                 materialize(assets, DAILY_STAGES, instance, resources, partition_key=str(day))
-        write_health(settings)
+            say("pages to look at")
+            with warehouse.settling():
+                for write in pages:
+                    write(settings)
 
 
 def instance_of(settings: Settings) -> dg.DagsterInstance:

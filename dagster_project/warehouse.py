@@ -5,7 +5,8 @@ None lives longer than one read or one transaction; the file itself stays open f
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,50 +19,46 @@ from dagster_project.moments import Moment
 from dagster_project.settings import Settings, memory_megabytes
 
 # Bookkeeping that exists before any extract or model: dbt reads these as sources, Python writes them.
-BOOKKEEPING = """
-create schema if not exists sources;
-create schema if not exists campaigns;
-create table if not exists sources.run_days (as_of timestamp, known_by timestamp, is_day boolean, is_training boolean);
-create table if not exists sources.load_ledger (
-    source varchar, table_name varchar, batch_id varchar, extracted_at timestamp, is_history boolean, path varchar,
-    rows_in bigint, rows_loaded bigint, rows_duplicate bigint, rows_quarantined bigint, rows_erased bigint, known_at timestamp
-);
-create table if not exists sources.quarantine (
-    source varchar, table_name varchar, batch_id varchar, row_number bigint, reason varchar, column_name varchar, value varchar,
-    row_json varchar, replayed_at timestamp
-);
-create table if not exists sources.broken_rules (
-    source varchar, table_name varchar, batch_id varchar, column_name varchar, reason varchar, warns boolean, rows bigint,
-    row_numbers bigint[], shapes varchar[]
-);
-create table if not exists sources.differences (
-    source varchar, table_name varchar, batch_id varchar, drift varchar, column_name varchar, message varchar
-);
-create table if not exists sources.refused_extracts (
-    source varchar, table_name varchar, extracted_at timestamp, file varchar, reason varchar
-);
-create table if not exists sources.built_days (as_of timestamp);
-create table if not exists sources.guards (as_of timestamp, guard varchar, is_red boolean, message varchar, accepted_by varchar);
-create table if not exists sources.test_warnings (as_of timestamp, test varchar, says varchar, rows bigint);
-create table if not exists campaigns.export_log (
-    as_of timestamp, destination varchar, feed varchar, run varchar, delta_of varchar, rows bigint, held_back bigint, consent_as_of timestamp
-);
-create table if not exists campaigns.held_back (as_of timestamp, feed varchar, customer_id varchar, reason varchar);
-create table if not exists campaigns.contact_history (
-    as_of timestamp, campaign varchar, step varchar, variant varchar, customer_id varchar, decision varchar, began_at timestamp
-);
-"""
+BOOKKEEPING = {
+    "sources.run_days": "as_of timestamp, known_by timestamp, is_day boolean, is_training boolean",
+    "sources.load_ledger": (
+        "source varchar, table_name varchar, batch_id varchar, extracted_at timestamp, is_history boolean, path varchar, "
+        "rows_in bigint, rows_loaded bigint, rows_duplicate bigint, rows_quarantined bigint, rows_erased bigint, "
+        "known_at timestamp"
+    ),
+    "sources.quarantine": (
+        "source varchar, table_name varchar, batch_id varchar, row_number bigint, reason varchar, column_name varchar, "
+        "value varchar, row_json varchar, replayed_at timestamp"
+    ),
+    "sources.broken_rules": (
+        "source varchar, table_name varchar, batch_id varchar, column_name varchar, reason varchar, warns boolean, rows bigint, "
+        "row_numbers bigint[], shapes varchar[]"
+    ),
+    "sources.differences": "source varchar, table_name varchar, batch_id varchar, drift varchar, column_name varchar, message varchar",
+    "sources.refused_extracts": "source varchar, table_name varchar, extracted_at timestamp, file varchar, reason varchar",
+    "sources.built_days": "as_of timestamp",
+    "sources.guards": "as_of timestamp, guard varchar, is_red boolean, message varchar, accepted_by varchar",
+    "sources.test_warnings": "as_of timestamp, test varchar, says varchar, rows bigint",
+    "campaigns.export_log": (
+        "as_of timestamp, destination varchar, feed varchar, run varchar, delta_of varchar, rows bigint, held_back bigint, "
+        "consent_as_of timestamp"
+    ),
+    "campaigns.held_back": "as_of timestamp, feed varchar, customer_id varchar, reason varchar",
+    "campaigns.contact_history": (
+        "as_of timestamp, campaign varchar, step varchar, variant varchar, customer_id varchar, decision varchar, began_at timestamp"
+    ),
+}
 # A store from before there was a contact history: what it delivered.
 DELIVERED_BEFORE = """
 insert into campaigns.contact_history
 select as_of, campaign, step, variant, customer_id, decision, began_at from campaigns.campaign_decisions as decisions
 where decision in ('send', 'holdout') and exists (
     select 1 from campaigns.export_log as log where log.as_of = decisions.as_of and log.feed = decisions.campaign
-);
+)
 """
 
 # And from before it was kept whom delivery held back; the next run's view takes its place.
-AS_DECIDED = "create view campaigns.delivered_decisions as select * from campaigns.campaign_decisions;"
+AS_DECIDED = "create view campaigns.delivered_decisions as select * from campaigns.campaign_decisions"
 
 NEW_COLUMNS = """
 select column_name, column_type from (describe incoming) where column_name not in (
@@ -96,11 +93,16 @@ class Warehouse:
         DuckDB would leave one that never opens again."""
         if not self.path.exists():
             make_whole(self.path, lambda path: duckdb.connect(path).close())
+        missing = [table for table in BOOKKEEPING if not self.exists(table)]
         has_decided = self.exists("campaigns.campaign_decisions")
-        older = DELIVERED_BEFORE if has_decided and not self.exists("campaigns.contact_history") else ""
-        older += AS_DECIDED if has_decided and not self.exists("campaigns.delivered_decisions") else ""
-        with self.transaction() as connection:
-            connection.execute(BOOKKEEPING + older)
+        made = [f"create schema if not exists {schema}" for schema in sorted({table.split(".")[0] for table in missing})]
+        made += [f"create table {table} ({BOOKKEEPING[table]})" for table in missing]
+        made += [DELIVERED_BEFORE] if has_decided and "campaigns.contact_history" in missing else []
+        made += [AS_DECIDED] if has_decided and not self.exists("campaigns.delivered_decisions") else []
+        # Readers ask for this too, and who writes waits until changes are in the file (`settling`): a complete store is not written to.
+        if made:
+            with self.transaction() as connection:
+                connection.execute("; ".join(made))
 
     @contextmanager
     def session(self) -> Iterator[None]:
@@ -129,6 +131,16 @@ class Warehouse:
             yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def settling(self) -> Iterator[None]:
+        """Write the changes into the file beside what is done inside, which may read: closing the file would do it, and keep all waiting."""
+        with self.connect() as connection, ThreadPoolExecutor(1) as pool:
+            settled = pool.submit(connection.execute, "checkpoint")
+            yield
+            # Where something was written meanwhile it is left to closing.
+            with suppress(duckdb.TransactionException):
+                settled.result()
 
     @contextmanager
     def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -184,6 +196,8 @@ class Warehouse:
         known_by = {moment.as_of: moment.known_by for moment in [*training, *days]}
         building, learning = {moment.as_of for moment in days}, {moment.as_of for moment in training}
         rows = [(as_of, known_by[as_of], as_of in building, as_of in learning) for as_of in sorted(known_by)]
+        if rows == self.rows("from sources.run_days order by as_of"):
+            return
         with self.transaction() as connection:
             connection.execute("delete from sources.run_days")
             connection.executemany("insert into sources.run_days values (?, ?, ?, ?)", rows)

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from dagster_project.files import write_json, write_whole
 from dagster_project.moments import stamp
 
 CONTRACT_VERSION = "1"
+GZIP = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def write_export(root: Path, destination: Destination, feed: Feed, given: Path |
     left: list[str] = []
     cleared: list[dict[str, Any]] = []
     if base:
-        change = delta_of(shaped, read_full(base, form), form)
+        change = delta_of(shaped, read_parts((part.content for part in kinds["full"].parts), form), read_full(base, form))
         tables = {"added": change.added, "changed": change.changed}
         if destination.takes_removals:
             tables["removed"] = destination.removed(feed, change.removed, shaped.key)
@@ -121,8 +122,12 @@ def read_full(run: Path, form: Format) -> list[dict[str, Any]]:
     """The rows of the `full` files of an earlier run, as written."""
     manifest = json.loads((run / "manifest.json").read_text())
     names = [file["name"] for file in manifest["files"] if file["kind"] == "full"]
-    contents = [(run / name).read_bytes() for name in names]
-    plain = [gzip.decompress(content) if name.endswith(".gz") else content for name, content in zip(names, contents, strict=True)]
+    return read_parts(((run / name).read_bytes() for name in names), form)
+
+
+def read_parts(contents: Iterable[bytes], form: Format) -> list[dict[str, Any]]:
+    """The rows of a kind's files, which a destination may have compressed."""
+    plain = (gzip.decompress(content) if content.startswith(GZIP) else content for content in contents)
     return [row for content in plain for row in form.read(content)]
 
 
@@ -138,11 +143,9 @@ class Delta:
     cleared: list[dict[str, Any]]
 
 
-def delta_of(shaped: Shaped, before: list[dict[str, Any]], form: Format) -> Delta:
-    """What changed since an earlier run, compared as written."""
+def delta_of(shaped: Shaped, now: list[dict[str, Any]], before: list[dict[str, Any]]) -> Delta:
+    """What changed since an earlier run: `now` and `before` as written, `now` in the order of `shaped`."""
     key = shaped.key
-    head, lines = form.lines(shaped.rows)
-    now = form.read(head + b"".join(lines))
     known = {row[key]: row for row in before}
     added = [place for place, row in enumerate(now) if row[key] not in known]
     changed = [place for place, row in enumerate(now) if row[key] in known and known[row[key]] != row]
