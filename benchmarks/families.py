@@ -33,7 +33,7 @@ from ml.horizons import at, closed
 from ml.planning import Plan
 from ml.propensity import PropensityModel
 from ml.signals import feature_columns, take_yardstick
-from ml.snapshots import days_of, gather, of_day
+from ml.snapshots import days_of, followed, gather
 from ml.validation import auc, log_loss
 
 Vector = NDArray[np.float64]
@@ -64,7 +64,7 @@ def by_days(warehouse: Warehouse, kept: Training, planned: Plan) -> Measured | N
     horizon, columns = planned.backtest_horizons[0], feature_columns(snapshots)
     before = at(closed(labels, planned.backtest_day), (horizon,))
     sample = gather(snapshots, before, columns, horizon)
-    today = of_day(snapshots, planned.backtest_day)
+    today, _ = followed(snapshots, at(closed(labels, planned.as_of), (horizon,)), planned.backtest_day)
     unseen = take_yardstick(today, columns, horizon).view(today).ranks
     churned = (sample.orders == 0).astype(np.float64)
     said = {family: said_by(family, sample.ranks, churned, unseen) for family in FAMILIES}

@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from ml.boosting import Trees, binned, fit_trees
 from ml.signals import Yardstick, numbers, take_yardstick
-from ml.snapshots import MAX_ROWS, SNAPSHOTS, days_of, of_day
+from ml.snapshots import MAX_ROWS, SNAPSHOTS, days_of, followed
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -57,14 +57,12 @@ def bucket_ends(horizon_days: int) -> Vector:
 
 def train_next_order(snapshots: pa.Table, first_orders: pa.Table, columns: tuple[str, ...], horizon_days: int) -> NextOrderModel:
     """Learn from the newest labelled snapshots. `first_orders`: as_of, customer_id, days_to_order (whole days until the next order, null
-    when none within the horizon); every customer of a labelled snapshot has a row.
+    when none within the horizon); whoever is labelled on that day has a row.
     """
     ends = bucket_ends(horizon_days)
     rows, targets = [], []
     for day in days_of(first_orders)[-SNAPSHOTS:]:
-        features, labels = of_day(snapshots, day), of_day(first_orders, day)
-        if features["customer_id"].to_pylist() != labels["customer_id"].to_pylist():
-            raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
+        features, labels = followed(snapshots, first_orders, day)
         ranks = take_yardstick(features, columns, horizon_days).view(features).ranks
         waited = np.nan_to_num(numbers(labels, "days_to_order"), nan=np.inf)
         for bucket, end in enumerate(ends):

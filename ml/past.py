@@ -17,7 +17,7 @@ from ml.next_order import NextOrderModel, days_to_order, surprise
 from ml.planning import Plan
 from ml.season import NO_SEASON, YEAR, Season, YearAgo, off_in_logits, off_in_logs, shift
 from ml.signals import Yardstick, numbers, take_yardstick
-from ml.snapshots import of_day
+from ml.snapshots import followed, of_day
 from ml.value import ValueModel
 
 # By how much the season may have made the back-test's level worse (log-loss; log of the total) and still be believed: chance does that much.
@@ -50,8 +50,7 @@ class Past:
         if day is None:
             raise ValueError("the history is too short for a back-test")
         name, tested = self.name, self.planned.backtest_horizons[0]
-        features = of_day(self.snapshots, day)
-        truth = of_day(at(closed(self.labels, self.planned.as_of), (tested,)), day)
+        features, truth = followed(self.snapshots, at(closed(self.labels, self.planned.as_of), (tested,)), day)
         # Of columns that are gone it cannot be asked (and scores nobody either): the baseline is what is left to win against.
         if stands and not set(features.column_names).issuperset(stands.columns):
             stands = None
@@ -103,20 +102,20 @@ class Past:
         """The model moved; as it is where no year ago is known, too little followed one, or chance explains the difference."""
         if ago is None or isinstance(model, NextOrderModel):
             return model
-        followed = [of_day(at(labels, (model.horizon_days,)), day) for day in (ago.coming, ago.taught)]
-        if any(too_one_sided(numbers(one, "orders_count") > 0, "") for one in followed):
+        came = [of_day(at(labels, (model.horizon_days,)), day) for day in (ago.coming, ago.taught)]
+        if any(too_one_sided(numbers(one, "orders_count") > 0, "") for one in came):
             return model
 
         def off(day: datetime, horizon_days: int) -> tuple[float, float]:
-            features, followed = of_day(self.snapshots, day), of_day(at(labels, (horizon_days,)), day)
+            features, truth = followed(self.snapshots, at(labels, (horizon_days,)), day)
             yardstick = take_yardstick(features, model.columns, model.horizon_days)
             view = yardstick.view(features)
             if self.name == "churn":
                 said = level_logit(model, view) if isinstance(model, ChurnModel) else view.log_odds_buys
-                return off_in_logits(said, (numbers(followed, "orders_count") > 0).astype(np.float64))
+                return off_in_logits(said, (numbers(truth, "orders_count") > 0).astype(np.float64))
             value = model.parts[0].corrected(view) if isinstance(model, ValueModel) else view.value_expected
             carried = yardstick.purchases_ratio(features, horizon_days) if horizon_days != model.horizon_days else 1.0
-            return off_in_logs(value * carried, np.maximum(numbers(followed, "net_amount"), 0.0))
+            return off_in_logs(value * carried, np.maximum(numbers(truth, "net_amount"), 0.0))
 
         # A baseline is not taught by what followed: its level is off by what it was off by a year ago.
         taught = (0.0, 0.0) if isinstance(model, Baseline) else off(ago.taught, model.horizon_days)

@@ -92,6 +92,21 @@ def of_day(table: pa.Table, as_of: datetime) -> pa.Table:
     return rows.sort_by("customer_id")
 
 
+def followed(snapshots: pa.Table, labels: pa.Table, day: datetime) -> tuple[pa.Table, pa.Table]:
+    """The features of a day's customers and their labels of one horizon, row by row. Of several customers who were found to be one person before
+    the horizon closed, one is labelled: the others teach nothing and judge nothing.
+
+    Raises:
+        ValueError: somebody is labelled who was no customer on that day.
+    """
+    known = of_day(labels, day)
+    features = of_day(snapshots, day)
+    features = features.filter(pc.is_in(features["customer_id"], known["customer_id"].combine_chunks()))
+    if known["customer_id"].to_pylist() != features["customer_id"].to_pylist():
+        raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
+    return features, known
+
+
 def of_days(table: pa.Table, days: Sequence[datetime]) -> pa.Table:
     """The rows of some days, oldest first, by customer_id."""
     rows = table.filter(pc.is_in(table["as_of"], pa.array(days, table.schema.field("as_of").type)))
@@ -140,10 +155,7 @@ def gather(snapshots: pa.Table, labels: pa.Table, columns: tuple[str, ...], hori
     labels = labels.filter(pc.equal(labels["horizon_days"], horizon_days))
     parts = []
     for day in taught_days(labels):
-        features = of_day(snapshots, day)
-        known = of_day(labels, day)
-        if known["customer_id"].to_pylist() != features["customer_id"].to_pylist():
-            raise ValueError(f"labels of {day:%Y-%m-%d} are not of the customers of that snapshot")
+        features, known = followed(snapshots, labels, day)
         yardstick = take_yardstick(features, columns, horizon_days)
         view = yardstick.view(features)
         # Returns above purchases make a horizon worth nothing, not less: a customer's value is not below zero.

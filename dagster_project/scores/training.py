@@ -25,7 +25,7 @@ from ml.planning import Plan
 from ml.propensity import PropensityModel, is_vip, train_propensity
 from ml.registry import Registry
 from ml.signals import numbers
-from ml.snapshots import data_version, days_of, of_day
+from ml.snapshots import data_version, days_of, followed, of_day
 from ml.store import RefusedArtifact, load, place
 
 DAILY_MODELS = pa.schema(
@@ -139,8 +139,9 @@ def train_vip(planned: Plan, snapshots: pa.Table, labels: pa.Table, outcome: str
         return Abstained(f"needs two years of orders to see who was a VIP {planned.horizon_days} days after a past day")
     outcomes = labels.filter(pc.equal(labels["horizon_days"], planned.horizon_days))
     days = [day for day in days_of(outcomes) if day in planned.days and day + timedelta(days=planned.horizon_days) <= planned.as_of]
-    happened = [is_vip(numbers(of_day(outcomes, day), "net_amount")) for day in days]
-    return train_propensity(outcome, [of_day(snapshots, day) for day in days], happened, champion=propensity_in(standing))
+    rows = [followed(snapshots, outcomes, day) for day in days]
+    happened = [is_vip(numbers(came, "net_amount")) for _, came in rows]
+    return train_propensity(outcome, [features for features, _ in rows], happened, champion=propensity_in(standing))
 
 
 def train_groups(training: Training, snapshots: pa.Table, previous: object) -> ClusterModel | Abstained:

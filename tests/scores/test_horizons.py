@@ -9,9 +9,41 @@ from made_up_shop import Shop
 from ml.abstention import MIN_EACH_OUTCOME, Abstained
 from ml.churn import ChurnModel
 from ml.customer_scores import Trained, measure, score, train
-from ml.horizons import two_sided
-from ml.snapshots import MAX_ROWS, drawn, taught_days
+from ml.horizons import at, two_sided
+from ml.snapshots import MAX_ROWS, drawn, followed, of_day, taught_days
 from ml.value import ValueModel
+
+
+def where_some_became_one(shop: Shop) -> pa.Table:
+    """The labels, but that on each day, at each horizon, another few customers were found to be somebody else before it closed."""
+    rows = shop.labels.to_pandas()
+    place = rows.groupby(["as_of", "horizon_days"], sort=True).cumcount()
+    group = rows.groupby(["as_of", "horizon_days"], sort=True).ngroup()
+    return pa.Table.from_pandas(rows[(place + group) % 40 != 0], preserve_index=False).cast(shop.labels.schema)
+
+
+@pytest.mark.parametrize("name", ["churn", "value", "next_order"])
+def test_who_became_somebody_else_before_a_horizon_closed_teaches_and_judges_nothing(shop: Shop, name: str) -> None:
+    labels = where_some_became_one(shop)
+    trained = train(name, shop.planned, shop.snapshots, labels)
+    assert isinstance(trained, Trained)
+    assert trained.tested is not None
+    assert trained.tested.features is not None
+    day, horizon = shop.planned.backtest_day, shop.planned.backtest_horizons[0]
+    came = of_day(at(labels, (horizon,)), day)
+    assert trained.tested.features["customer_id"].to_pylist() == came["customer_id"].to_pylist()
+    assert len(came) < len(of_day(shop.snapshots, day))
+    if name == "churn":
+        assert trained.tested.truth.tolist() == [float(orders == 0) for orders in came["orders_count"].to_pylist()]
+    # All are scored all the same.
+    assert len(score(trained, measure(trained, shop.today), shop.today)) == len(shop.today)
+
+
+def test_a_label_of_no_customer_is_refused(shop: Shop) -> None:
+    day, horizon = shop.planned.backtest_day, shop.planned.backtest_horizons[0]
+    fewer = shop.snapshots.filter(pc.not_equal(shop.snapshots["customer_id"], of_day(shop.snapshots, day)["customer_id"][0]))
+    with pytest.raises(ValueError, match="not of the customers"):
+        followed(fewer, at(shop.labels, (horizon,)), day)
 
 
 def where_all_did_the_same(shop: Shop, horizon: int, bought: bool) -> pa.Table:
