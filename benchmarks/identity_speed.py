@@ -26,6 +26,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from dagster_project.identity.comparing import compare_new
+from dagster_project.identity.link_lists import Decisions
 from dagster_project.identity.people import find_people
 from dagster_project.identity.resolve import resolve
 from dagster_project.identity.splink_model import train
@@ -98,7 +99,7 @@ def night(records: pa.Table, model: str, store: Path, closes: list[datetime], **
     with duckdb.connect(store) as con:
         con.begin()
         compare_new(con, records, model, SHOP_RULES, day_first=True)
-        find_people(con, closes[0], closes, [], lambda _: closes[0], "a key")
+        find_people(con, closes[0], closes, Decisions([], lambda _: closes[0]), "a key")
         con.commit()
         return int((con.execute("select count(distinct anchor) from identity.stood").fetchone() or (0,))[0])
 

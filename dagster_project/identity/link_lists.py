@@ -5,8 +5,9 @@ on, in every run; the last line about two records counts.
 """
 
 import csv
+import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime
 from pathlib import Path
@@ -97,9 +98,25 @@ def without_erased(decisions: Iterable[Decision], erased: Erased) -> list[Decisi
     return [one for one in decisions if not any(erased.holds(Identifier("record_id", record)) for record in one.pair)]
 
 
-def in_force(decisions: Iterable[Decision], moment: datetime, closes: Callable[[date], datetime]) -> dict[tuple[str, str], Decision]:
-    """The decision that counts for each pair at a moment; `closes` says when a day's extracts are in."""
-    return {decision.pair: decision for decision in sorted(decisions, key=lambda one: one.day) if closes(decision.day) <= moment}
+@dataclass(frozen=True)
+class Decisions:
+    """What people decided, and `closing`: the moment from which a day's decisions are in force, when its extracts are in."""
+
+    made: Sequence[Decision]
+    closing: Callable[[date], datetime]
+
+    def in_force(self, moment: datetime) -> dict[tuple[str, str], Decision]:
+        """The decision that counts for each pair at a moment."""
+        return {decision.pair: decision for decision in sorted(self.made, key=lambda one: one.day) if self.closing(decision.day) <= moment}
+
+    def records_after(self, moment: datetime) -> list[str]:
+        """The records that decisions since a moment are about."""
+        return [record for decision in self.made if self.closing(decision.day) > moment for record in decision.pair]
+
+    def digest(self, moment: datetime) -> str:
+        """The SHA-256 of the decisions that are in force by a moment."""
+        lines = [repr(decision) for decision in self.made if self.closing(decision.day) <= moment]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def constraints_of(decided: dict[tuple[str, str], Decision]) -> Constraints:

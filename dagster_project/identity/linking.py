@@ -9,17 +9,18 @@ found again.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dagster_project.identity.attaching import attach
 from dagster_project.identity.comparing import KEPT, compare_new
-from dagster_project.identity.link_lists import Decision, check_whole, constraints_of, in_force
+from dagster_project.identity.link_lists import Decision, Decisions, check_whole, constraints_of
 from dagster_project.identity.people import find_people
 from dagster_project.identity.review import review_of
 from dagster_project.identity.shop_model import Model, fingerprint_of, model_at_hand, model_of
@@ -32,7 +33,6 @@ from dagster_project.identity.statements import (
     STATEMENTS_AFTER,
     attachments_sql,
 )
-from dagster_project.identity.stays import attach
 from dagster_project.progress import tell
 from dagster_project.shop import Shop
 from dagster_project.warehouse import Warehouse
@@ -101,10 +101,7 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
     if before and before.fingerprint != kept_by(model, key):
         before = None
     tell("identity", "comparing")
-
-    def closing(day: date) -> datetime:
-        return shop.moment(day).known_by
-
+    decided = Decisions(decisions, lambda day: shop.moment(day).known_by)
     with warehouse.transaction() as connection:
         if before:
             statements = said_since(connection, before.until)
@@ -114,11 +111,11 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
         # Birth dates are dates, so no record says which part of one comes first.
         compare_new(connection, statements, model.text, SHOP_RULES, default_country=shop.country, day_first=True, since=model.since)
         tell("identity", "links")
-        if before and not continues(before, statements, closes, decisions, closing):
+        if before and not continues(before, statements, closes, decided):
             for table in ("stood", "stays", "merge_log"):
                 connection.execute(f"drop table identity.{table}")
-        find_people(connection, before.closed if before else None, closes, decisions, closing, key)
-        constraints = constraints_of(in_force(decisions, closes[-1], closing)) if closes else constraints_of({})
+        find_people(connection, before.closed if before else None, closes, decided, key)
+        constraints = constraints_of(decided.in_force(closes[-1])) if closes else constraints_of({})
         linked = tables_found(connection, model, decisions, review_of(connection, constraints.cannot))
         for table in ("customer_links", "clerical_review", "model_log", "decisions"):
             connection.register("incoming", getattr(linked, table))
@@ -126,7 +123,7 @@ def link_records(warehouse: Warehouse, shop: Shop, decisions: Sequence[Decision]
         connection.execute("drop table if exists identity.linked_until")
         if newest is not None:
             records, digest = connection.execute(DIGEST, [newest]).fetchall()[0]
-            row = Until(kept_by(model, key), newest, records, digest, closes[-1], decided_by(decisions, closes[-1], closing))
+            row = Until(kept_by(model, key), newest, records, digest, closes[-1], decided.digest(closes[-1]))
             connection.register("incoming", pa.Table.from_pylist([asdict(row)]))
             connection.execute("create table identity.linked_until as select * from incoming")
     return linked
@@ -175,19 +172,11 @@ def kept(warehouse: Warehouse) -> Until | None:
     return until if warehouse.rows(DIGEST, [until.until])[0] == (until.records, until.digest) else None
 
 
-def decided_by(decisions: Sequence[Decision], moment: datetime, closing: Callable[[date], datetime]) -> str:
-    """The SHA-256 of the decisions that are in force by a moment."""
-    lines = [repr(decision) for decision in decisions if closing(decision.day) <= moment]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def continues(
-    before: Until, fresh: pa.Table, closes: Sequence[datetime], decisions: Sequence[Decision], closing: Callable[[date], datetime]
-) -> bool:
+def continues(before: Until, fresh: pa.Table, closes: Sequence[datetime], decided: Decisions) -> bool:
     """Whether people found at the closes so far stay as they are: what is new came after the last of them, and nobody decided otherwise."""
     earliest = pc.min(fresh["known_at"]).as_py()
     is_later = before.closed in closes and (earliest is None or earliest > before.closed)
-    return is_later and decided_by(decisions, before.closed, closing) == before.decided
+    return is_later and decided.digest(before.closed) == before.decided
 
 
 def closes_of(shop: Shop, newest: datetime | None) -> list[datetime]:

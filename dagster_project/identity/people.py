@@ -3,8 +3,8 @@
 edges, decisions -> identity.stays, identity.merge_log, identity.stood
 """
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
+from datetime import datetime
 
 import duckdb
 import numpy as np
@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 
 from dagster_project.identity.clustering import components
 from dagster_project.identity.comparing import edges_of
-from dagster_project.identity.link_lists import Decision
+from dagster_project.identity.link_lists import Decisions
 from dagster_project.identity.statements import SHOP_CUT, SHOP_RULES
-from dagster_project.identity.stays import can_merge, history
+from dagster_project.identity.stays import history
+from dagster_project.identity.ties import can_merge
 from dagster_project.warehouse import exists
 
 # What `history` reads of an edge.
@@ -27,8 +28,7 @@ def find_people(
     connection: duckdb.DuckDBPyConnection,
     closed: datetime | None,
     closes: Sequence[datetime],
-    decisions: Sequence[Decision],
-    closing: Callable[[date], datetime],
+    decisions: Decisions,
     key: str,
 ) -> None:
     """Tables `stays`, `merge_log` and `stood` of schema `identity`, brought from the close `closed` to the last of `closes`.
@@ -38,19 +38,18 @@ def find_people(
     """
     if not exists(connection, "identity.stood"):
         persons = connection.execute(PERSONS.format(among="")).to_arrow_table()
-        found = history(persons, edges_of(connection, columns=TOLD_BY), SHOP_RULES, closes, decisions, closing, key, SHOP_CUT)
+        found = history(persons, edges_of(connection, columns=TOLD_BY), SHOP_RULES, closes, decisions, key, SHOP_CUT)
         for table, rows in (("stays", found.stays), ("merge_log", found.merge_log), ("stood", found.stood)):
             connection.register("incoming", rows)
             connection.execute(f"create table identity.{table} as select * from incoming")
         return
     assert closed is not None
-    newer = [record for decision in decisions if closing(decision.day) > closed for record in decision.pair]
-    hanging_together(connection, newer, [decision.pair for decision in decisions])
+    hanging_together(connection, decisions.records_after(closed), [decision.pair for decision in decisions.made])
     persons = connection.execute(PERSONS.format(among="semi join around on normalised.owner = around.record_id")).to_arrow_table()
     stood = connection.execute("select stood.* from identity.stood as stood semi join around using (record_id)").to_arrow_table()
     edges = edges_of(connection, "around", columns=TOLD_BY)
     ahead = [close for close in closes if close >= closed]
-    found = history(persons, edges, SHOP_RULES, ahead, decisions, closing, key, SHOP_CUT, stood)
+    found = history(persons, edges, SHOP_RULES, ahead, decisions, key, SHOP_CUT, stood)
     connection.register("new_stays", found.stays)
     connection.register("new_log", found.merge_log)
     connection.register("new_stood", found.stood)

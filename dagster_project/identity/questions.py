@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dagster_project.built_days import newest_day
 from dagster_project.identity.explain import Explanation, compared_directly, explain
-from dagster_project.identity.link_lists import Decision, add_decision, in_force, read_decisions, without_erased
+from dagster_project.identity.link_lists import Decision, Decisions, add_decision, read_decisions, without_erased
 from dagster_project.identity.statements import SHOP_CUT, STATEMENTS
 from dagster_project.settings import Settings
 from dagster_project.shop import Shop
@@ -71,9 +71,6 @@ def link_story(warehouse: Warehouse, settings: Settings, shop: Shop, one: str, o
     text = load(settings.artifacts / "identity" / trained[0][1], trained[0][0]) if trained else None
     direct = compared_directly(warehouse.read(STATEMENTS), text, first, second, shop.country)
     close = shop.moment(newest_day(warehouse, shop)).known_by
-    decided = in_force(
-        without_erased(read_decisions(shop.folder), Erased.of(shop, settings.pseudonym_key)),
-        close,
-        lambda day: shop.moment(day).known_by,
-    )
+    made = without_erased(read_decisions(shop.folder), Erased.of(shop, settings.pseudonym_key))
+    decided = Decisions(made, lambda day: shop.moment(day).known_by).in_force(close)
     return explain(warehouse.read(EDGES), dict(warehouse.rows(PRESENT)), first, second, direct, list(decided.values()), SHOP_CUT)

@@ -8,7 +8,7 @@ id), so neither the order of runs nor of rows changes an id; when two customers 
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 
 from dagster_project.identity.clustering import CUT, Positions, components
 from dagster_project.identity.comparing import MODEL_RULE
-from dagster_project.identity.link_lists import Decision, in_force
-from dagster_project.identity.resolve import grouped, places_of
+from dagster_project.identity.link_lists import Decision, Decisions
+from dagster_project.identity.resolve import places_of
 from dagster_project.identity.rules import Rule
+from dagster_project.identity.ties import BY_HAND, Decided, Ties
 
 # Where persons' records stood at a close: each with its anchor (a record id), what brought it there, and the first of all records that it hung
 # together with (`kin`).
@@ -54,8 +55,8 @@ MERGE_LOG = pa.schema(
         ("because", pa.string()),
     ]
 )
-BY_HAND = "linked by hand"
-FIRST = "first record"
+# When, what, from and to whom (anchors), how many records, and why.
+Change = tuple[datetime, str, int, int, int, str]
 # A stay by places instead of ids: of the record, of its anchor.
 PLACED = pa.schema(
     [
@@ -88,8 +89,7 @@ def history(
     edges: pa.Table,
     rules: tuple[Rule, ...],
     closes: Sequence[datetime],
-    decisions: Sequence[Decision],
-    closing: Callable[[date], datetime],
+    decisions: Decisions,
     key: str,
     cut: float = CUT,
     stood: pa.Table | None = None,
@@ -101,7 +101,7 @@ def history(
         edges: what `compare` found between them.
         rules: the exact rules, for those that no weight contradicts.
         closes: the moments at which people are found, ascending; the last is not before any record was known.
-        decisions: what people decided; `closing` says from which moment a day's decisions are in force.
+        decisions: what people decided.
         key: the shop's pseudonym key.
         cut: the mean weight that a merge of two groups needs.
         stood: where records stood at the first of `closes` (STOOD), when only what changed since then is asked for; the records are then those
@@ -111,73 +111,87 @@ def history(
     ids = records["record_id"].take(order).combine_chunks()
     known = records["known_at"].take(order).to_numpy().astype("datetime64[us]")
     everyone = np.arange(len(ids), dtype=np.int64)
-    at = _named(decisions, ids)
-    left, right = places_of(edges["record_a"], ids), places_of(edges["record_b"], ids)
     moments = np.array(closes, dtype="datetime64[us]")
     came = np.searchsorted(moments, known)
-    begins = np.searchsorted(moments, edges["known_at"].to_numpy().astype("datetime64[us]"))
-    ends = np.searchsorted(moments, edges["known_until"].to_numpy(zero_copy_only=False).astype("datetime64[us]"))
-    ends[edges["known_until"].is_null().to_numpy(zero_copy_only=False)] = len(closes)
-    strength = _strength(edges, rules)
-    may_merge = can_merge(edges, cut)
+    ties, in_force = Ties.of(edges, ids, closes, rules, cut), _placed_decisions(decisions, ids)
     anchors, label, kept = everyone.copy(), everyone.copy(), np.full(len(ids), -1, dtype=np.int64)
-    stays = [PLACED.empty_table()]
-    log: list[tuple[datetime, str, int, int, int, str]] = []
-    decided: dict[tuple[str, str], Decision] = {}
+    stays, log = [PLACED.empty_table()], list[Change]()
+    decided = Decided({})
     if stood is not None:
         record, anchor, kin = (places_of(stood[column], ids) for column in ("record_id", "anchor", "kin"))
         anchors[record], label[record], kept[record] = anchor, kin, kin
         stays.append(_placed(record, anchor, *(stood[column] for column in PLACED.names[2:])))
-        decided = {p: d for p, d in in_force(decisions, closes[0], closing).items() if p[0] in at and p[1] in at}
-    for place, moment in list(enumerate(closes))[0 if stood is None else 1 :]:
-        active = (begins <= place) & (place < ends)
-        before, decided = decided, {p: d for p, d in in_force(decisions, moment, closing).items() if p[0] in at and p[1] in at}
-        changed = [pair for pair in {*before, *decided} if before.get(pair) != decided.get(pair)]
-        touched = np.zeros(len(ids), dtype=bool)
-        touched[came == place] = True
-        touched[[at[name] for pair in changed for name in pair]] = True
-        must = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "link"]
-        cannot = [(at[one], at[other]) for (one, other), decision in decided.items() if decision.verdict == "unlink"]
+        decided = in_force(closes[0])
+    for close, moment in list(enumerate(closes))[0 if stood is None else 1 :]:
+        before, decided, now = decided, in_force(moment), ties.at(close)
+        must, cannot, changed = decided.pairs("link"), decided.pairs("unlink"), decided.changed(before)
         # What hangs together: by an edge along which groups merge, a decision, or until now.
-        hand_made = np.array(must, dtype=np.int64).reshape(-1, 2)
-        tied = active & may_merge
-        ties = [(left[tied], right[tied]), (hand_made[:, 0], hand_made[:, 1]), (everyone, anchors)]
-        label = components(len(ids), *(np.concatenate([tie[side] for tie in ties]) for side in (0, 1)))
-        # An edge that begins or ends speaks for or against a merge of those that hang together.
-        stirred = ((begins == place) & active | (ends == place) & (begins < place)) & (may_merge | (label[left] == label[right]))
-        touched[left[stirred]] = touched[right[stirred]] = True
+        by_hand, merging = np.array(must, dtype=np.int64).reshape(-1, 2), now.among(now.may_merge)
+        hanging = [(merging.left, merging.right), (by_hand[:, 0], by_hand[:, 1]), (everyone, anchors)]
+        label = components(len(ids), *(np.concatenate([pair[side] for pair in hanging]) for side in (0, 1)))
+        touched = came == close
+        touched[[record for pair in changed for record in pair]] = True
+        touched[ties.stirred(close, label)] = True
         if not touched.any():
             continue
-        inside = np.flatnonzero(np.isin(label, label[touched & (came <= place)]))
-        found = _found(inside, len(ids), edges, left, right, active, rules, must, cannot, cut)
+        inside = np.flatnonzero(np.isin(label, label[touched & (came <= close)]))
+        found = now.anchors(inside, len(ids), must, cannot)
         moved = inside[found != anchors[inside]]
         old = anchors.copy()
         anchors[inside] = found
-        which = np.union1d(moved, inside[came[inside] == place])
-        best = _best_edges(which, anchors, left, right, active, strength)
-        starts = np.where(came[which] == place, known[which], moments[place])
-        stays.append(_placed(which, anchors[which], *_brought(which, anchors, best, edges, hand_made), starts))
-        hand = {frozenset((at[one], at[other])): decision for (one, other), decision in decided.items()}
-        grown = moved[came[moved] < place]
-        log += [(moment, *row) for row in _changes(grown, old, anchors, came <= place, best, edges, hand, changed, at)]
+        which = np.union1d(moved, inside[came[inside] == close])
+        best = now.strongest(which, anchors)
+        starts = np.where(came[which] == close, known[which], moments[close])
+        stays.append(_placed(which, anchors[which], *now.brought(which, anchors, best, by_hand), starts))
+        left_over = np.bincount(anchors[came <= close], minlength=len(ids))
+        for source, target, records_moved in _between(moved[came[moved] < close], old, anchors):
+            is_split = bool(left_over[source])
+            because = _because(records_moved, is_split, [decided.by_pair.get(pair) for pair in changed], changed, best, now)
+            log.append((moment, "split" if is_split else "merged", source, target, len(records_moved), because))
     _, first, group = np.unique(label, return_index=True, return_inverse=True)
     return _history(ids, pa.concat_tables(stays), log, kept, first[group], key)
 
 
-def _named(decisions: Sequence[Decision], ids: pa.Array) -> dict[str, int]:
-    """The places of the records that decisions are about, of those that are here."""
-    named = sorted({record for decision in decisions for record in decision.pair})
+def _placed_decisions(decisions: Decisions, ids: pa.Array) -> Callable[[datetime], Decided]:
+    """The decisions in force at a moment, by places, of those whose records are here."""
+    named = sorted({record for decision in decisions.made for record in decision.pair})
     places = places_of(pa.chunked_array([named], pa.string()), ids)
-    return {record: place for record, place in zip(named, places.tolist(), strict=True) if place >= 0}
+    at = {record: place for record, place in zip(named, places.tolist(), strict=True) if place >= 0}
+
+    def in_force(moment: datetime) -> Decided:
+        return Decided({(at[a], at[b]): said for (a, b), said in decisions.in_force(moment).items() if a in at and b in at})
+
+    return in_force
+
+
+def _between(moved: Positions, old: Positions, new: Positions) -> list[tuple[int, int, list[int]]]:
+    """From, to and the records, one entry per two customers between whom records moved."""
+    groups: dict[tuple[int, int], list[int]] = {}
+    for record in moved.tolist():
+        groups.setdefault((int(old[record]), int(new[record])), []).append(record)
+    return [(source, target, records) for (source, target), records in sorted(groups.items())]
+
+
+def _because(
+    records: list[int], is_split: bool, verdicts: list[Decision | None], pairs: list[tuple[int, int]], best: Positions, ties: Ties
+) -> str:
+    """Why records moved: a decision that changed, or what the data say."""
+    verdict = "unlink" if is_split else "link"
+    said = [one for one, pair in zip(verdicts, pairs, strict=True) if one and one.verdict == verdict and set(pair) & set(records)]
+    if said:
+        return f"{said[0].verdict}ed by {said[0].by}: {said[0].why}"
+    if is_split:
+        return "what linked them is shared by too many, or speaks against it now"
+    linking = [int(best[record]) for record in records if best[record] >= 0]
+    rule = ties.said["rule"][min(linking)].as_py() if linking else BY_HAND
+    return "alike in names and details" if rule == MODEL_RULE else str(rule)
 
 
 def _placed(record: Positions, anchor: Positions, rule: pa.ChunkedArray, probability: pa.ChunkedArray, start: Any) -> pa.Table:
     return pa.table([pa.array(record), pa.array(anchor), rule, probability, start], schema=PLACED)
 
 
-def _history(
-    ids: pa.Array, stays: pa.Table, log: list[tuple[datetime, str, int, int, int, str]], kept: Positions, kin: Positions, key: str
-) -> History:
+def _history(ids: pa.Array, stays: pa.Table, log: list[Change], kept: Positions, kin: Positions, key: str) -> History:
     """What is new in the stays (PLACED, in the order of time): of records that stood nowhere (`kept` -1), that moved, or whose kin is another."""
     order = np.argsort(stays["record"].to_numpy(), kind="stable")
     stays = stays.take(pa.array(order))
@@ -200,7 +214,7 @@ def _history(
     customers = dict(zip(anchors.to_pylist(), (pseudonym(key, name) for name in ids.take(anchors).to_pylist()), strict=True))
     merged = [(when, kind, customers[one], customers[other], count, because) for when, kind, one, other, count, because in log]
     named = pa.array(list(customers.values()), pa.string()).take(pc.index_in(stays["anchor"], value_set=anchors))
-    return History(_stays(ids, stays, named), _columns(merged, MERGE_LOG), now)
+    return History(_stays(ids, stays, named), columns_of(merged, MERGE_LOG), now)
 
 
 def _stays(ids: pa.Array, stays: pa.Table, customers: pa.ChunkedArray) -> pa.Table:
@@ -217,153 +231,6 @@ def _stays(ids: pa.Array, stays: pa.Table, customers: pa.ChunkedArray) -> pa.Tab
     return pa.table([customers, source, name, stays["rule"], stays["match_probability"], stays["valid_from"], ends], schema=STAYS)
 
 
-def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
-    """The place of each edge by how much it says: rules in their order, then the model by weight."""
-    names = pa.array([rule.name for rule in rules], pa.string())
-    ranks = pc.fill_null(pc.index_in(edges["rule"], value_set=names), len(rules)).to_numpy()
-    weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=0.0)
-    places = np.empty(len(ranks), dtype=np.int64)
-    places[np.lexsort((-weights, ranks))] = np.arange(len(ranks))
-    return places
-
-
-def can_merge(edges: pa.Table, cut: float) -> np.ndarray:
-    """Which edges can make one customer of two (`clustering._neighbours`): exact ones, and weights that reach the cut."""
-    weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=-np.inf)
-    return np.asarray(pc.not_equal(edges["rule"], MODEL_RULE).to_numpy(zero_copy_only=False), dtype=bool) | (weights >= cut)
-
-
-def _found(
-    inside: Positions,
-    records: int,
-    edges: pa.Table,
-    left: Positions,
-    right: Positions,
-    active: np.ndarray,
-    rules: tuple[Rule, ...],
-    must: list[tuple[int, int]],
-    cannot: list[tuple[int, int]],
-    cut: float,
-) -> Positions:
-    """The anchors of the records `inside`, clustered among themselves."""
-    place = np.full(records, -1, dtype=np.int64)
-    place[inside] = np.arange(len(inside))
-    rows = np.flatnonzero(active & (place[left] >= 0) & (place[right] >= 0))
-    joined, apart = ([(int(place[a]), int(place[b])) for a, b in listed if min(place[a], place[b]) >= 0] for listed in (must, cannot))
-    among = edges.select(["rule", "match_weight"]).take(pa.array(rows))
-    return inside[grouped(len(inside), among, place[left[rows]], place[right[rows]], rules, joined, apart, cut=cut)]
-
-
-def _best_edges(
-    records: Positions, anchors: Positions, left: Positions, right: Positions, active: np.ndarray, strength: Positions
-) -> Positions:
-    """For each record its strongest edge within its customer; -1 where there is none, and for those who are not among `records`."""
-    wanted = np.zeros(len(anchors), dtype=bool)
-    wanted[records] = True
-    rows = np.flatnonzero(active & (anchors[left] == anchors[right]) & (wanted[left] | wanted[right]))
-    rows = rows[np.argsort(strength[rows])]
-    best = np.full(len(anchors), len(rows), dtype=np.int64)
-    for side in (left, right):
-        np.minimum.at(best, side[rows], np.arange(len(rows)))
-    return np.where(wanted, np.append(rows, -1)[best], -1)
-
-
-def _brought(records: Positions, anchors: Positions, best: Positions, edges: pa.Table, hand_made: Positions) -> tuple[Any, Any]:
-    """What brought records to their customers: rule and probability."""
-    is_first = anchors[records] == records
-    by_edge = pa.array(best[records], mask=is_first | np.isin(records, hand_made) | (best[records] < 0))
-    rule = pc.coalesce(edges["rule"].take(by_edge), pc.if_else(pa.array(is_first), FIRST, BY_HAND))
-    return rule, pc.fill_null(edges["match_probability"].take(by_edge), 1.0)
-
-
-def _changes(
-    moved: Positions,
-    old: Positions,
-    new: Positions,
-    is_here: np.ndarray,
-    best: Positions,
-    edges: pa.Table,
-    hand: dict[frozenset[int], Decision],
-    changed: list[tuple[str, str]],
-    at: dict[str, int],
-) -> list[tuple[str, int, int, int, str]]:
-    """Kind, from, to, records and why, one row per two customers between whom records moved."""
-    rows = []
-    left_over = np.bincount(new[is_here], minlength=len(new))
-    groups: dict[tuple[int, int], list[int]] = {}
-    for record in moved.tolist():
-        groups.setdefault((int(old[record]), int(new[record])), []).append(record)
-    for (source, target), records in sorted(groups.items()):
-        left_behind = bool(left_over[source])
-        kind = "split" if left_behind else "merged"
-        decisions = [hand.get(frozenset((at[one], at[other]))) for one, other in changed]
-        verdict = "unlink" if left_behind else "link"
-        said = [d for d in decisions if d and d.verdict == verdict and ({at[d.record_a], at[d.record_b]} & set(records))]
-        if said:
-            because = f"{said[0].verdict}ed by {said[0].by}: {said[0].why}"
-        elif left_behind:
-            because = "what linked them is shared by too many, or speaks against it now"
-        else:
-            linking = [int(best[record]) for record in records if best[record] >= 0]
-            because = edges["rule"][min(linking)].as_py() if linking else BY_HAND
-            because = "alike in names and details" if because == MODEL_RULE else because
-        rows.append((kind, source, target, len(records), because))
-    return rows
-
-
-def _columns(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
+def columns_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Table:
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     return pa.table([pa.array(list(column), field.type) for column, field in zip(columns, schema, strict=True)], schema=schema)
-
-
-def attach(found: pa.Table, attachments: pa.Table) -> pa.Table:
-    """The stays of records that are no person (browsers, cards, bought-in rows), which belong to a customer only by what they share with one.
-
-    Args:
-        found: the stays of persons' records (STAYS).
-        attachments: visitor, record_id, rule, match_probability, known_at; what ties a visitor to a person's record.
-
-    Returns:
-        One row per visitor and stay (STAYS). A visitor is a customer's for as long as all its ties lead to that one customer: a browser that two
-        people use is nobody's, until they turn out one. A visitor without ties has no row.
-    """
-    whole: dict[str, list[tuple[str, datetime, datetime | None]]] = {}
-    names = pc.binary_join_element_wise(found["source"], found["source_customer_id"], ":")
-    found = found.filter(pc.is_in(names, attachments["record_id"].combine_chunks()))
-    for row in found.select(["customer_id", "source", "source_customer_id", "valid_from", "valid_to"]).to_pylist():
-        whole.setdefault(f"{row['source']}:{row['source_customer_id']}", []).append(
-            (row["customer_id"], row["valid_from"], row["valid_to"])
-        )
-    ties: dict[str, list[tuple[datetime, str, str, float]]] = {}
-    for row in attachments.select(["visitor", "record_id", "rule", "match_probability", "known_at"]).to_pylist():
-        ties.setdefault(row["visitor"], []).append((row["known_at"], row["rule"], row["record_id"], row["match_probability"]))
-    rows: list[tuple[object, ...]] = []
-    for visitor in sorted(ties):
-        source, source_customer_id = visitor.split(":", 1)
-        for customer, rule, probability, start, end in stays_by_ties(sorted(ties[visitor]), whole):
-            rows.append((customer, source, source_customer_id, rule, probability, start, end))
-    return _columns(rows, STAYS)
-
-
-def stays_by_ties(
-    ties: list[tuple[datetime, str, str, float]], whole: dict[str, list[tuple[str, datetime, datetime | None]]]
-) -> list[tuple[str, str, float, datetime, datetime | None]]:
-    """A visitor's stays: customer, rule and probability of the tie that led there first, from, to."""
-    spans = [
-        (max(at, start), end, customer, rule, probability)
-        for at, rule, record, probability in ties
-        for customer, start, end in whole.get(record, [])
-        if end is None or end > at
-    ]
-    moments = sorted({start for start, *_ in spans} | {end for _, end, *_ in spans if end is not None})
-    found: list[tuple[str, str, float, datetime, datetime | None]] = []
-    for moment, until in zip(moments, [*moments[1:], None], strict=True):
-        here = [span for span in spans if span[0] <= moment and (span[1] is None or span[1] > moment)]
-        if len({span[2] for span in here}) != 1:
-            continue
-        _, _, customer, rule, probability = min(here, key=lambda span: (span[0], span[3]))
-        if found and found[-1][0] == customer and found[-1][4] == moment:
-            found[-1] = (*found[-1][:4], until)
-        else:
-            found.append((customer, rule, probability, moment, until))
-    return found

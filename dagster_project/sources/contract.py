@@ -1,5 +1,6 @@
 """sources/<system>/source.yaml: what a source system promises of its tables. The contract types the raw tables, and judges each row."""
 
+import math
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -127,7 +128,11 @@ class Volume(Strict):
     """The rows of a day's extracts as shares of a usual day's; outside it delivery holds."""
 
     at_least: float | None = None
-    at_most: float | None = None
+    at_most: float | None = Field(None, description=".inf, with `at_least: 0`: rows come in bursts, as answers to a mail do, and no night is usual")
+
+    @property
+    def is_judged(self) -> bool:
+        return not (self.at_least == 0 and self.at_most == math.inf)
 
 
 class Freshness(Strict):

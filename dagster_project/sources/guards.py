@@ -90,6 +90,8 @@ def passed_message(shop: Shop, extracts: TableExtracts, moment: Moment) -> str:
     """What a green guard says: that the rows are as many as usual only where their number was judged."""
     usual = usual_rows(extracts, moment)
     rows = sum(batch.rows_in for batch in extracts.of_night(moment))
+    if not extracts.table.volume.is_judged:
+        return f"came; {rows} row{'' if rows == 1 else 's'}, in bursts by their nature: no number is unusual"
     if usual is not None and max(usual, rows) < shop.guards.rows_compared_from:
         return f"came; {rows} row{'' if rows == 1 else 's'}, a usual night {usual:.0f}: too few to judge their number"
     return "as usual"

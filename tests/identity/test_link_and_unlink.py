@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dagster_project.identity import stays
-from dagster_project.identity.link_lists import read_decisions
+from dagster_project.identity.link_lists import Decisions, read_decisions
 from dagster_project.identity.linking import link_records
 from dagster_project.identity.questions import decide, link_story
 from dagster_project.plan import plan
@@ -121,7 +120,7 @@ def test_an_unlink_of_what_the_data_link_survives_every_run(
     ((kind, because),) = store_of(settings).rows("select kind, because from identity.merge_log where because like 'unlinked by%'")
     assert (kind, because) == ("split", "unlinked by Ann: mother and son")
     # The control: linking that forgets the decisions has them in one customer again, and the check above is red.
-    monkeypatch.setattr(stays, "in_force", lambda *_: {})
+    monkeypatch.setattr(Decisions, "in_force", lambda *_: {})
     with store_of(settings).transaction() as connection:
         connection.execute("drop table identity.linked_until")
     forgotten = relinked(settings, tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from dagster_project.identity import linking, people, shop_model
 from dagster_project.identity.comparing import compare_new
-from dagster_project.identity.link_lists import Decision
+from dagster_project.identity.link_lists import Decision, Decisions
 from dagster_project.identity.linking import Linked, link_records
 from dagster_project.identity.statements import SHOP_RULES
 from dagster_project.identity.stays import History
@@ -226,7 +226,7 @@ def stays_of(records: Sequence[pa.Table], closes: Sequence[datetime]) -> pa.Tabl
         for number, came in enumerate(records, start=1):
             compare_new(connection, came, None, SHOP_RULES)
             ahead = closes[:number] if len(records) > 1 else closes
-            people.find_people(connection, closes[number - 2] if number > 1 else None, ahead, [], lambda _: closes[0], "a key")
+            people.find_people(connection, closes[number - 2] if number > 1 else None, ahead, Decisions([], lambda _: closes[0]), "a key")
         return connection.execute("select * from identity.stays order by all").to_arrow_table()
 
 

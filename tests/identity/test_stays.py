@@ -8,9 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from dagster_project.identity.link_lists import Decision, add_decision, check_whole, read_decisions
+from dagster_project.identity.attaching import attach
+from dagster_project.identity.link_lists import Decision, Decisions, add_decision, check_whole, read_decisions
 from dagster_project.identity.statements import SHOP_RULES
-from dagster_project.identity.stays import History, attach, history, pseudonym
+from dagster_project.identity.stays import History, history, pseudonym
 
 KEY = "a key"
 
@@ -43,7 +44,7 @@ def edges(*rows: tuple[object, ...]) -> pa.Table:
 def found(people: pa.Table, links: pa.Table, decisions: Sequence[Decision] = (), closes: int = 10) -> History:
     """The history with a close at the end of each of the first days."""
     moments = [day(n) for n in range(1, closes + 1)]
-    return history(people, links, SHOP_RULES, moments, decisions, lambda one: datetime.combine(one, time()), KEY)
+    return history(people, links, SHOP_RULES, moments, Decisions(decisions, lambda one: datetime.combine(one, time())), KEY)
 
 
 def stays(people: pa.Table, links: pa.Table, key: str = KEY) -> pa.Table:

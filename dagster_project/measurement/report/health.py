@@ -206,6 +206,8 @@ def note_of(table: Table, tonight: Night | None, usual: float | None, compared_f
     """What is to be said of a number of rows that no guard vouches for."""
     if tonight is None:
         return "nothing came; it must come every day" if table.daily else "nothing came; it need not come every night"
+    if not table.volume.is_judged:
+        return "comes in bursts"
     if usual is not None and max(usual, tonight.rows_in) < compared_from:
         return "too few to judge"
     return ""
