@@ -93,7 +93,9 @@ def drawn(*of: str) -> str:
 
 
 def stamped(table: str, batch: str, known_at: str, is_history: str) -> str:
-    columns = f"{batch} as _batch_id, row_number() over () as _row_number, md5(cast(made as varchar)) as _row_hash"
+    # Rows of one moment are numbered on, as loading numbers them.
+    number = f"(select coalesce(max(_row_number), 0) from sources.{table}) + row_number() over () as _row_number"
+    columns = f"{batch} as _batch_id, {number}, md5(cast(made as varchar)) as _row_hash"
     return (
         f"insert into sources.{table} by name select *, {columns}, cast({known_at} as timestamp) as _known_at, {is_history} as _is_history "
         "from made"

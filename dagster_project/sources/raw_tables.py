@@ -76,12 +76,14 @@ class RawTable:
         self, connection: duckdb.DuckDBPyConnection, judged: Judged, batch_id: str, known_at: datetime, is_history: bool
     ) -> None:
         columns = ", ".join(f'"{name}"' for name in self.table.columns)
+        # A file that is there again, mended, is known from the same moment and has the same rows: numbered on, they are the newer ones.
+        numbered = f"(select coalesce(max(_row_number), 0) from {self.name} where _known_at = $3)"
         connection.execute(
             f"""
             insert into {self.name} ({", ".join([columns, *STAMPS])})
-            select {columns}, ?, _row_number, _row_hash, ?, ? from ({judged.good_rows()}) inner join fresh using (_row_number) order by _row_number
+            select {columns}, $1, {numbered} + _row_number, _row_hash, $3, $2 from ({judged.good_rows()}) inner join fresh using (_row_number) order by _row_number
             """,
-            [batch_id, known_at, is_history],
+            [batch_id, is_history, known_at],
         )
 
     def count(self, connection: duckdb.DuckDBPyConnection, batch_id: str) -> tuple[int, int, int]:

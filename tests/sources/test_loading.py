@@ -86,6 +86,19 @@ def test_who_is_back_as_he_was_is_back_though_the_extract_is_an_older_ones_byte_
     ]
 
 
+def test_a_file_that_is_there_again_mended_is_right_about_whom_it_names(store) -> None:
+    """Known from the same moment, of the same cursor, and a line higher up: the one before it was a mistake."""
+    write(store[2], "20260103T050000Z", "0,zero@example.org,2026-01-01 10:00,2026-01-01 10:00", CHANGED)
+    load(store)
+    write(store[2], "20260103T050000Z", CHANGED.replace("b@", "mended@"))
+    load(store)
+    state_shop(*store[:2])
+    selected = ["run", "--select", "stg_hubspot__records"]
+    dbt_build.invoke(store[0].path, 2, store[2] / "target", selected, dbt_build.parse().manifest.deepcopy())
+    newest = "select arg_max(email, (version_at, known_at, version_number)) from staging.stg_hubspot__records where source_customer_id = '1'"
+    assert store[0].rows(newest) == [("mended@example.org",)]
+
+
 def test_two_empty_extracts_are_two_batches(store) -> None:
     write(store[2], "20260102T050000Z")
     write(store[2], "20260103T050000Z")
