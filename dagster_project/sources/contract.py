@@ -128,7 +128,9 @@ class Volume(Strict):
     """The rows of a day's extracts as shares of a usual day's; outside it delivery holds."""
 
     at_least: float | None = None
-    at_most: float | None = Field(None, description=".inf, with `at_least: 0`: rows come in bursts, as answers to a mail do, and no night is usual")
+    at_most: float | None = Field(
+        None, description=".inf, with `at_least: 0`: rows come in bursts, as answers to a mail do, and no night is usual"
+    )
 
     @property
     def is_judged(self) -> bool:

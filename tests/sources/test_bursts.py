@@ -18,7 +18,9 @@ MOMENT = SHOP.moment(date(2026, 3, 9))
 def nights(system: str, table: str, *rows: int) -> TableExtracts:
     """Extracts of a night each, the last one the moment's."""
     batches = [
-        Batch(f"b{n}", system, table, MOMENT.known_by - timedelta(days=len(rows) - 1 - n), False, "", count, count, 0, 0, 0, MOMENT.known_by)
+        Batch(
+            f"b{n}", system, table, MOMENT.known_by - timedelta(days=len(rows) - 1 - n), False, "", count, count, 0, 0, 0, MOMENT.known_by
+        )
         for n, count in enumerate(rows)
     ]
     return TableExtracts(f"{system}.{table}", all_systems()[system].tables[table], batches, [], {})

@@ -95,7 +95,9 @@ def test_a_file_that_is_there_again_mended_is_right_about_whom_it_names(store) -
     state_shop(*store[:2])
     selected = ["run", "--select", "stg_hubspot__records"]
     dbt_build.invoke(store[0].path, 2, store[2] / "target", selected, dbt_build.parse().manifest.deepcopy())
-    newest = "select arg_max(email, (version_at, known_at, version_number)) from staging.stg_hubspot__records where source_customer_id = '1'"
+    newest = (
+        "select arg_max(email, (version_at, known_at, version_number)) from staging.stg_hubspot__records where source_customer_id = '1'"
+    )
     assert store[0].rows(newest) == [("mended@example.org",)]
 
 
