@@ -54,12 +54,14 @@ def reasons_of(model: ScoreModel, trained: Standing, day: object, features: pa.T
     )
 
 
+# What is not known moves a score in several ways and is said in the same words: once is enough.
 STORY = """
-select reasons.score, reasons.rank, reasons.reason, reasons.effect
+select reasons.score, min(reasons.rank), reasons.reason, sum(reasons.effect)
 from scores.score_reasons as reasons
 inner join profile.current_customers as customers using (as_of, customer_id)
 where as_of = (select max(as_of) from scores.score_reasons) and (customer_id = ? or lower(customers.email) = lower(?))
-order by reasons.score, reasons.rank
+group by customer_id, reasons.score, reasons.reason
+order by customer_id, reasons.score, min(reasons.rank)
 """
 
 
