@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli import app
+from dagster_project.identity.pictures import by_band
 from dagster_project.identity.review import APART, review_of
 from dagster_project.settings import SHOPS, load
 from dagster_project.warehouse import Warehouse
@@ -104,3 +105,12 @@ def test_the_command_lists_a_line_a_case_and_how_to_decide(tmp_path: Path, monke
     assert "1 case" in said
     assert "c-shop:guest c-crm:1 near, and not near enough +3.5 3 more" in said
     assert "dearly explain link" in said
+
+
+def test_cases_by_weight_come_in_the_order_of_the_weights() -> None:
+    assert [band for band, _ in by_band([11.0, None, 3.0, -1.0, 2.5])] == [
+        "-2 to +0",
+        "+2 to +4",
+        "+10 to +12",
+        "an exact rule, kept apart",
+    ]
