@@ -249,7 +249,7 @@ def test_the_search_says_what_raises_a_score_and_what_lowers_it_and_why_a_produc
     assert said == ["p", "it may be time for this again", "churn_probability", "opens most mails", "no order for long"]
     assert data["quiet"] == [21, 8]
     assert score_story(Warehouse(settings.warehouse), customer) == [
-        "churn probability:",
+        "Churn (probability that somebody who has bought buys nothing within 91 days):",
         "  opens most mails (+0.20)",
         "  no order for long (-0.15)",
     ]
