@@ -105,6 +105,12 @@ def test_the_command_lists_a_line_a_case_and_how_to_decide(tmp_path: Path, monke
     assert "1 case" in said
     assert "c-shop:guest c-crm:1 near, and not near enough +3.5 3 more" in said
     assert "dearly explain link" in said
+    with warehouse.transaction() as connection:
+        connection.execute(
+            "update identity.clerical_review set customer_id = 'c876604fe21cfb1759c7d', candidate_id = 'c3a3bc8ebef82eacbb64a', reason = repeat('why ', 20)"
+        )
+    said = CliRunner().invoke(app, ["identity", "review"], env={"COLUMNS": "80"}).output
+    assert "c876604fe21cfb1759c7d" in said and "c3a3bc8ebef82eacbb64a" in said, "an id that is cut cannot be asked about"
 
 
 def test_cases_by_weight_come_in_the_order_of_the_weights() -> None:

@@ -111,7 +111,7 @@ if (source) {
             make("span", "", make("strong", "", SCORE_NAMES[say(score)] ?? (say(score) === "clv_365d_amount" ? "Value of the next year" : named(say(score)))), ...moved(raised, lowered)), ""]), "")] : []),
           ...(recommended.length ? [list("Recommended", recommended.map(([product, reason]) => [say(product), make("small", "", say(reason))]), "")] : []),
           list("Records", records.map(([system, rule, count, probability]) => [
-            `${say(system)}${count > 1 ? `, ${count} records` : ""}: ${say(rule)}`, probability < 1 ? make("small", "", probability.toFixed(2)) : ""]), "None."))));
+            `${say(system)}${count > 1 ? `, ${count} records` : ""}: ${say(rule)}`, probability < 1 ? make("small", "", probability < 0.995 ? probability.toFixed(2) : "> 0.99") : ""]), "None."))));
   };
 
   const answer = document.getElementById("answer");
