@@ -25,6 +25,7 @@ from dagster_project.settings import Settings, load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.assets import source_assets
 from dagster_project.transform.assets import dbt_stage_assets
+from dagster_project.transform.dbt_build import table_descriptions
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -61,8 +62,14 @@ def read_only_tables(assets: list[dg.AssetsDefinition]) -> list[dg.AssetSpec]:
     shop does not have, which are typed and empty. They stand in their stage's group, not in one of Dagster's own."""
     made = {key for one in assets for key in one.keys}
     read = {key for one in assets for key in one.dependency_keys} - made
-    told = "Stated by the shop or the run; or a table of a system that this shop does not have, typed and empty."
-    return [dg.AssetSpec(key, group_name=key.path[0], description=told) for key in sorted(read)]
+    described = table_descriptions()
+
+    def told(key: dg.AssetKey) -> str:
+        row = described[key.path[0], key.path[1]]
+        is_a_systems = key.path[0] == "sources" and "__" in key.path[1]
+        return f"{row} This shop does not have the system: the table is typed and empty." if is_a_systems else row
+
+    return [dg.AssetSpec(key, group_name=key.path[0], description=told(key)) for key in sorted(read)]
 
 
 def weekly(job: UnresolvedAssetJobDefinition, shop: Shop) -> dg.ScheduleDefinition:

@@ -98,7 +98,9 @@ def decision_story(settings: Settings, campaign: str, customer: str) -> list[str
     with connect(current(settings), "customers decisions segments") as connection:
         found = customers_named(connection, customer)
         if not found:
-            return [f"Nobody published is {customer}: an unknown address, or one that was erased."]
+            return [
+                f"Nobody published is {customer}: an unknown address, one that was erased, or not the one that is mailed to (the report finds all)."
+            ]
         lines = [f"On {day_published(settings)}:"]
         for customer_id in found:
             decisions = connection.execute(

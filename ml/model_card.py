@@ -7,6 +7,9 @@ MEANINGS = {
     "auc": "share of pairs that it orders rightly",
     "pr_auc": "average precision",
     "log_loss": "log-loss, less is better",
+    "base_log_loss": "log-loss of one rate for everybody",
+    "wait_log_loss": "log-loss of the wait for the next order, less is better",
+    "agreement": "how alike groups of customers drawn anew are, 1 is the same",
     "brier": "squared error of the probability, less is better",
     "spearman": "rank correlation with what followed",
     "gini": "share of the perfect order of money",
@@ -22,7 +25,8 @@ LIMITS = (
 
 @dataclass(frozen=True)
 class Card:
-    """What the card says. `facts` are name and text, `metrics` an estimate with the ends of its 95 % interval, `drivers` name and loss."""
+    """What the card says. `facts` are name and text, `metrics` an estimate with the ends of its 95 % interval, which
+    are the estimate where none was worked out, `drivers` name and loss."""
 
     score: str
     outcome: str
@@ -40,7 +44,7 @@ def write_card(card: Card) -> str:
     if card.metrics:
         lines += ["## On a past day that had taught it nothing", "", "| measure | | 95 % | meaning |", "|---|---|---|---|"]
         lines += [
-            f"| {name} | {estimate:.4f} | {low:.4f} to {high:.4f} | {MEANINGS.get(name, '')} |"
+            f"| {name} | {estimate:.4f} | {f'{low:.4f} to {high:.4f}' if low < high else ''} | {MEANINGS.get(name, '')} |"
             for name, (estimate, low, high) in card.metrics.items()
         ]
         lines.append("")

@@ -31,6 +31,8 @@ from ml.store import load, save
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 FOLDER = "model"
+# Without it MLflow's UI opens the experiment as one of language models, on an empty page, and not on its runs.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 # What a served model needs, at the versions that trained it; stated, because inferring them takes MLflow ten seconds a model.
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow", "scikit-learn", "scipy")
 
@@ -176,9 +178,8 @@ class Registry:
 
     def _experiment(self, client: MlflowClient) -> str:
         found = client.get_experiment_by_name(self.experiment)
-        return str(
-            found.experiment_id if found else client.create_experiment(self.experiment, artifact_location=self.artifacts.resolve().as_uri())
-        )
+        folder = self.artifacts.resolve().as_uri()
+        return str(found.experiment_id if found else client.create_experiment(self.experiment, artifact_location=folder, tags=KIND))
 
     def _version(self, client: MlflowClient, name: str, run_id: str, sha256: str, artifact_uri: str) -> str:
         try:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -48,6 +49,17 @@ def test_every_public_model_is_described_and_its_description_ends_with_its_grain
 def test_the_columns_described_are_those_of_the_table(path: Path, backfilled: Settings, rows: Callable[..., list[tuple[str, ...]]]) -> None:
     held = rows(backfilled, "select column_name from information_schema.columns where table_name = ?", path.stem)
     assert {column["name"] for column in DESCRIBED[path.stem]["columns"]} == {name for (name,) in held}
+
+
+def test_every_asset_says_of_itself_what_it_is() -> None:
+    """Tables that are made together do not say the same, and none is described by what its function does or by its name alone."""
+    from dagster_project.definitions import build_definitions
+
+    specs = build_definitions(load()).resolve_all_asset_specs()
+    said = {spec.key.to_user_string(): (spec.description or "").partition("\n")[0] for spec in specs}
+    assert [name for name, description in said.items() if not description or description.startswith("dbt model")] == []
+    of_stage = [(name.split("/")[0], description) for name, description in said.items() if not name.startswith("staging/")]
+    assert [twice for twice, times in Counter(of_stage).items() if times > 1] == []
 
 
 def test_stages_have_one_word_everywhere() -> None:

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Annotated
 
 import typer
+from rich.box import HORIZONTALS
 from rich.table import Table
 
 from dagster_project.cli.common import FAILED, Refused, ShopOption, app, console, settings_of
@@ -51,7 +52,10 @@ def identity_review(
     if not found:
         console.print("Nobody waits for review.")
         return
-    table = Table("customer", "may be", "because", "weight", "or one of")
+    table = Table("customer", "may be", "because", "weight", "or one of", box=HORIZONTALS, pad_edge=False, collapse_padding=True)
+    # An id that is cut cannot be asked about.
+    for column in table.columns[:2]:
+        column.no_wrap, column.min_width = True, max(len(case[0]) for case in found)
     for customer, candidate, reason, weight, candidates in found[:most]:
         table.add_row(
             customer, candidate, reason, "" if weight is None else f"{weight:+.1f}", f"{candidates - 1} more" if candidates > 1 else ""

@@ -12,14 +12,14 @@ from dagster_project.delivery.formats import text_of
 from dagster_project.moments import day_of
 
 PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{{ m.feed }}: {{ m.as_of }}</title>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{{ m.feed }}: {{ m.as_of }}</title>
 <style>
 body { font: 16px/1.5 system-ui, sans-serif; color: #22302b; background: #f6f4ee; margin: 0; }
 main { max-width: 1040px; margin: 0 auto; padding: 32px 20px; }
 h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 28px 0 8px; }
 table { border-collapse: collapse; width: 100%; background: #fff; font-size: 14px; }
 th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; } td.n, th.n { text-align: right; }
-.scroll { overflow-x: auto; } .scroll td, .scroll th { white-space: nowrap; } code { font-size: 13px; } .muted { color: #5d6b65; }
+.scroll { overflow-x: auto; } .scroll td, .scroll th { white-space: nowrap; } code { font-size: 13px; overflow-wrap: anywhere; } .muted { color: #5d6b65; }
 </style></head><body><main>
 <h1>{{ m.feed.replace('_', ' ') | capitalize }}</h1>
 <p>{{ m.description }}</p>
@@ -28,16 +28,16 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {{ "builds on " ~ m.delta_of if m.delta_of else "the first run" }}.</p>
 {% if m.sender %}<p>From {{ m.sender.name }} &lt;{{ m.sender.email }}&gt;, answers to {{ m.sender.reply_to }}.</p>
 {% endif %}<h2>Files</h2>
-<div class="scroll"><table><tr><th>file</th><th>what</th><th class="n">rows</th></tr>
-{% for f in m.files %}<tr><td><code>{{ f.name }}</code></td><td>{{ kinds[f.kind] }}</td><td class="n">{{ f.rows }}</td></tr>{% endfor %}</table></div>
+<table><tr><th>file</th><th>what</th><th class="n">rows</th></tr>
+{% for f in m.files %}<tr><td><code>{{ f.name }}</code></td><td>{{ kinds[f.kind] }}</td><td class="n">{{ "{:,}".format(f.rows) }}</td></tr>{% endfor %}</table>
 <h2>Who is in, who is not, and why</h2>
 <table><tr><th>reason</th><th class="n">people</th></tr>
-{% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ people }}</td></tr>{% endfor %}
+{% for reason, people in m.totals.items() %}<tr><td>{{ reason }}</td><td class="n">{{ "{:,}".format(people) }}</td></tr>{% endfor %}
 {% if m.left %}<tr><td>left since the run it builds on: to be taken out by hand or by the API
-(<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ m.left | length }}</td></tr>{% endif %}
+(<code>manifest.json</code>, <code>left</code>)</td><td class="n">{{ "{:,}".format(m.left | length) }}</td></tr>{% endif %}
 {% if m.cleared %}<tr><td>had a value that this tool keeps although it was taken back: to be cleared by hand or by the API
-(<code>manifest.json</code>, <code>cleared</code>)</td><td class="n">{{ m.cleared | length }}</td></tr>{% endif %}
-{% for reason, held in m.held_back | groupby("reason") %}<tr><td>held back after the decision: {{ reason }}</td><td class="n">{{ held | length }}</td></tr>
+(<code>manifest.json</code>, <code>cleared</code>)</td><td class="n">{{ "{:,}".format(m.cleared | length) }}</td></tr>{% endif %}
+{% for reason, held in m.held_back | groupby("reason") %}<tr><td>held back after the decision: {{ reason }}</td><td class="n">{{ "{:,}".format(held | length) }}</td></tr>
 {% endfor %}</table>
 <h2>Fields</h2>
 <p>{% for c in m.schema %}<code>{{ c.name }}</code>{{ ", " if not loop.last }}{% endfor %}</p>
@@ -47,7 +47,8 @@ th, td { text-align: left; padding: 6px 10px; border-bottom: 1px solid #e4e0d4; 
 {% endif %}<h2>First rows</h2>
 <div class="scroll"><table><tr>{% for c in m.schema %}<th>{{ c.name }}</th>{% endfor %}</tr>
 {% for row in rows %}<tr>{% for value in row %}<td>{{ value }}</td>{% endfor %}</tr>{% endfor %}</table></div>
-<h2>How to import</h2>
+{% if not rows %}<p class="muted">Nobody is in it.</p>
+{% endif %}<h2>How to import</h2>
 <p>Wait for <code>_SUCCESS</code>; a kind in several parts (<code>p0001</code>, <code>p0002</code>, …) is one file cut in pieces, take all.
 {% if m.kind == "codes" %}There is only <code>full</code>.{% else %}Take <code>full</code> the first time; after that <code>added</code>,
 <code>changed</code>{{ " and <code>removed</code>" | safe if removes }}, if the run they build on is the last one you took.{% endif %}

@@ -24,6 +24,7 @@ left join identity.contact_points as points
     on points.kind = 'phone' and records.phone = points.stated and records.country is not distinct from points.country
 where records.phone is not null and points.stated is null
 """
+CONTACT_POINTS = "Addresses and phone numbers as they were stated, each with its one canonical form and whether it is valid."
 FOUND_BY_COMPARING = {
     "edges": "What links two records, or speaks against it: a rule or the model's weight, since when and until when.",
     "customer_links": "Which customer each source record belongs to, since when, and by which rule.",
@@ -44,7 +45,7 @@ def identity_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
     @dg.multi_asset(
         name="identify",
         specs=[
-            dg.AssetSpec(key("contact_points"), group_name="identity", deps=[key("customer_records")]),
+            dg.AssetSpec(key("contact_points"), group_name="identity", deps=[key("customer_records")], description=CONTACT_POINTS),
             *(
                 dg.AssetSpec(key(name), group_name="identity", deps=records, description=description)
                 for name, description in FOUND_BY_COMPARING.items()

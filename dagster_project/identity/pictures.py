@@ -26,7 +26,6 @@ def tables_of(linked: Linked) -> dict[str, dict[str, str]]:
     sizes: Counter[str] = Counter(present["customer_id"].to_pylist())
     biggest = by_size(sizes)[:BIGGEST]
     cases = linked.clerical_review.filter(pc.equal(linked.clerical_review["place"], 1))
-    bands = Counter(band_of(weight) for weight in cases["match_weight"].to_pylist())
     changes = Counter(zip(linked.merge_log["kind"].to_pylist(), linked.merge_log["because"].to_pylist(), strict=True))
     log = linked.model_log.to_pylist()[0]
     return {
@@ -36,7 +35,7 @@ def tables_of(linked: Linked) -> dict[str, dict[str, str]]:
             "biggest customers": markdown(("customer", "records"), biggest),
             "records per customer": markdown(("records", "customers"), sorted(Counter(sizes.values()).items())),
         },
-        "clerical_review": {"cases by weight": markdown(("weight", "cases"), sorted(bands.items()))},
+        "clerical_review": {"cases by weight": markdown(("weight", "cases"), by_band(cases["match_weight"].to_pylist()))},
         "merge_log": {"merges and splits": markdown(("kind", "because", "times"), [(*what, n) for what, n in sorted(changes.items())])},
         "shared_identifiers": {
             "shared by too many": markdown(
@@ -46,6 +45,11 @@ def tables_of(linked: Linked) -> dict[str, dict[str, str]]:
         },
         "model_log": {"model": f"{log['status']}: {log['reason']}"},
     }
+
+
+def by_band(weights: Sequence[float | None]) -> list[tuple[str, int]]:
+    """How many weights lie in each band, the lowest first and those without a weight last."""
+    return list(Counter(map(band_of, sorted(weights, key=lambda weight: (weight is None, weight or 0.0)))).items())
 
 
 def band_of(weight: float | None) -> str:

@@ -34,7 +34,7 @@ REPEATING = ("staging.", "identity.normalised", "identity.st", "__changes", ".in
 # What each stage's tables are for, in words a person understands, in the order in which one would ask.
 PURPOSES = {
     "profile": "your profile, orders, consents and events, put together from all systems",
-    "scores": "what we think likely, and the reasons; only with your consent to profiling",
+    "scores": "what we think likely, and the reasons, only with your consent to profiling; without it what is popular with everybody",
     "segments": "groups that you are in, and since when",
     "campaigns": "which mails were decided for you, and why or why not",
     "measurement": "which mails you got, to see what they do",
@@ -43,8 +43,9 @@ PURPOSES = {
     "sources": "as each source system sent it",
 }
 PAGE = Path(__file__).with_name("access.html.j2")
-# Of longer tables the newest rows are on the page.
+# Of longer tables the newest rows are on the page, by the first of these columns that there is.
 SHOWN = 25
+WHEN = ("as_of", "occurred_at", "contacted_at", "known_at", "valid_from")
 VIEWS = """
 select distinct table_schema || '.' || table_name from information_schema.tables inner join information_schema.columns
 using (table_catalog, table_schema, table_name) where table_type = 'VIEW' and column_name = 'customer_id' order by 1
@@ -83,10 +84,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     access = settings.store / "access"
     files = [path for path in files_of(settings, shop) if not path.is_relative_to(access) and search.file(path)]
     named = [path.relative_to(settings.store).as_posix() for path in files]
-    sources = [
-        (path.relative_to(shop.folder).as_posix() if path.is_relative_to(shop.folder) else path.name, rows)
-        for path, rows in in_sources(settings, shop, erased)
-    ]
+    sources = [(called(path, shop.folder, settings.store), rows) for path, rows in in_sources(settings, shop, erased)]
     newest = newest_known(Warehouse.of(settings))
     known_by = sorted(f"{one.kind.replace('_', ' ')} {one.value}" for one in person.identifiers)
     held = {
@@ -136,12 +134,19 @@ def rows_of(settings: Settings, shop: Shop, person: Person, erased: Erased) -> d
 
 @dataclass(frozen=True)
 class Shown:
-    """A table on the page: its newest rows, and how many more there are. Columns that say nothing are left out."""
+    """A table on the page: its newest rows, and how many more there are; of one that does not say when, some rows (`has_times`). Columns that
+    say nothing are left out."""
 
     name: str
     columns: list[str]
     rows: list[list[str]]
     more: int
+    has_times: bool
+
+
+def called(path: Path, *folders: Path) -> str:
+    """A file as it is called within the first of the folders that holds it: two systems may have files of one name."""
+    return next((path.relative_to(folder).as_posix() for folder in folders if path.is_relative_to(folder)), path.name)
 
 
 def by_stage(tables: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, list[Shown]]]:
@@ -152,9 +157,13 @@ def by_stage(tables: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, li
         for name, rows in tables.items():
             if name.startswith(f"{stage}.") and not any(part in name for part in REPEATING):
                 columns = [name for name in rows[0] if not name.startswith("_") and any(row[name] not in (None, "") for row in rows)]
-                newest = [[shown(row[column]) for column in columns] for row in rows[-SHOWN:]]
+                when = next((column for column in WHEN if column in rows[0]), None)
+                ordered = sorted(rows, key=lambda row: row[when] or "") if when else rows
+                newest = [[shown(row[column]) for column in columns] for row in ordered[-SHOWN:]]
                 title = re.sub("^(dim|fct)_", "", name.split(".")[1]).replace("__", ": ").replace("_", " ")
-                listed.append(Shown(title, [column.replace("_", " ") for column in columns], newest, len(rows) - len(newest)))
+                listed.append(
+                    Shown(title, [column.replace("_", " ") for column in columns], newest, len(rows) - len(newest), when is not None)
+                )
         if listed:
             stages.append((stage, purpose, sorted(listed, key=lambda table: table.name)))
     return stages

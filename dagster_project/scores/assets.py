@@ -18,6 +18,7 @@ from dagster_project.scores.model_log import MODEL_LOG, append
 from dagster_project.scores.recommending import TABLES, recommend_day
 from dagster_project.scores.score_models import CUSTOMER_SCORES, customer_scores_of, models_of
 from dagster_project.scores.training import CLUSTERS, DAILY_MODELS, Scored, score_day, train_all
+from dagster_project.transform.dbt_build import table_descriptions
 from ml.parallel import side_by_side
 
 # Profiling consent gates scores: whoever has no features of their own that day gets none.
@@ -44,6 +45,11 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     def key(name: str) -> dg.AssetKey:
         return dg.AssetKey(["scores", name])
 
+    described = table_descriptions()
+
+    def spec(name: str, deps: Sequence[Any]) -> dg.AssetSpec:
+        return dg.AssetSpec(key(name), group_name="scores", deps=deps, description=described["scores", name])
+
     features = [
         ["features", "order_features"],
         ["features", "customer_features"],
@@ -66,10 +72,10 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     @dg.multi_asset(
         name="score",
         specs=[
-            dg.AssetSpec(key("daily_models"), group_name="scores", deps=[key("model_log")]),
-            dg.AssetSpec(key("clusters"), group_name="scores", deps=[key("model_log")]),
-            dg.AssetSpec(key("customer_scores"), group_name="scores", deps=[key("model_log"), *features]),
-            dg.AssetSpec(key("score_reasons"), group_name="scores", deps=[key("model_log"), *features]),
+            spec("daily_models", [key("model_log")]),
+            spec("clusters", [key("model_log")]),
+            spec("customer_scores", [key("model_log"), *features]),
+            spec("score_reasons", [key("model_log"), *features]),
         ],
         partitions_def=partitions,
         backfill_policy=a_range,
@@ -103,8 +109,8 @@ def score_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinitio
     @dg.multi_asset(
         name="watch",
         specs=[
-            dg.AssetSpec(key("drift"), group_name="scores", deps=[key("daily_models"), key("customer_scores"), *features]),
-            dg.AssetSpec(key("realised"), group_name="scores", deps=[key("customer_scores"), ["features", "training_labels"]]),
+            spec("drift", [key("daily_models"), key("customer_scores"), *features]),
+            spec("realised", [key("customer_scores"), ["features", "training_labels"]]),
         ],
         check_specs=[
             dg.AssetCheckSpec("population_is_stable", asset=key("drift"), description="The shop is the one that the models learned."),

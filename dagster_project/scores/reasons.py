@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dagster_project.scores.recording import Standing
-from dagster_project.scores.score_models import ScoreModel
+from dagster_project.scores.score_models import SCORE_MODELS, ScoreModel
 from dagster_project.warehouse import Warehouse
 from ml.customer_scores import Trained
 from ml.drivers import reasons
@@ -54,12 +54,14 @@ def reasons_of(model: ScoreModel, trained: Standing, day: object, features: pa.T
     )
 
 
+# What is not known moves a score in several ways and is said in the same words: once is enough.
 STORY = """
-select reasons.score, reasons.rank, reasons.reason, reasons.effect
+select reasons.score, min(reasons.rank), reasons.reason, sum(reasons.effect)
 from scores.score_reasons as reasons
 inner join profile.current_customers as customers using (as_of, customer_id)
 where as_of = (select max(as_of) from scores.score_reasons) and (customer_id = ? or lower(customers.email) = lower(?))
-order by reasons.score, reasons.rank
+group by customer_id, reasons.score, reasons.reason
+order by customer_id, reasons.score, min(reasons.rank)
 """
 
 
@@ -68,9 +70,10 @@ def score_story(warehouse: Warehouse, customer: str) -> list[str]:
     found = warehouse.rows(STORY, [customer, customer]) if warehouse.exists("scores.score_reasons") else []
     if not found:
         return [f"No score of {customer} has reasons: nobody of that address or id may be profiled, or no model that learns scored them."]
+    called = {model.column: f"{model.title} ({model.meaning})" for model in SCORE_MODELS.values() if model.title}
     lines = []
     for score, rank, reason, effect in found:
         if rank == 1:
-            lines.append(f"{score.replace('_', ' ')}:")
+            lines.append(f"{called.get(score, score.replace('_', ' '))}:")
         lines.append(f"  {reason} ({effect:+.2f})")
     return lines

@@ -117,11 +117,6 @@ class Recorder:
             "columns": len(columns),
             **{f"trees_{name}": value for name, value in SETTINGS.items()},
         }
-        numbers: dict[str, float] = {f"importance.{name.replace(' ', '_')}": loss for name, loss in measures.get("drivers", {}).items()}
-        for part in ("measures", "gains", "gains_on_champion"):
-            for name, values in measures.get(part, {}).items():
-                named = name if part == "measures" else f"{name}_{part.replace('gains', 'gain')}"
-                numbers |= {named: values[0], f"{named}_low": values[1], f"{named}_high": values[2]}
         card = Card(
             score=model,
             outcome=SCORE_MODELS[model].predicts if model in SCORE_MODELS else "",
@@ -139,7 +134,17 @@ class Recorder:
             title = f"{model}, back-test of {params['backtest_day']}"
             files["plots/performance.png"] = draw_performance(title, measures["curves"], measures.get("drivers", {}))
         outputs = OUTPUTS.get(model, (f"{model}_probability",))
-        return Account(params=params, metrics=numbers, files=files, columns=columns, outputs=outputs)
+        return Account(params=params, metrics=numbers_of(measures), files=files, columns=columns, outputs=outputs)
+
+
+def numbers_of(measures: Mapping[str, Any]) -> dict[str, float]:
+    """The measures as a run logs them, with the ends of their intervals; where none was worked out these are the estimate, and are left out."""
+    numbers: dict[str, float] = {f"importance.{name.replace(' ', '_')}": loss for name, loss in measures.get("drivers", {}).items()}
+    for part in ("measures", "gains", "gains_on_champion"):
+        for name, (estimate, low, high) in measures.get(part, {}).items():
+            named = name if part == "measures" else f"{name}_{part.replace('gains', 'gain')}"
+            numbers |= {named: estimate} if low == high else {named: estimate, f"{named}_low": low, f"{named}_high": high}
+    return numbers
 
 
 def measures_of(trained: Fitted, is_opposite: bool = False) -> dict[str, Any]:

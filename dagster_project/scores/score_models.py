@@ -52,7 +52,7 @@ MODELS = (
         "orders",
         predicts="Who has bought buys nothing within the horizon.",
         title="Churn",
-        meaning="probability of no further purchase",
+        meaning="probability that somebody who has bought buys nothing within 91 days",
         realised="(labels.orders_count = 0)::integer",
     ),
     # A value model looks as far as churn and is carried on to a year.
@@ -73,7 +73,7 @@ MODELS = (
         "orders",
         predicts="Who has bought buys again within 30 days.",
         title="Purchase",
-        meaning="probability of buying within 30 days",
+        meaning="probability that somebody who has bought buys again within 30 days",
         realised="(labels.orders_count > 0)::integer",
         opposite_of="churn",
     ),
@@ -92,7 +92,7 @@ MODELS = (
         "became a VIP",
         predicts="A customer is among the tenth of highest value in the next year.",
         title="VIP",
-        meaning="probability of becoming one of the best customers",
+        meaning="probability of being in the top tenth by next year's value",
     ),
     ScoreModel(
         "first_purchase",
@@ -104,7 +104,7 @@ MODELS = (
         scored="orders_count = 0",
         predicts="Somebody who never bought does so within 30 days.",
         title="First purchase",
-        meaning="probability that a prospect buys",
+        meaning="probability that somebody who never bought does within 30 days",
     ),
     ScoreModel(
         "click",

@@ -27,6 +27,16 @@ class Translator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Any) -> str:
         return str(dbt_resource_props["schema"])
 
+    def get_description(self, dbt_resource_props: Any) -> str:
+        """What the YAML says, else what stands above the SQL."""
+        said = dbt_resource_props.get("description") or said_above(dbt_resource_props.get("raw_code", ""))
+        return super().get_description({**dbt_resource_props, "description": said})
+
+    def get_asset_check_spec(self, asset_spec: Any, manifest: Any, unique_id: str, project: Any) -> dg.AssetCheckSpec | None:
+        spec = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        said = said_above(self.get_resource_props(manifest, unique_id).get("raw_code", ""))
+        return spec._replace(description=spec.description or said or None) if spec else None
+
     def get_asset_spec(self, manifest: Any, unique_id: str, project: Any) -> dg.AssetSpec:
         """Today's decisions read what earlier days sent: the asset depends on itself, a day before. Features come after identity, also those of
         products: which past days a run learns from follows from the orders, and these are staged by then."""
@@ -39,6 +49,12 @@ class Translator(DagsterDbtTranslator):
             return spec
         yesterday = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
         return spec.replace_attributes(deps=[*spec.deps, dg.AssetDep(spec.key, partition_mapping=yesterday)])
+
+
+def said_above(sql: str) -> str:
+    """The comment in the first line: what a row is, or what holds; empty where there is none."""
+    first = sql.strip().partition("\n")[0]
+    return first.removeprefix("--").strip() if first.startswith("--") else ""
 
 
 TRANSLATOR = Translator(DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
@@ -114,8 +130,7 @@ def note_warnings(warehouse: Warehouse, as_of: datetime, tested: list[dict[str, 
         names = [nodes[name]["name"] for name in ran]
         connection.execute("delete from sources.test_warnings where as_of = ? and list_contains(?, test)", [as_of, names])
         for name, rows in warned:
-            said = nodes[name]["raw_code"].strip().partition("\n")[0]
-            says = said.removeprefix("--").strip() if said.startswith("--") else ""
+            says = said_above(nodes[name]["raw_code"])
             connection.execute("insert into sources.test_warnings values (?, ?, ?, ?)", [as_of, nodes[name]["name"], says, rows])
 
 

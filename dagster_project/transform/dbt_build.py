@@ -67,6 +67,11 @@ def parse() -> ParsedProject:
     return ParsedProject(version, result.result, json.loads((folder / "manifest.json").read_text()))
 
 
+def table_descriptions() -> dict[tuple[str, str], str]:
+    """What a row is of each table that models read and dbt does not build, by schema and name."""
+    return {(table["schema"], table["name"]): " ".join(table["description"].split()) for table in parse().nodes["sources"].values()}
+
+
 def forget_old(folder: Path) -> None:
     """Keep the newest versions in a folder of them. Another process may be making or forgetting some at the same time."""
     whole = []

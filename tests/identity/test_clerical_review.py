@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from dagster_project.cli import app
+from dagster_project.identity.pictures import by_band
 from dagster_project.identity.review import APART, review_of
 from dagster_project.settings import SHOPS, load
 from dagster_project.warehouse import Warehouse
@@ -104,3 +105,18 @@ def test_the_command_lists_a_line_a_case_and_how_to_decide(tmp_path: Path, monke
     assert "1 case" in said
     assert "c-shop:guest c-crm:1 near, and not near enough +3.5 3 more" in said
     assert "dearly explain link" in said
+    with warehouse.transaction() as connection:
+        connection.execute(
+            "update identity.clerical_review set customer_id = 'c876604fe21cfb1759c7d', candidate_id = 'c3a3bc8ebef82eacbb64a', reason = repeat('why ', 20)"
+        )
+    said = CliRunner().invoke(app, ["identity", "review"], env={"COLUMNS": "80"}).output
+    assert "c876604fe21cfb1759c7d" in said and "c3a3bc8ebef82eacbb64a" in said, "an id that is cut cannot be asked about"
+
+
+def test_cases_by_weight_come_in_the_order_of_the_weights() -> None:
+    assert [band for band, _ in by_band([11.0, None, 3.0, -1.0, 2.5])] == [
+        "-2 to +0",
+        "+2 to +4",
+        "+10 to +12",
+        "an exact rule, kept apart",
+    ]

@@ -93,16 +93,18 @@ def test_metrics_are_read_part_by_part_and_a_line_only_where_it_is_one() -> None
 
 
 @pytest.mark.parametrize(
-    ("holdout", "low", "high", "verdict"),
+    ("holdout", "low", "high", "verdict", "roi"),
     [
-        (200, 0.5, 2.0, "more than without the mail"),
-        (200, -2.0, -0.5, "less than without the mail"),
-        (200, -1.0, 1.0, "cannot be told from no effect"),
-        (8, -2.0, -0.5, "only 8 held out, too few to tell"),
-        (None, None, None, "no holdout to compare with"),
+        (200, 0.5, 2.0, "more than without the mail", 900.0),
+        (200, -2.0, -0.5, "less than without the mail", 900.0),
+        (200, -1.0, 1.0, "cannot be told from no effect", None),
+        (8, -2.0, -0.5, "only 8 held out, too few to tell", None),
+        (None, None, None, "no holdout to compare with", None),
     ],
 )
-def test_a_lift_is_called_an_effect_only_when_it_is_one(holdout: int | None, low: float | None, high: float | None, verdict: str) -> None:
+def test_a_lift_is_called_an_effect_and_has_a_return_only_when_it_is_one(
+    holdout: int | None, low: float | None, high: float | None, verdict: str, roi: float | None
+) -> None:
     unknown = {
         "measured": None,
         "delivered": None,
@@ -112,10 +114,24 @@ def test_a_lift_is_called_an_effect_only_when_it_is_one(holdout: int | None, low
         "revenue": None,
         "cost": None,
         "holdout_conversions": None,
-        "roi": None,
+        "roi": 900.0,
     }
     result = Result("c", "s", "a", sent=1000, holdout=holdout, lift=low, lift_low=low, lift_high=high, **unknown)
     assert result.verdict[0] == verdict
+    assert result.told_roi == roi
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("auc", "AUC"), ("churn_auc", "AUC"), ("next_order_log_loss", "log-loss"), ("wait_log_loss", "log-loss of the wait")]
+)
+def test_a_measure_is_called_by_its_name_whatever_the_model(name: str, said: str) -> None:
+    assert Estimate(name, 0.8, 0.7, 0.9).measure == said
+
+
+def test_a_name_within_a_sentence_keeps_what_is_written_large() -> None:
+    assert wording.title("vip", begins=False) == "VIP"
+    assert wording.title("win_back", begins=False) == "win back"
+    assert wording.title("win_back") == "Win back"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from dagster_project.cli import app
 from dagster_project.measurement.report import people, wording, write_report
 from dagster_project.measurement.summary import summary_lines
 from dagster_project.published import NothingPublished
+from dagster_project.scores.reasons import score_story
 from dagster_project.settings import SHOPS, TEMPLATES, Settings
 from dagster_project.shop import load_shop
 from dagster_project.warehouse import Warehouse
@@ -200,7 +201,7 @@ def test_the_search_finds_a_person_by_address_and_says_why(page: str, backfilled
         """,
     )
     key = hashlib.sha256((data["salt"] + address).encode()).hexdigest()[:16]
-    (found,) = [person for person in data["people"] if person[0] == key]
+    (found,) = [person for person in data["people"] if key in person[0]]
     assert found[1] == customer
     word = data["words"].__getitem__
     decided = {(word(d[0]), word(d[1]), word(d[2]), word(d[3])) for d in found[11] if word(d[6]) == data["today"]}
@@ -236,7 +237,8 @@ def test_the_search_says_what_raises_a_score_and_what_lowers_it_and_why_a_produc
             f"""
             insert into scores.score_reasons (as_of, customer_id, score, rank, reason, effect)
             values ({AS_OF}, '{customer}', 'churn_probability', 1, 'opens most mails', 0.2),
-                ({AS_OF}, '{customer}', 'churn_probability', 2, 'no order for long', -0.1);
+                ({AS_OF}, '{customer}', 'churn_probability', 2, 'no order for long', -0.1),
+                ({AS_OF}, '{customer}', 'churn_probability', 3, 'no order for long', -0.05);
             insert into scores.customer_recommendations (as_of, customer_id, strategy, rank, product_id, reason)
             values ({AS_OF}, '{customer}', 'for_you', 1, 'p', 'due_again')
             """
@@ -246,13 +248,37 @@ def test_the_search_says_what_raises_a_score_and_what_lowers_it_and_why_a_produc
     said = [data["words"][place] for row in (*found[13], *found[14]) for place in row]
     assert said == ["p", "it may be time for this again", "churn_probability", "opens most mails", "no order for long"]
     assert data["quiet"] == [21, 8]
+    assert score_story(Warehouse(settings.warehouse), customer) == [
+        "Churn (probability that somebody who has bought buys nothing within 91 days):",
+        "  opens most mails (+0.20)",
+        "  no order for long (-0.15)",
+    ]
 
 
 def test_everybody_can_be_looked_up(page: str, backfilled: Settings, rows) -> None:
     data = search_data(page)
     addresses = rows(backfilled, f"select email from profile.current_customers where as_of = {AS_OF} and email is not null")
     expected = {hashlib.sha256((data["salt"] + address).encode()).hexdigest()[:16] for (address,) in addresses}
-    assert expected == {person[0] for person in data["people"] if person[0]}
+    assert expected <= {key for person in data["people"] for key in person[0]}
+
+
+def test_every_address_of_a_person_finds_them(page: str, backfilled: Settings, rows) -> None:
+    data = search_data(page)
+    people_of = {key: person[1] for person in data["people"] for key in person[0]}
+    stated = rows(
+        backfilled,
+        f"""
+        select distinct lower(trim(records.email)), links.customer_id, lower(trim(records.email)) is distinct from current.email
+        from identity.customer_records as records
+        join identity.customer_links as links using (source, source_customer_id)
+        join profile.current_customers as current on links.customer_id = current.customer_id and current.as_of = {AS_OF}
+        where records.email is not null and records.known_at <= {KNOWN_BY} and links.valid_from <= {KNOWN_BY}
+            and (links.valid_to is null or links.valid_to > {KNOWN_BY})
+        """,
+    )
+    assert any(is_another for _, _, is_another in stated)
+    for address, customer, _ in stated:
+        assert people_of[hashlib.sha256((data["salt"] + address).encode()).hexdigest()[:16]] == customer
 
 
 def test_no_address_stands_in_the_report(page: str, backfilled: Settings) -> None:
@@ -288,6 +314,17 @@ def test_the_search_answers_in_a_browser(page: str, backfilled: Settings, rows, 
     found = answer(f" {address.upper()} ")
     assert customer in found
     assert "holdout" in found
+    assert customer in answer(customer.upper())
+    began = dict(
+        rows(
+            backfilled,
+            """
+            select entered_at = (select min(as_of) from sources.built_days), min(customer_id) from segments.segment_history
+            where exited_at is null group by all
+            """,
+        )
+    )
+    assert " or before</small>" in answer(began[True]), "a stay that begins with the first built day may be older"
     assert "Nobody of that address" in answer("nobody@nowhere.example")
 
 

@@ -21,7 +21,7 @@ from dagster_project.scores.assets import whole
 from dagster_project.scores.choosing import NoSuchModel, RefusedModel, choose_version, follow_aliases, roll_back
 from dagster_project.scores.drift import drift_of, realised_by, request
 from dagster_project.scores.model_log import append, in_force, log_lines
-from dagster_project.scores.recording import champions
+from dagster_project.scores.recording import champions, numbers_of
 from dagster_project.scores.score_models import CUSTOMER_FEATURES, SCORE_MODELS
 from dagster_project.scores.training import learned_from, score_day, train_all
 from dagster_project.scores.training_days import Training, trainings_due
@@ -30,6 +30,7 @@ from dagster_project.shop import Shop, load_shop
 from dagster_project.warehouse import Warehouse
 from ml import customer_models, customer_scores
 from ml.customer_scores import Trained, measure, score
+from ml.model_card import Card, write_card
 from ml.planning import plan
 from ml.promotion import Verdict
 from ml.registry import CHALLENGER, CHAMPION, Registry
@@ -133,6 +134,7 @@ def test_a_run_says_what_it_learned_from_how_it_did_and_gives_a_model_that_mlflo
     for name in ("auc", "pr_auc", "log_loss", "brier", "churn_auc_gain"):
         assert run.data.metrics[f"{name}_low"] <= run.data.metrics[name] <= run.data.metrics[f"{name}_high"]
     assert max((value, name) for name, value in run.data.metrics.items() if name.startswith("importance."))[0] > 0.005
+    assert client.get_experiment(run.info.experiment_id).tags["mlflow.experimentKind"] == "custom_model_development"
     files = {entry.path for folder in ("plots", "model", None) for entry in client.list_artifacts(champion.run_id, folder)}
     assert {"plots/performance.png", "model/MLmodel", "model/requirements.txt", "model/arrays.npz", "model_card.md"} <= files
     assert not [path for path in files if path.endswith((".pkl", ".pickle"))]
@@ -305,3 +307,21 @@ def test_each_score_has_its_three_reasons_and_its_drift(once: Store) -> None:
     moved = drift.set_column(4, "stability_index", pa.array([1.0] * len(drift)))
     once.warehouse.replace_days("scores.drift", moved, [SECOND])
     assert request(once.warehouse, SECOND)
+
+
+def test_a_card_gives_no_interval_where_none_was_worked_out() -> None:
+    card = Card("vip", "who", {}, {"auc": (0.8764, 0.8764, 0.8764), "brier": (0.1, 0.09, 0.11)}, {}, "better", True)
+    lines = write_card(card).splitlines()
+    assert "| auc | 0.8764 |  | share of pairs that it orders rightly |" in lines
+    assert "| brier | 0.1000 | 0.0900 to 0.1100 | squared error of the probability, less is better |" in lines
+
+
+def test_a_run_gives_no_interval_where_none_was_worked_out() -> None:
+    measures = {"measures": {"auc": (0.88, 0.88, 0.88)}, "gains": {"churn_auc": (0.02, 0.01, 0.03)}, "drivers": {"last order": 0.1}}
+    assert numbers_of(measures) == {
+        "importance.last_order": 0.1,
+        "auc": 0.88,
+        "churn_auc_gain": 0.02,
+        "churn_auc_gain_low": 0.01,
+        "churn_auc_gain_high": 0.03,
+    }

@@ -15,8 +15,8 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 360, 170
 LEFT, RIGHT, TOP, BOTTOM = 8, 8, 20, 24
-# Room for the words beside a square's axes.
-SIDE_ROOM = 26
+# A square is drawn about as large as it is shown, so that its words stay readable; beside its axes there is room for them.
+SQUARE, SIDE_ROOM = 230, 26
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def columns(
 
 def lines(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], said: str, across: str, up: str) -> Markup:
     """Curves in a square from 0 to 1 (or to their largest value) both ways, with the diagonal of a perfect forecast."""
-    side, origin = WIDTH - LEFT - RIGHT - SIDE_ROOM, LEFT + SIDE_ROOM
+    side, origin = SQUARE - LEFT - RIGHT - SIDE_ROOM, LEFT + SIDE_ROOM
     largest = max([1.0, *(value for _, points in curves for point in points for value in point)])
 
     def placed(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -108,7 +108,13 @@ def lines(curves: Sequence[tuple[str, Sequence[tuple[float, float]]]], said: str
         drawn += [element("circle", class_=tone, cx=f"{x:.1f}", cy=f"{y:.1f}", r=2.5) for x, y in placed(points)]
     drawn.append(element("text", across, x=origin + side // 2, y=TOP + side + 18, text_anchor="middle"))
     drawn.append(element("text", up, transform=f"translate({LEFT + 12} {TOP + side // 2}) rotate(-90)", text_anchor="middle"))
-    return element("svg", *drawn, class_="plot square", viewBox=f"0 0 {WIDTH} {TOP + side + 26}", role="img", aria_label=said)
+    end = f"{largest:,.0f}"
+    drawn += [
+        element("text", "0", x=origin, y=TOP + side + 18),
+        element("text", end, x=origin + side, y=TOP + side + 18, text_anchor="end"),
+    ]
+    drawn.append(element("text", end, x=origin - 4, y=TOP + 4, text_anchor="end"))
+    return element("svg", *drawn, class_="plot square", viewBox=f"0 0 {SQUARE} {TOP + side + 26}", role="img", aria_label=said)
 
 
 def interval(low: float, estimate: float, high: float, scale: tuple[float, float], tone: str, said: str) -> Markup:

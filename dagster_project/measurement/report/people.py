@@ -1,7 +1,7 @@
 """Why did this person get that, or not: everybody's state on the day, found by e-mail address or customer id.
 
-Addresses are not in the file: a person is filed under the first 16 hex digits of SHA-256(salt + address in lower case), and the page hashes
-what is typed. That makes a lookup, not anonymity: whoever has the file can test whether an address they know is in it.
+Addresses are not in the file: a person is filed under the first 16 hex digits of SHA-256(salt + address in lower case), once for every address
+that a record of theirs states, and the page hashes what is typed. That makes a lookup, not anonymity: whoever has the file can test whether an address they know is in it.
 """
 
 import hashlib
@@ -33,8 +33,18 @@ SHOWN_SCORES = (
     "next_order_date",
 )
 CUSTOMERS = """
-select customer_id, email, email_status, coalesce(country, ''), coalesce(language, ''), first_seen_at, completeness
+select customer_id, email_status, coalesce(country, ''), coalesce(language, ''), first_seen_at, completeness
 from profile.current_customers where as_of = $as_of order by customer_id
+"""
+# Somebody is known by every address that they ever gave, as it was written and as it is mailed to.
+ADDRESSES = """
+select customer_id, lower(trim(records.email)) from identity.customer_links as links
+inner join identity.customer_records as records using (source, source_customer_id)
+where records.email is not null and records.known_at <= $known_by
+    and links.valid_from <= $known_by and (links.valid_to is null or links.valid_to > $known_by)
+union
+select customer_id, lower(email) from profile.current_customers where as_of = $as_of and email is not null
+order by all
 """
 RECORDS = """
 select customer_id, source, rule, count(*), min(match_probability) from identity.customer_links
@@ -63,11 +73,15 @@ left join (select product_id, max(title) as title from profile.dim_products wher
 where recommended.as_of = $as_of and recommended.strategy = 'for_you' and recommended.rank <= 3
 order by recommended.customer_id, recommended.rank
 """
+# What is not known moves a score in several ways and is said in the same words: once is enough.
 REASONS = """
+with told as (
+    select customer_id, score, reason, min(rank) as rank, sum(effect) as effect
+    from scores.score_reasons where as_of = $as_of group by customer_id, score, reason
+)
 select customer_id, score, string_agg(reason, '; ' order by rank) filter (where effect > 0),
     string_agg(reason, '; ' order by rank) filter (where effect < 0)
-from scores.score_reasons
-where as_of = $as_of group by customer_id, score order by customer_id, score
+from told group by customer_id, score order by customer_id, score
 """
 PLANNED = "select distinct campaign from campaigns.campaign_steps order by campaign"
 EXAMPLES = """
@@ -102,9 +116,9 @@ def filed_under(salt: str, address: str) -> str:
 def read_people(reading: Reading) -> dict[str, Any] | None:
     """What the page's search reads, as JSON will have it; None for a shop with more than SEARCHABLE customers.
 
-    `people` has a row per customer: [filed under, customer id, address state, country, language, first seen, completeness, records,
+    `people` has a row per customer: [what they are filed under, customer id, address state, country, language, first seen, completeness, records,
     permissions, suppressions, segments, decisions, scores, recommendations, reasons]; texts and days in it are places in `words`. A reason is a
-    score, what raises it and what lowers it. `quiet` are the hours from and until which no mail goes.
+    score, what raises it and what lowers it. `first` is the first built day: a stay that begins with it may be older. `quiet` are the hours from and until which no mail goes.
     """
     if reading.number("select count(*) from profile.current_customers where as_of = $as_of") > SEARCHABLE:
         return None
@@ -116,6 +130,7 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
     def said(text: str | None) -> int | None:
         return None if text is None else words(text)
 
+    addresses = _by_customer((customer, filed_under(salt, address)) for customer, address in reading.rows(ADDRESSES))
     records = _by_customer((row[0], [words(row[1]), words(row[2]), row[3], row[4]]) for row in reading.rows(RECORDS))
     permissions = _by_customer((row[0], [words(row[1]), words(row[2]), int(row[3]), day(row[4])]) for row in reading.rows(PERMISSIONS))
     suppressions = _by_customer((row[0], [words(row[1]), words(row[2])]) for row in reading.rows(SUPPRESSIONS))
@@ -134,7 +149,7 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
     score_names, scores = _scores(reading)
     people = [
         [
-            filed_under(salt, email) if email else "",
+            addresses.get(customer, []),
             customer,
             words(status),
             words(country),
@@ -150,11 +165,12 @@ def read_people(reading: Reading) -> dict[str, Any] | None:
             recommended.get(customer, []),
             reasons.get(customer, []),
         ]
-        for customer, email, status, country, language, first_seen_at, completeness in reading.rows(CUSTOMERS)
+        for customer, status, country, language, first_seen_at, completeness in reading.rows(CUSTOMERS)
     ]
     return {
         "salt": salt,
         "today": str(day_of(reading.moment.as_of, reading.shop.zone)),
+        "first": str(day_of(reading.days[0], reading.shop.zone)),
         "currency": reading.shop.currency,
         "quiet": list(reading.shop.quiet_hours),
         "campaigns": [campaign for (campaign,) in reading.rows(PLANNED)],
@@ -175,8 +191,8 @@ def as_script(data: object) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _by_customer(rows: Any) -> dict[str, list[list[Any]]]:
-    grouped: dict[str, list[list[Any]]] = defaultdict(list)
+def _by_customer(rows: Any) -> dict[str, list[Any]]:
+    grouped: dict[str, list[Any]] = defaultdict(list)
     for customer, row in rows:
         grouped[customer].append(row)
     return grouped

@@ -1,18 +1,22 @@
 """What campaigns caused: results by campaign, step and variant, with the lift against the holdout and its interval."""
 
 from dataclasses import dataclass, fields
+from datetime import datetime
 from decimal import Decimal
 
 from dagster_project.measurement.report.reading import Reading
 
 TABLE = "measurement.campaign_results"
+CONTACTS = "measurement.campaign_contacts"
+BEGAN = f"(select campaign, step, min(contacted_at) as began from {CONTACTS} group by campaign, step)"
 # The interval takes means for normal; with fewer people that is not so, purchases being rare and large.
 ENOUGH_HELD_OUT = 30
 
 
 @dataclass(frozen=True)
 class Result:
-    """One arm of a campaign; None where the store does not know. `lift` is revenue per person less the holdout's, in the shop's money;
+    """One arm of a campaign; None where the store does not know. `began` is when its step was first sent (UTC).
+    `lift` is revenue per person less the holdout's, in the shop's money;
     `roi` what was caused beyond the cost, per unit of cost."""
 
     campaign: str
@@ -32,6 +36,7 @@ class Result:
     lift_low: float | None
     lift_high: float | None
     roi: float | None
+    began: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -41,6 +46,11 @@ class Result:
     @property
     def has_interval(self) -> bool:
         return None not in (self.lift, self.lift_low, self.lift_high)
+
+    @property
+    def told_roi(self) -> float | None:
+        """`roi` where the interval tells an effect from none: what may be chance is not worth a thousand times its cost."""
+        return self.roi if self.verdict[1] in ("good", "bad") else None
 
     @property
     def verdict(self) -> tuple[str, str]:
@@ -55,10 +65,15 @@ class Result:
 
 
 def read_results(reading: Reading) -> tuple[Result, ...]:
-    """The results, by campaign, step and variant; none where nothing was measured."""
+    """The results, what began last first; none where nothing was measured."""
     have = set(reading.columns(TABLE))
     if not {"campaign", "step", "variant"} <= have:
         return ()
     names = [field.name for field in fields(Result)]
     asked = ", ".join(name if name in have else f"null as {name}" for name in names)
-    return tuple(Result(*row) for row in reading.rows(f"select {asked} from {TABLE} order by campaign, step, variant"))
+    source = TABLE
+    if reading.has(CONTACTS):
+        source, asked = f"{TABLE} left join {BEGAN} using (campaign, step)", asked.replace("null as began", "began")
+    return tuple(
+        Result(*row) for row in reading.rows(f"select {asked} from {source} order by began desc nulls last, campaign, step, variant")
+    )

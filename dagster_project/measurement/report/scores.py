@@ -40,7 +40,7 @@ order by abs(moved.now - moved.before) desc, moved.customer_id limit 8
 """
 MEASURE_NAMES = {
     "auc": "AUC", "pr_auc": "PR-AUC", "log_loss": "log-loss", "base_log_loss": "log-loss of one rate for all", "brier": "Brier",
-    "spearman": "Spearman", "gini": "Gini", "mae": "mean error", "bias": "bias of the total",
+    "spearman": "Spearman", "gini": "Gini", "mae": "mean error", "bias": "bias of the total", "wait_log_loss": "log-loss of the wait",
 }  # fmt: skip
 # The curves that the page draws, with what lies across and up; the others are in MLflow.
 DRAWN = (("lift", "share of customers", "share of the outcome"), ("calibration", "predicted", "came true"))
@@ -60,14 +60,15 @@ order by model
 
 @dataclass(frozen=True)
 class Spread:
-    """How a score is spread: `counts` over BINS equal steps from `low` to `high`; the last one holds what lies beyond, too."""
+    """How a score is spread: `counts` over BINS equal steps from `low` to `high`; the last one holds what lies beyond, too. `without` are those who
+    may be profiled and have no such score: it is not about them (who never bought cannot churn), or the model abstained."""
 
     column: str
     name: str
     meaning: str
     unit: str
     scored: int
-    abstained: int
+    without: int
     median: float
     low: float
     high: float
@@ -90,6 +91,12 @@ class Estimate:
     estimate: float
     low: float
     high: float
+
+    @property
+    def measure(self) -> str:
+        """What is measured, as it is called on the page. Of a difference the name begins with its model (churn_auc, next_order_log_loss)."""
+        known = [name for name in MEASURE_NAMES if self.name == name or self.name.endswith(f"_{name}")]
+        return MEASURE_NAMES[max(known, key=len)] if known else self.name
 
     @property
     def interval(self) -> str:
@@ -166,14 +173,14 @@ def read_scores(reading: Reading) -> Scores:
     return Scores(tuple(spread for spread in spreads.values() if spread), absent, _models(reading), movers, since, drift)
 
 
-def spread(column: str, values: np.ndarray[Any, np.dtype[np.float64]], abstained: int) -> Spread:
+def spread(column: str, values: np.ndarray[Any, np.dtype[np.float64]], without: int) -> Spread:
     """The spread of a day's values; money ends at its 98th percentile, so that a few large customers do not flatten the rest."""
     name, meaning, unit = SCORES[column]
     low = 0.0 if unit == "probability" else float(min(values.min(), 0.0))
     high = 1.0 if unit == "probability" else float(np.quantile(values, 0.98)) or 1.0
     counts, _ = np.histogram(np.clip(values, low, high), bins=BINS, range=(low, high if high > low else low + 1.0))
     median = float(np.median(values))
-    return Spread(column, name, meaning, unit, len(values), abstained, median, low, high, tuple(int(count) for count in counts))
+    return Spread(column, name, meaning, unit, len(values), without, median, low, high, tuple(int(count) for count in counts))
 
 
 def measures_of(text: str | None) -> Measures:

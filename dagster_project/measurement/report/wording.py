@@ -41,10 +41,10 @@ CHANNEL_NAMES = {"email": "e-mail", "sms": "SMS", "ads": "advertisements"}
 ACRONYMS = frozenset({"auc", "clv", "mae", "pr", "sms", "vip"})
 
 
-def title(name: str) -> str:
-    """win_back → Win back; churn_auc → Churn AUC."""
+def title(name: str, begins: bool = True) -> str:
+    """win_back → Win back; churn_auc → Churn AUC. Within a sentence it does not `begin` one: win back, VIP."""
     words = " ".join(word.upper() if word in ACRONYMS else word for word in name.replace("_", " ").split())
-    return words[:1].upper() + words[1:]
+    return words[:1].upper() + words[1:] if begins else words
 
 
 def sentence(text: str) -> str:

@@ -15,7 +15,7 @@ from dagster_project.measurement.report.mails import read_mails
 from dagster_project.measurement.report.people import SEARCHABLE, as_script, read_examples, read_people
 from dagster_project.measurement.report.reading import Reading, newest_day
 from dagster_project.measurement.report.results import read_results
-from dagster_project.measurement.report.scores import MEASURE_NAMES, read_scores
+from dagster_project.measurement.report.scores import read_scores
 from dagster_project.measurement.report.segments import read_segments
 from dagster_project.measurement.report.sources import read_sources
 from dagster_project.moments import day_of
@@ -53,7 +53,6 @@ def page_of(reading: Reading) -> str:
         "sources": read_sources(reading),
         "customers": read_customers(reading),
         "scores": read_scores(reading),
-        "measure_names": MEASURE_NAMES,
         "channel_names": wording.CHANNEL_NAMES,
         "segments": read_segments(reading),
         "campaigns": read_campaigns(reading),

@@ -104,14 +104,14 @@ if (source) {
           pill(one.decision, tones[one.decision] ?? "")]).concat(never.map((campaign) => [
           make("span", "", make("strong", "", named(campaign)), ": never this customer's turn, being in no audience of it"), ""])), "No campaign has considered this customer."),
         make("div", "",
-          list("Segments", segments.map(([segment, since]) => [named(say(segment)), make("small", "", `since ${say(since)}`)]), "In no segment."),
+          list("Segments", segments.map(([segment, since]) => [named(say(segment)), make("small", "", `since ${say(since)}${say(since) === data.first ? " or before" : ""}`)]), "In no segment."),
           list("Consent", [...stopped, ...yes], "Has said nothing, which counts as no."),
           list("Scores", scoreRows(scores), data.scores.length ? "None: profiling is not allowed, or the models abstained." : "This store has no scores."),
           ...(reasons.length ? [list("Why these scores", reasons.map(([score, raised, lowered]) => [
             make("span", "", make("strong", "", SCORE_NAMES[say(score)] ?? (say(score) === "clv_365d_amount" ? "Value of the next year" : named(say(score)))), ...moved(raised, lowered)), ""]), "")] : []),
           ...(recommended.length ? [list("Recommended", recommended.map(([product, reason]) => [say(product), make("small", "", say(reason))]), "")] : []),
           list("Records", records.map(([system, rule, count, probability]) => [
-            `${say(system)}${count > 1 ? `, ${count} records` : ""}: ${say(rule)}`, probability < 1 ? make("small", "", probability.toFixed(2)) : ""]), "None."))));
+            `${say(system)}${count > 1 ? `, ${count} records` : ""}: ${say(rule)}`, probability < 1 ? make("small", "", probability < 0.995 ? probability.toFixed(2) : "> 0.99") : ""]), "None."))));
   };
 
   const answer = document.getElementById("answer");
@@ -119,9 +119,9 @@ if (source) {
     const who = typed.trim();
     if (!who) { answer.replaceChildren(); return; }
     const key = sha256(data.salt + who.toLowerCase()).slice(0, 16);
-    const found = data.people.filter((person) => person[0] === key || person[1] === who);
+    const found = data.people.filter((person) => person[0].includes(key) || person[1] === who.toLowerCase());
     answer.replaceChildren(...(found.length ? found.map(describe)
-      : [make("p", "empty", "Nobody of that address or id is a customer on this day: an unknown address, one that was erased, or a slip of the pen.")]));
+      : [make("p", "empty", "Nobody of that address or id is a customer on this day: an unknown address, one that was erased, or a slip of the pen. The whole address is needed, as only its hash is here.")]));
   };
   const field = document.getElementById("who");
   const ask = (who) => { field.value = who; look(who); };
