@@ -24,15 +24,24 @@ from dagster_project.scores.assets import score_assets
 from dagster_project.settings import Settings, load
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.assets import source_assets
+from dagster_project.stages import DAILY_STAGES, RANGE_STAGES, TO_MAILS, TO_SEGMENTS
 from dagster_project.transform.assets import dbt_stage_assets
 from dagster_project.transform.dbt_build import table_descriptions
 
 
-def build_definitions(settings: Settings) -> dg.Definitions:
-    """The definitions of one shop."""
+def build_definitions(settings: Settings, store: Store | None = None) -> dg.Definitions:
+    """The definitions of one shop, on the store of its settings or another one's."""
     shop = load_shop(settings.shop_folder)
     days = days_of_shop(shop)
     nightly = dg.define_asset_job("nightly", selection=dg.AssetSelection.all(), description="One day, whole.")
+    to_segments = dg.define_asset_job(
+        TO_SEGMENTS,
+        selection=dg.AssetSelection.groups(*RANGE_STAGES),
+        description="From extracts to segments, of one day or several at once.",
+    )
+    to_mails = dg.define_asset_job(
+        TO_MAILS, selection=dg.AssetSelection.groups(*DAILY_STAGES), description="A day's decisions, mails, exports and results."
+    )
     # The night trains what is due as well; the weekly job makes sure of it where a night failed, and can be started by hand.
     retraining = dg.define_asset_job(
         "retraining",
@@ -50,9 +59,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     ]
     return dg.Definitions(
         assets=[*assets, *read_only_tables(assets)],
-        jobs=[nightly, retraining],
+        jobs=[nightly, to_segments, to_mails, retraining],
         schedules=[dg.build_schedule_from_partitioned_job(nightly, hour_of_day=shop.close_after_hours), weekly(retraining, shop)],
-        resources={"store": Store.of(settings)},
+        resources={"store": store or Store.of(settings)},
         executor=dg.in_process_executor,
     )
 

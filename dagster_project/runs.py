@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import yaml
@@ -20,7 +19,7 @@ from dagster_project.settings import Settings
 from dagster_project.shop import Shop, load_shop
 from dagster_project.sources.extracts import find_extracts
 from dagster_project.sources.mapping import contracts_of
-from dagster_project.stages import DAILY_STAGES, RANGE_STAGES
+from dagster_project.stages import TO_MAILS, TO_SEGMENTS
 from dagster_project.warehouse import Warehouse
 
 Page = Callable[[Settings], Path]
@@ -80,8 +79,7 @@ def run_days(
     if refusal:
         raise RunFailed(refusal)
     with hold(settings.store, f"dearly run of {settings.shop} as of {', '.join(str(day) for day in days)}"):
-        definitions = build_definitions(settings)
-        resources: dict[str, Any] = {"store": Store.of(settings, accept, accepted_by)}
+        definitions = build_definitions(settings, Store.of(settings, accept, accepted_by))
         warehouse = Warehouse.of(settings)
         warehouse.create()
         try:
@@ -90,13 +88,12 @@ def run_days(
             raise RunFailed(str(error)) from None
         # Each closing of the file writes the changes into it: once for all days, not once a day, and while pages are made.
         with instance_of(settings) as instance, warehouse.connect():
-            assets = list(definitions.assets or [])
             say(f"{days[0]} to {days[-1]}: from extracts to segments" if len(days) > 1 else f"{days[0]}: from extracts to segments")
             span = {"dagster/asset_partition_range_start": str(days[0]), "dagster/asset_partition_range_end": str(days[-1])}
-            materialize(assets, RANGE_STAGES, instance, resources, tags=span)
+            execute(definitions, TO_SEGMENTS, instance, tags=span)
             for day in days:
                 say(f"{day}: decisions, mails, exports, results")
-                materialize(assets, DAILY_STAGES, instance, resources, partition_key=str(day))
+                execute(definitions, TO_MAILS, instance, partition_key=str(day))
             say("pages to look at")
             with warehouse.settling():
                 for write in pages:
@@ -108,17 +105,15 @@ def instance_of(settings: Settings) -> dg.DagsterInstance:
     return dg.DagsterInstance.from_config(str(dagster_home(settings)))
 
 
-def materialize(
-    assets: list[Any],
-    stages: Sequence[str],
+def execute(
+    definitions: dg.Definitions,
+    job: str,
     instance: dg.DagsterInstance,
-    resources: dict[str, Any],
     partition_key: str | None = None,
     tags: dict[str, str] | None = None,
 ) -> None:
-    selection = dg.AssetSelection.groups(*stages)
-    result = dg.materialize(
-        assets, selection=selection, instance=instance, resources=resources, partition_key=partition_key, tags=tags, raise_on_error=False
+    result = definitions.resolve_job_def(job).execute_in_process(
+        instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False
     )
     if not result.success:
         failed = [event for event in result.all_events if event.is_step_failure]
