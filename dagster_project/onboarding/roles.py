@@ -12,6 +12,8 @@ from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
 from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, OF_COMING, ON_A_LIST, OTHERS
 
+# What orders are, beside given back.
+OF_ORDERS = r"\b(paid|unpaid|complete|pending|processing|shipped|delivered|open|closed|new)"
 # What says, beside a plain no, that a product is not sold.
 NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
 
@@ -96,6 +98,9 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
         return None
     pattern, except_for = dbt_vars()["given_back"], dbt_vars()["not_given_back"]
     back = [word for word in found if re.search(pattern, word.lower()) and not re.search(except_for, word.lower())]
+    # A plain state may be a country's, where another column has that too.
+    if meaning_of(header) == "state" and not back and not any(re.search(OF_ORDERS, word.lower()) for word in found):
+        return None
     sold = [word for word in found if word not in back]
     if len(found) > 1:
         reading.doubts.append(

@@ -149,8 +149,10 @@ def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
 
 
 def text(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written:
-    """How texts are written: ahead of all of them may stand the apostrophe by which a spreadsheet leaves a number a text."""
-    return Written("'0123" if share(connection, sample, header, "value like '''%'") >= ALMOST_ALL else None)
+    """How texts are written: ahead of all of them, or of those that are numbers, may stand the apostrophe by which a spreadsheet leaves a number a text."""
+    ahead = share(connection, sample, header, "value like '''%'")
+    is_of_numbers = ahead and share(connection, sample, header, "regexp_matches(value, '^''[^0-9+]')") == 0
+    return Written("'0123" if is_of_numbers or ahead >= ALMOST_ALL else None)
 
 
 def is_email(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:

@@ -45,7 +45,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "street": (
         "(street|address)( ?line)?( ?1)?( address)?",
-        "(billing|shipping|default) (address ?1|street|address( line)? ?1)",
+        "(billing|shipping|default)( address)? (address ?1|street|address( line)? ?1)",
         "address address 1",
     ),
     "city": (f"({WHO} |billing |shipping |ship |address |default address )?(city|town)",),
