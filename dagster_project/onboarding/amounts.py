@@ -70,6 +70,8 @@ def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) 
             reading.doubts.append(
                 f"{amount.header} is {quantity.header} times {price.header} also where {parts['discount_amount'].header} takes something off: it is before the discount"
             )
+    elif amount and not price and (discount := parts.get("discount_share") or parts.get("discount_amount")):
+        reading.doubts.append(f"{amount.header} counts as what the line comes to, after {discount.header}")
     elif price and quantity and not amount and grows_with_pieces(connection, sample, quantity, price):
         parts["line_amount"] = parts.pop("unit_price")
         reading.doubts.append(

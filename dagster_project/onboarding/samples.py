@@ -104,7 +104,9 @@ def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) ->
         for attempt in attempts:
             try:
                 # `\N` is how a database's export writes what is not there.
-                connection.execute(f"create or replace table {relation} as select nullif(cast(columns(*) as varchar), '\\N') from {attempt}")
+                connection.execute(
+                    f"create or replace table {relation} as select nullif(cast(columns(*) as varchar), '\\N') from {attempt}"
+                )
                 break
             except duckdb.Error as error:
                 trouble = str(error).split("\n")[0]
@@ -127,7 +129,9 @@ def leave_out_nothing(connection: duckdb.DuckDBPyConnection, relation: str) -> i
     kept = [header for header, stated in zip(headers, said, strict=True) if stated or not re.fullmatch(r"column\d+", header)]
     if rows or len(kept) < len(headers):
         columns = ", ".join(map(quoted, kept))
-        connection.execute(f"create or replace table {relation} as select {columns} from {relation} where not ({says_nothing}) order by rowid")
+        connection.execute(
+            f"create or replace table {relation} as select {columns} from {relation} where not ({says_nothing}) order by rowid"
+        )
     return int(rows)
 
 

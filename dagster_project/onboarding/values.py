@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.onboarding.samples import READ_ROWS, Sample, quoted, words_of
+from dagster_project.sources.reading.formats import WORDS_FOR_NOTHING
 
 ALMOST_ALL = 0.995
 # So many different values are words of a list.
@@ -43,7 +44,7 @@ class Written:
 def said(header: str) -> str:
     """A value without blanks around it; null for an empty one and for words that stand for nothing."""
     value = f"trim({quoted(header)})"
-    return f"case when lower({value}) not in ('', 'null', 'nan', 'none', 'n/a', 'na', '-', 'nat') then {value} end"
+    return f"case when lower({value}) not in {('', *WORDS_FOR_NOTHING)} then {value} end"
 
 
 def share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, condition: str) -> float:

@@ -180,7 +180,11 @@ discounted as (
                 else stated_amount
             end as stated_amount
         ),
-        stated_amount as before_discount
+        -- What a line comes to is after what is taken off it.
+        case
+            when line_amount is null or is_return then stated_amount
+            else greatest(stated_amount, cast(line_amount / nullif(share_left, 0) as decimal(18, 4)) + discount_amount)
+        end as before_discount
     from shares
 )
 
