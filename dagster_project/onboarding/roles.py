@@ -109,6 +109,18 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
     return Part(header)
 
 
+def named_beside(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> str | None:
+    """The words beside a category's number, in a column that most rows state."""
+    if (
+        not re.fullmatch(".*category ?(id|no|number)", meaning_of(header))
+        or values.share(connection, sample, header, "regexp_matches(value, '^[0-9]+$')") < 1
+    ):
+        return None
+    codes = [one for one in sample.headers if re.fullmatch(".*category ?(code|path|key|label)", meaning_of(one))]
+    words = [one for one in codes if values.share(connection, sample, one, "regexp_matches(value, '[A-Za-z]{3}')") >= values.ALMOST_ALL]
+    return next((one for one in words if values.said_share(connection, sample, one) > 0.5), None)
+
+
 def as_sold(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
     """Whether a product is sold, in words that say so."""
     found = [word.lower() for word in values.distinct_words(connection, reading.sample, header)]
@@ -166,6 +178,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     ):
         # The state of an order, not of a country.
         return None
+    elif column == "category" and (named := named_beside(connection, sample, header)):
+        return Part(named)
     elif column == "order_id" and words_of(header) == "name":
         numbers = values.share(connection, sample, header, "regexp_matches(value, '^#?[A-Za-z]*-?[0-9]+$')")
         return Part(header) if numbers >= values.ALMOST_ALL else None
