@@ -4,7 +4,7 @@ import duckdb
 
 from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
-from dagster_project.onboarding.amounts import doubt_prices, doubt_refunds, take_once_an_order, tell_amounts_apart
+from dagster_project.onboarding.amounts import doubt_prices, doubt_refunds, take_cancelled_orders, take_once_an_order, tell_amounts_apart
 from dagster_project.onboarding.roles import Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described
 from dagster_project.onboarding.vocabulary import KINDS
@@ -33,6 +33,8 @@ def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) 
         doubt_prices(best)
     if best and best.kind in ("lines", "orders"):
         doubt_refunds(best)
+    if best:
+        take_cancelled_orders(connection, best)
     return best
 
 

@@ -189,6 +189,11 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         return as_sold(connection, reading, header)
     elif column == "deleted_at":
         return as_deletion(connection, reading, header)
+    elif column == "order_cancelled_at":
+        # One that no order has yet may be had by one of the next.
+        if values.said_share(connection, sample, header) and not is_mark(connection, sample, header):
+            return None
+        written = values.Written()
     elif column == "discount_code":
         return Part(header) if values.share(connection, sample, header, "try_cast(value as double) is null") > 0.5 else None
     elif column == "email":

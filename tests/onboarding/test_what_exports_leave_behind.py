@@ -120,3 +120,45 @@ def test_what_a_line_comes_to_is_after_a_discount_that_is_said_beside_it(tmp_pat
     assert rows_of("select sum(net_amount), sum(gross_amount), min(unit_price) from staging.stg_sales__order_items") == [
         (Decimal(90 * 36), Decimal(90 * 40), Decimal(20))
     ]
+
+
+@pytest.mark.parametrize("is_of_line", [False, True])
+def test_a_moment_of_cancellation_gives_back_an_order_or_its_line(is_of_line: bool, tmp_path: Path, staged: Callable) -> None:
+    """On the first line it is the order's, though the status says paid; on whichever line it is that line's."""
+    rows = []
+    for n in range(120):
+        order, place, at = n // 3, n % 3, START + timedelta(hours=n // 3)
+        is_cancelled = order % 4 == 0 and place == (order // 4 % 3 if is_of_line else 0)
+        rows.append([order, f"c{order % 9}", at, f"S{n % 5}", 1, 20, "paid" if place == 0 else "", f"{at} +0200" if is_cancelled else ""])
+    write(tmp_path / "in" / "orders_export.csv", "order id|customer id|order date|sku|quantity|price|status|Cancelled at", rows)
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    assert f"Cancelled at gives {'its line' if is_of_line else 'the whole order'} back, whatever else is said of it" in draft.review
+    back = staged(draft.shop, ["path:models/staging/sales"]).rows("select count(*), sum(net_amount) from staging.stg_sales__returns")
+    assert back == [(10, 200) if is_of_line else (30, 600)]
+
+
+def test_a_table_of_who_sells_is_none_of_customers(tmp_path: Path) -> None:
+    rows = [[n, f"c{n % 9}", START + timedelta(hours=n), f"S{n % 5}", 1, 20, "West"] for n in range(60)]
+    write(tmp_path / "in" / "orders.csv", "order id|customer id|order date|product id|quantity|sales|region", rows)
+    write(tmp_path / "in" / "people.csv", "person|region", [["Ann Lee", "West"], ["Bo Ray", "East"]])
+    draft = draft_shop(tmp_path / "shop", tmp_path / "in")
+    assert {reading.kind for reading in draft.layout.own} == {"lines"}
+    assert any("people is left out" in line and "nobody of whom buys" in line for line in draft.review)
+
+
+def test_a_category_is_called_by_its_words_beside_its_number(tmp_path: Path, staged: Callable) -> None:
+    rows = [
+        [
+            f"{START + timedelta(minutes=n)} UTC",
+            ("view", "purchase")[n % 2],
+            n % 9,
+            1000 + n % 9,
+            "home.tea_pots" if n % 9 else "",
+            5,
+            n % 4,
+        ]
+        for n in range(90)
+    ]
+    write(tmp_path / "in" / "events.csv", "event_time|event_type|product_id|category_id|category_code|price|user_id", rows)
+    stored = staged(draft_shop(tmp_path / "shop", tmp_path / "in").shop, ["path:models/staging/sales"])
+    assert stored.rows("select distinct category from staging.stg_sales__products where category is not null") == [("tea pots",)]
