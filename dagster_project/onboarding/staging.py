@@ -24,7 +24,7 @@ shop as (
 
 timed as (
     select
-        rows.*,
+        rows.*{once},
         shop.zone,
         {at} as occurred_at,
         {version} as version_at
@@ -49,6 +49,8 @@ class Drafted:
     parts: Mapping[str, str]
     key: Sequence[str]
     cursor: str | None = None
+    # What one line of an order says for all of it.
+    once: Sequence[str] = ()
 
 
 @cache
@@ -87,6 +89,10 @@ def expression_of(written: str | list[str], said: Mapping[str, str]) -> str | No
     return None
 
 
+def said_once(column: str, order: str) -> str:
+    return f"max(rows.{column}) over (partition by rows.{order}, rows._known_at) as {column}"
+
+
 def model_of(system: str, entity: Mapping[str, Any], table: Drafted, said: Mapping[str, str]) -> str:
     """The SQL of an entity's model."""
     model = entity.get("from")
@@ -104,6 +110,7 @@ def model_of(system: str, entity: Mapping[str, Any], table: Drafted, said: Mappi
             table=table.name,
             # What is dated for some rows only counts from the extract for the others.
             at=f"coalesce({{{{ stated_moment('rows.{at}', 'shop.zone') }}}}, rows._known_at)" if at else "rows._known_at",
+            once=f" replace ({', '.join(said_once(column, said['order_id']) for column in table.once)})" if table.once else "",
             version=f"{{{{ stated_moment('rows.{table.cursor}', 'shop.zone') }}}}" if table.cursor else "rows._known_at",
         )
     )

@@ -135,7 +135,7 @@ def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
         is_whole = share(connection, sample, header, "try_cast(value as double) % 1 = 0") >= ALMOST_ALL
         return Written("cents" if is_whole and re.search(r"\b(cents?|pence)\b", words_of(header)) else None)
     # A currency's sign or code may stand ahead; another letter may not: C536379 is a number of a document.
-    sign = "^([A-Z]{2,3} ?|R[$]|US[$]|Rs[.]? ?|kr ?)?[^0-9A-Za-z,.-]{0,3}-?[^0-9A-Za-z,.-]{0,3}"
+    sign = "^([A-Z]{3} ?|RM ?|[A-Z]{2} |R[$]|US[$]|Rs[.]? ?|kr ?)?[^0-9A-Za-z,.-]{0,3}-?[^0-9A-Za-z,.-]{0,3}"
     if (
         share(connection, sample, header, f"regexp_matches(value, '{sign}[0-9]{{1,3}}(,?[0-9]{{3}})*([.][0-9]+)?[^0-9,.]{{0,4}}$')")
         >= ALMOST_ALL

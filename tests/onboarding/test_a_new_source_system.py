@@ -53,6 +53,11 @@ CLUB = "CONTACT ID,EMAIL,OPT_IN,BLACKLISTED,SMS_BLACKLISTED,ADDED_TIME\n" + "".j
 READERS = "email,created_at,status\n" + "".join(
     f"a{n}@example.org,2019-05-{n + 1:02d} 10:00,{'unsubscribed' if n % 4 == 0 else 'subscribed'}\n" for n in range(12)
 )
+# An order's status stands on its first line, each line has a discount of its own, and the city is in Windows' letters.
+TILL = "receipt no,customer_id,order_date,status,sku,qty,unit_price,discount_amount,refunded amount,city\n" + "".join(
+    f"h{n // 2},c{n % 5},2020-04-{n // 2 + 1:02d},{'' if n % 2 else 'refunded' if n == 4 else 'paid'},s{n % 3},2,10,{n % 3},{'' if n % 2 else 0},Köln\n"
+    for n in range(20)
+)
 WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
 
 
@@ -126,6 +131,25 @@ def test_types_formats_cursor_and_personal_data_are_read_from_the_sample(place, 
         "country": "indirect",
     }
     assert [name for name, column in columns.items() if column.required and column.type == "text"] == ["contact_no"]
+
+
+def test_what_a_till_says_of_orders_and_discounts_is_taken_off_or_said(place, tmp_path, monkeypatch, staged) -> None:
+    shutil.copytree(DBT_PROJECT, place[1], ignore=shutil.ignore_patterns("target", "logs"), dirs_exist_ok=True)
+    (tmp_path / "till.csv").write_text(TILL, encoding="cp1252")
+    draft_system("till", [tmp_path / "till.csv"], *place)
+    drafted = load_system("till", place[0])
+    (table,) = drafted.tables.values()
+    assert (table.encoding, table.columns["unit_price"].type, table.columns["qty"].type) == ("cp1252", "decimal", "integer")
+    drafts = (place[0] / "till" / "source.yaml").read_text()
+    assert "refunded amount is of whole orders, and no model" in drafts and "is given back of an order" not in drafts
+    (tmp_path / "extracts" / "lines").mkdir(parents=True)
+    shutil.copy(tmp_path / "till.csv", tmp_path / "extracts" / "lines" / "lines_20220101T000000Z.csv")
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: {"till": drafted})
+    monkeypatch.setattr(dbt_build, "DBT_PROJECT", place[1])
+    shop = load_shop(SHOPS / "small").model_copy(update={"sources": {"till": SourceSystem(path=str(tmp_path / "extracts"))}})
+    rows = staged(shop, ["path:models/staging/till"]).rows
+    assert rows("select count(*), sum(net_amount) from staging.stg_till__order_items") == [(20, 400 - sum(n % 3 for n in range(20)))]
+    assert rows("select count(*), sum(net_amount) from staging.stg_till__returns") == [(2, 40 - 1 - 2)]
 
 
 def test_a_system_of_two_tables_is_drafted_from_a_sample_of_each(place, tmp_path) -> None:
