@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -37,6 +38,37 @@ MODEL = """with
 items as (
     select * from {{{{ ref('stg_{system}__{model}') }}}}
 )
+"""
+# An order's version has all of its lines: where one comes again, the others do as they stood.
+WHOLE_ORDERS = """,
+
+lines as (
+{lines}
+),
+
+changes as (
+    select
+        order_id,
+        version_at,
+        min(known_at) as known_at
+    from lines
+    group by order_id, version_at
+),
+
+standing as (
+    select
+        lines.* replace (changes.known_at as known_at, changes.version_at as version_at, 0 as version_number),
+        row_number() over (
+            partition by changes.order_id, changes.version_at, lines.order_item_id
+            order by lines.version_at desc, lines.version_number desc
+        ) as recency
+    from changes
+    inner join lines on changes.order_id = lines.order_id and lines.version_at <= changes.version_at
+)
+
+select * exclude (recency)
+from standing
+where recency = 1
 """
 
 
@@ -114,6 +146,8 @@ def model_of(system: str, entity: Mapping[str, Any], table: Drafted, said: Mappi
             version=f"{{{{ stated_moment('rows.{table.cursor}', 'shop.zone') }}}}" if table.cursor else "rows._known_at",
         )
     )
-    sql = f"-- {entity['grain']}\n{frame}\nselect\n    " + ",\n    ".join(lines) + f"\nfrom {'items' if model else 'timed'}\n"
+    sql = "select\n    " + ",\n    ".join(lines) + f"\nfrom {'items' if model else 'timed'}\n"
     sql += "where\n    " + "\n    and ".join(wanted) + "\n" if wanted else ""
-    return sql + (f"group by {', '.join(entity['group'])}\n" if entity.get("group") else "")
+    sql += f"group by {', '.join(entity['group'])}\n" if entity.get("group") else ""
+    whole = WHOLE_ORDERS.format(lines=indent(sql.rstrip(), "    ")) if entity.get("whole_orders") else f"\n{sql}"
+    return f"-- {entity['grain']}\n{frame.rstrip() if entity.get('whole_orders') else frame}{whole}"

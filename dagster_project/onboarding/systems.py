@@ -65,6 +65,7 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
     tables: dict[str, Any] = {}
     models: dict[str, str] = {}
     notes: list[str] = []
+    of: dict[str, str] = {}
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         for number, source in enumerate(sources):
@@ -75,6 +76,7 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
             given = models_of(name, drafted)
             twice = [entity for entity in given if entity in models]
             models = given | models
+            of |= {entity: of.get(entity, drafted.name) for entity in given}
             notes += [
                 f"{source.name} was read as {drafted.kind}." if reading else f"{source.name} is {NONE_OF_THESE}.",
                 *(doubts_of(reading) if reading else []),
@@ -85,6 +87,11 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
                 *([] if given else [lacks(drafted)]),
                 *([f"Nothing reads {', '.join(twice)} of it: a table before it has them. Join the two in the model."] if twice else []),
             ]
+    if {"orders", "order_items"} <= set(of) and of["orders"] != of["order_items"]:
+        notes.append(
+            f"orders come from {of['orders']} and order_items from {of['order_items']}: a line counts where known_at, version_at and version_number "
+            "are those of its order. Make the two models agree."
+        )
     declared = {"system": name, "description": f"Drafted from {', '.join(source.name for source in sources)}", "tables": tables}
     files = {folder / "source.yaml": heading(name, notes) + yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=140)}
     staging = project / "models" / "staging" / name

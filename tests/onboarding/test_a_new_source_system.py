@@ -168,6 +168,13 @@ def test_a_system_of_two_tables_is_drafted_from_a_sample_of_each(place, tmp_path
     assert "loyalty__lines'" in (staging / "stg_loyalty__orders.sql").read_text() + (staging / "stg_loyalty__order_items.sql").read_text()
 
 
+def test_lines_whose_orders_are_another_tables_are_said_to_need_a_hand(place, tmp_path) -> None:
+    for name, text in (("orders", ORDERS), ("lines", LINES)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    draft_system("erp", [tmp_path / "orders.csv", tmp_path / "lines.csv"], *place)
+    assert "Make the two models agree" in (place[0] / "erp" / "source.yaml").read_text()
+
+
 def test_a_systems_own_number_of_a_product_may_be_the_catalogues_sku(place, tmp_path, monkeypatch, staged) -> None:
     shutil.copytree(DBT_PROJECT, place[1], ignore=shutil.ignore_patterns("target", "logs"), dirs_exist_ok=True)
     (tmp_path / "transactions.csv").write_text(TRANSACTIONS)
@@ -218,6 +225,8 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
         (table,) = system.tables
         (extracts / name / table).mkdir(parents=True)
         shutil.copy(tmp_path / f"{name}.csv", extracts / name / table / f"{table}_20220101T000000Z.csv")
+    again = "".join(LINES.splitlines(keepends=True)[:2]).replace("9.50", "10.50")
+    (extracts / "outlet" / "lines" / "lines_20220105T000000Z.csv").write_text(again)
     monkeypatch.setattr(loading, "contracts_of", lambda shop: drafted)
     history = {"history_until": datetime(2022, 1, 2)}
     shop = load_shop(SHOPS / "small").model_copy(
@@ -226,8 +235,11 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
     monkeypatch.setattr(dbt_build, "DBT_PROJECT", place[1])
     rows = staged(shop, [f"path:models/staging/{name}" for name in samples]).rows
 
-    assert rows("select count(*), sum(net_amount), count(distinct order_id) from staging.stg_outlet__order_items") == [(20, 380, 10)]
-    assert rows("select sum(net_amount), bool_or(is_unpriced) from staging.stg_outlet__orders") == [(380, False)]
+    assert rows("select count(*), sum(net_amount), count(distinct order_id) from staging.stg_outlet__order_items") == [(22, 380 + 40, 10)]
+    # An order is all of its lines, and one of them that comes again changes nothing of the others.
+    changed = "select order_id, net_amount, lines_count, is_unpriced from staging.stg_outlet__orders order by order_id, version_at"
+    assert rows(changed)[:3] == [("o0", 38, 2, False), ("o0", 40, 2, False), ("o1", 38, 2, False)]
+    assert rows("select count(*), sum(net_amount) from staging.stg_outlet__orders") == [(11, 380 + 40)]
     assert rows("select count(*), sum(net_amount) from staging.stg_rma__returns") == [(7, 35.5)]
     assert rows("select event, count(*), count(login_id) from staging.stg_clicks__web_events group by 1 order by 1") == [
         ("add_to_cart", 10, 3),
