@@ -127,7 +127,7 @@ def leave_out_nothing(connection: duckdb.DuckDBPyConnection, relation: str) -> i
     rows, *said = connection.execute(f"select count(*) filter (where {says_nothing}), {counts} from {relation}").fetchone() or (0,)
     # What a header leaves empty DuckDB calls column7.
     kept = [header for header, stated in zip(headers, said, strict=True) if stated or not re.fullmatch(r"column\d+", header)]
-    if rows or len(kept) < len(headers):
+    if kept and (rows or len(kept) < len(headers)):
         columns = ", ".join(map(quoted, kept))
         connection.execute(
             f"create or replace table {relation} as select {columns} from {relation} where not ({says_nothing}) order by rowid"
