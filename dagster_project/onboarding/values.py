@@ -44,7 +44,8 @@ class Written:
 def said(header: str) -> str:
     """A value without blanks around it; null for an empty one and for words that stand for nothing."""
     value = f"trim({quoted(header)})"
-    return f"case when lower({value}) not in {('', *WORDS_FOR_NOTHING)} then {value} end"
+    nothing = "', '".join(("", *WORDS_FOR_NOTHING))
+    return f"case when lower({value}) not in ('{nothing}') then {value} end"
 
 
 def share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, condition: str) -> float:

@@ -2,7 +2,7 @@
 
 {# A text without the blanks around it; null when it says nothing. #}
 {% macro said(expression) -%}
-case when lower(trim({{ expression }})) not in ('', 'null', 'n/a', 'none', '-') then trim({{ expression }}) end
+case when lower(trim({{ expression }})) not in ('', 'null', 'n/a', 'none', '-', '\n') then trim({{ expression }}) end
 {%- endmacro %}
 
 {# The ISO 3166 code of a country by its code or name (English, or its own language); null for one that is not listed. #}

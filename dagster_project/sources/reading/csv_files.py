@@ -8,8 +8,6 @@ from dagster_project.sources.drift import UnreadableExtract, place_columns
 from dagster_project.sources.reading.chunks import CHUNK_ROWS, Chunk, Reading, Unreadable, text_table
 from dagster_project.sources.reading.text_lines import encodable, text_lines
 
-# How a database's export writes what is not there.
-NULL = r"\N"
 DELIMITERS = (",", ";", "\t", "|")
 # A field may be as long as it likes; Python's own limit is 128 KB.
 csv.field_size_limit(2**31 - 1)
@@ -38,8 +36,7 @@ def csv_chunks(reading: Reading) -> Iterator[Chunk]:
         else:
             numbers.append(number)
             for name, values in columns.items():
-                value = row[places[name]] if name in places else ""
-                values.append(value if value and value != NULL else None)
+                values.append(row[places[name]] or None if name in places else None)
         if len(numbers) + len(unreadable) >= CHUNK_ROWS:
             yield Chunk(text_table(columns, numbers), unreadable)
             columns, numbers, unreadable = {name: [] for name in columns}, [], []

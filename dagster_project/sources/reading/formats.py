@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from dagster_project.sources.contract import Table
 from dagster_project.sources.reading.engine import engine
 
-# Where a number or a moment belongs, they say that there is none.
-WORDS_FOR_NOTHING = ("null", "nan", "none", "n/a", "na", "-", "nat")
+# Where a number or a moment belongs, they say that there is none; `\N` (here in lower case) is how a database's export does.
+WORDS_FOR_NOTHING = ("null", "nan", "none", "n/a", "na", "-", "nat", "\\n")
 NOTHING = pa.array(WORDS_FOR_NOTHING)
 # How a text in a declared format reads as every other; a text that is not in it stays as it came, for the contract to refuse.
 MOMENT = "coalesce(strftime(try_strptime(trim({0}), '{1}'), '%Y-%m-%d %H:%M:%S'), {0})"
