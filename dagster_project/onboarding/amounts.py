@@ -70,6 +70,8 @@ def tell_amounts_apart(connection: duckdb.DuckDBPyConnection, reading: Reading) 
             reading.doubts.append(
                 f"{amount.header} is {quantity.header} times {price.header} also where {parts['discount_amount'].header} takes something off: it is before the discount"
             )
+    elif amount and not price and (discount := parts.get("discount_share") or parts.get("discount_amount")):
+        reading.doubts.append(f"{amount.header} counts as what the line comes to, after {discount.header}")
     elif price and quantity and not amount and grows_with_pieces(connection, sample, quantity, price):
         parts["line_amount"] = parts.pop("unit_price")
         reading.doubts.append(
@@ -95,6 +97,27 @@ def take_once_an_order(connection: duckdb.DuckDBPyConnection, reading: Reading) 
         reading.doubts.append(
             f"{discount.header} is said once an order, or the same on all of its lines: taken off the order once, not off each line"
         )
+
+
+def take_cancelled_orders(connection: duckdb.DuckDBPyConnection, reading: Reading) -> None:
+    """A cancellation that stands on an order's first line, or on each, is the order's; on some of its lines it is theirs, as a deleted line's is."""
+    cancelled, order = reading.parts.get("order_cancelled_at"), reading.parts.get("order_id")
+    if not cancelled:
+        return
+    said, what = values.said(cancelled.header), "the whole order back"
+    row = (
+        order
+        and connection.execute(
+            f"select avg(case when first is not null and stated in (1, lines) then 1.0 else 0.0 end) from (select count(*) as lines, "
+            f"count({said}) as stated, arg_min_null({said}, rowid) as first from {reading.sample.relation} "
+            f"group by {quoted(order.header)} having count(*) > 1 and count({said}) > 0)"
+        ).fetchone()
+    )
+    if not row or (row[0] is not None and row[0] < 0.9):
+        del reading.parts["order_cancelled_at"]
+        reading.parts.setdefault("deleted_at", cancelled)
+        what = "its line back"
+    reading.doubts.append(f"{cancelled.header} gives {what}, whatever else is said of it")
 
 
 def doubt_refunds(reading: Reading) -> None:

@@ -26,6 +26,14 @@ def since_before(samples: Sequence[Sample]) -> str:
     return f"{found[0]} counts from the order before and dates none: add a column with the day of each order. " if found else ""
 
 
+def why_none(sample: Sample) -> str | None:
+    """What to do about a table of which each row says one thing of one product or person."""
+    words = {words_of(header): header for header in sample.headers}
+    named = next((words[one] for one in words if re.fullmatch("(meta )?(property|attribute|key|field)( (code|name|key))?", one)), None)
+    value = next((words[one] for one in words if re.fullmatch("(meta |property |attribute )?value", one)), None)
+    return f"each row says one {named} and its {value}: bring a row per thing, with a column per {named}" if named and value else None
+
+
 def what_lacks(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) -> str:
     """What a table says of a sale and what it does not, with its headers."""
     columns = sorted({column for kind in ("lines", "orders") for column in own.tables[kind].columns})

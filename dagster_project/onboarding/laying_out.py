@@ -9,7 +9,7 @@ from dagster_project.onboarding.amounts import doubt_totals
 from dagster_project.onboarding.discounts_of_orders import take_off_orders
 from dagster_project.onboarding.keys import categories_of, name_products
 from dagster_project.onboarding.known_tables import ITS_OWN, Known, known_as
-from dagster_project.onboarding.lacking import NOTHING, since_before, what_lacks
+from dagster_project.onboarding.lacking import NOTHING, since_before, what_lacks, why_none
 from dagster_project.onboarding.lakes import landed
 from dagster_project.onboarding.layout import Layout, NothingToSell
 from dagster_project.onboarding.meeting import doubt_answers, doubt_names, meet, name_as_sold, number_as_named
@@ -20,6 +20,8 @@ from dagster_project.onboarding.samples import Sample
 from dagster_project.onboarding.statuses import name_statuses
 from dagster_project.sources.contract import System
 
+# Tables of systems that we know with what was sold.
+SELLS = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
 NONE_OF_THESE = "neither orders, order lines, customers, products, returns, consents nor events"
 
 
@@ -43,10 +45,9 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             layout.known.append(known)
         elif reading:
             layout.own.append(reading)
-            bought = purchases_among(connection, reading, systems[ITS_OWN]) if reading.kind == "events" else None
-            layout.own += [bought] if bought else []
         else:
-            layout.left_out.append((sample, NONE_OF_THESE))
+            layout.left_out.append((sample, why_none(sample) or NONE_OF_THESE))
+    take_from_events(connection, layout, systems[ITS_OWN])
     settle(connection, layout, systems[ITS_OWN])
     in_one_schema(layout)
     name_categories(connection, layout)
@@ -54,10 +55,9 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
         doubt_totals(orders)
     doubt_names(connection, layout)
     doubt_answers(connection, layout)
-    sells = {"orders", "order_items", "receipts", "lines", "purchases", "order"}
     selling = [reading for reading in layout.own if reading.kind in ("lines", "purchases", "orders")]
     names_buyers = any("customer_id" in reading.parts or "email" in reading.parts for reading in selling)
-    if not any(known.table in sells for known in layout.known) and not names_buyers:
+    if not any(known.table in SELLS for known in layout.known) and not names_buyers:
         lacking = sorted(
             ((sample.name, what_lacks(connection, sample, systems[ITS_OWN])) for sample in samples), key=lambda one: NOTHING in one[1]
         )
@@ -67,6 +67,17 @@ def lay_out(connection: duckdb.DuckDBPyConnection, samples: Sequence[Sample], sy
             f"{since_before(samples)}Rename the headers so that they say it, or bring the table that does."
         )
     return layout
+
+
+def take_from_events(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -> None:
+    """What was bought, from events that say so; where another table has the sales, the events would count them once more."""
+    selling = [one.sample for one in layout.own if one.kind in ("lines", "purchases", "orders")]
+    selling += [known.sample for known in layout.known if known.table in SELLS]
+    for bought in [found for events in layout.own_of("events") if (found := purchases_among(connection, events, own))]:
+        if selling:
+            layout.left_out.append((bought.sample, f"{selling[0].name} has the sales"))
+        else:
+            layout.own.append(bought)
 
 
 def name_categories(connection: duckdb.DuckDBPyConnection, layout: Layout) -> None:

@@ -4,7 +4,7 @@ import duckdb
 
 from dagster_project.dbt_vars import dbt_vars
 from dagster_project.onboarding import values
-from dagster_project.onboarding.amounts import doubt_prices, doubt_refunds, take_once_an_order, tell_amounts_apart
+from dagster_project.onboarding.amounts import doubt_prices, doubt_refunds, take_cancelled_orders, take_once_an_order, tell_amounts_apart
 from dagster_project.onboarding.roles import Reading, cast_parts, is_called
 from dagster_project.onboarding.samples import Sample, described
 from dagster_project.onboarding.vocabulary import KINDS
@@ -33,11 +33,13 @@ def read_as(connection: duckdb.DuckDBPyConnection, sample: Sample, own: System) 
         doubt_prices(best)
     if best and best.kind in ("lines", "orders"):
         doubt_refunds(best)
+    if best:
+        take_cancelled_orders(connection, best)
     return best
 
 
 def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own: System) -> Reading | None:
-    """What was bought, where a table of events says so with a price."""
+    """What was bought, where a table of events says so: order by order where it numbers them all."""
     sample, event = events.sample, values.said(events.parts["event"].header)
     relation = f"{sample.relation}_bought"
     words = ", ".join(f"'{word}'" for word in dbt_vars()["event_words"]["purchase"])
@@ -48,7 +50,11 @@ def purchases_among(connection: duckdb.DuckDBPyConnection, events: Reading, own:
         events.doubts.append(f"what was bought is said among the events of {sample.name}: bring a table or view of the purchases alone")
         return None
     bought = described(connection, relation, f"{sample.name} (purchases)", sample.path)
-    reading = cast_parts(connection, bought, "purchases", [column for column in own.tables["purchases"].columns if column != "order_id"])
+    reading = cast_parts(connection, bought, "lines", list(own.tables["lines"].columns))
+    order = reading.parts.get("order_id")
+    if not order or values.said_share(connection, bought, order.header) < 1:
+        columns = [column for column in own.tables["purchases"].columns if column != "order_id"]
+        reading = cast_parts(connection, bought, "purchases", columns)
     if not bought.rows or not {"customer_id", "ordered_at", "product_id"} <= set(reading.parts):
         return None
     doubt_prices(reading)

@@ -12,6 +12,8 @@ from dagster_project.onboarding.headers import meaning_of, table_meaning
 from dagster_project.onboarding.samples import Sample, words_of
 from dagster_project.onboarding.vocabulary import AMOUNTS, CALLED, FIRST, KINDS, MOMENTS, NAMES, OF_COMING, ON_A_LIST, OTHERS
 
+# What orders are, beside given back.
+OF_ORDERS = r"\b(paid|unpaid|complete|pending|processing|shipped|delivered|open|closed|new)"
 # What says, beside a plain no, that a product is not sold.
 NOT_SOLD = {"-1", "draft", "archived", "inactive", "disabled", "hidden", "private"}
 
@@ -96,12 +98,27 @@ def as_status(connection: duckdb.DuckDBPyConnection, reading: Reading, header: s
         return None
     pattern, except_for = dbt_vars()["given_back"], dbt_vars()["not_given_back"]
     back = [word for word in found if re.search(pattern, word.lower()) and not re.search(except_for, word.lower())]
+    # A plain state may be a country's, where another column has that too.
+    if meaning_of(header) == "state" and not back and not any(re.search(OF_ORDERS, word.lower()) for word in found):
+        return None
     sold = [word for word in found if word not in back]
     if len(found) > 1:
         reading.doubts.append(
             f"{header}: {', '.join(back) or 'nothing'} gives an order back; {', '.join(sold[:12]) or 'nothing'} counts as sold"
         )
     return Part(header)
+
+
+def named_beside(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> str | None:
+    """The words beside a category's number, in a column that most rows state."""
+    if (
+        not re.fullmatch(".*category ?(id|no|number)", meaning_of(header))
+        or values.share(connection, sample, header, "regexp_matches(value, '^[0-9]+$')") < 1
+    ):
+        return None
+    codes = [one for one in sample.headers if re.fullmatch(".*category ?(code|path|key|label)", meaning_of(one))]
+    words = [one for one in codes if values.share(connection, sample, one, "regexp_matches(value, '[A-Za-z]{3}')") >= values.ALMOST_ALL]
+    return next((one for one in words if values.said_share(connection, sample, one) > 0.5), None)
 
 
 def as_sold(connection: duckdb.DuckDBPyConnection, reading: Reading, header: str) -> Part | None:
@@ -161,6 +178,8 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
     ):
         # The state of an order, not of a country.
         return None
+    elif column == "category" and (named := named_beside(connection, sample, header)):
+        return Part(named)
     elif column == "order_id" and words_of(header) == "name":
         numbers = values.share(connection, sample, header, "regexp_matches(value, '^#?[A-Za-z]*-?[0-9]+$')")
         return Part(header) if numbers >= values.ALMOST_ALL else None
@@ -170,6 +189,11 @@ def as_part(connection: duckdb.DuckDBPyConnection, reading: Reading, column: str
         return as_sold(connection, reading, header)
     elif column == "deleted_at":
         return as_deletion(connection, reading, header)
+    elif column == "order_cancelled_at":
+        # One that no order has yet may be had by one of the next.
+        if values.said_share(connection, sample, header) and not is_mark(connection, sample, header):
+            return None
+        written = values.Written()
     elif column == "discount_code":
         return Part(header) if values.share(connection, sample, header, "try_cast(value as double) is null") > 0.5 else None
     elif column == "email":

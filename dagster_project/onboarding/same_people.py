@@ -32,14 +32,16 @@ def tell_guests(connection: duckdb.DuckDBPyConnection, reading: Reading) -> None
 
 def part_strangers(connection: duckdb.DuckDBPyConnection, layout: Layout, own: System) -> None:
     """A table of people whose numbers are other people's in the orders says by address alone who agreed, or is left out."""
-    buying = [one for kind in ("orders", "lines", "purchases") for one in layout.own_of(kind) if {"customer_id", "email"} <= set(one.parts)]
+    buying = [one for kind in ("orders", "lines", "purchases") for one in layout.own_of(kind) if "customer_id" in one.parts]
     for reading in layout.own_of("customers") if buying else []:
-        if not are_others(connection, buying[0], reading):
+        if are_nobodys(connection, buying[0], reading):
+            why = "nobody of whom buys, and it has no addresses"
+        elif are_others(connection, buying[0], reading):
+            why = "the same numbers have other addresses"
+        else:
             continue
         layout.own.remove(reading)
-        numbers = (
-            f"its {reading.parts['customer_id'].header} are not those of {buying[0].sample.name}: the same numbers have other addresses"
-        )
+        numbers = f"its {reading.parts['customer_id'].header} are not those of {buying[0].sample.name}: {why}"
         if listed := as_list(connection, layout, reading.sample, own):
             listed.doubts.append(f"{reading.sample.name} is read by address, as who agreed: {numbers}")
             layout.own.append(listed)
@@ -55,9 +57,20 @@ def as_list(connection: duckdb.DuckDBPyConnection, layout: Layout, sample: Sampl
     return listed if is_list and all(one.parts == listed.parts for one in layout.own_of("consents")) else None
 
 
+def are_nobodys(connection: duckdb.DuckDBPyConnection, buying: Reading, customers: Reading) -> bool:
+    """Whether a table of people (who sells, by region) has no number that buys, nor anything else by which they could be customers."""
+    if {"email", "phone", "accepts_marketing"} & set(customers.parts):
+        return False
+    bought, known = (one.parts["customer_id"].header for one in (buying, customers))
+    row = connection.execute(
+        f"select count(*) from {customers.sample.relation} where {values.said(known)} in (select {values.said(bought)} from {buying.sample.relation})"
+    ).fetchone()
+    return row == (0,)
+
+
 def are_others(connection: duckdb.DuckDBPyConnection, buying: Reading, customers: Reading) -> bool:
     """Whether most numbers that two tables share have another address in each."""
-    if "email" not in customers.parts:
+    if "email" not in customers.parts or "email" not in buying.parts:
         return False
     sides = [people(one.sample, one.parts["customer_id"], one.parts["email"]) for one in (buying, customers)]
     row = connection.execute(

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import duckdb
@@ -35,6 +35,8 @@ class Sample:
     path: Path | None = None
     encoding: str = "utf-8"
     schema: str | None = None
+    # Rows below the table that said nothing, and were left out.
+    empty: int = 0
     # What a header means where its own words do not say it (keys.py).
     means: Mapping[str, str] = field(default_factory=dict)
 
@@ -98,10 +100,13 @@ def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) ->
             "parquet": [f"read_parquet({source})"],
             "json": [f"read_json({source}, maximum_depth = 1, sample_size = -1)"],
         }.get(ending, [f"read_csv({source}, {whole})", f"read_csv({source}, {whole}, ignore_errors = true)"])
-        trouble = ""
+        trouble, empty = "", 0
         for attempt in attempts:
             try:
-                connection.execute(f"create or replace table {relation} as select cast(columns(*) as varchar) from {attempt}")
+                # `\N` is how a database's export writes what is not there.
+                connection.execute(
+                    f"create or replace table {relation} as select nullif(cast(columns(*) as varchar), '\\N') from {attempt}"
+                )
                 break
             except duckdb.Error as error:
                 trouble = str(error).split("\n")[0]
@@ -109,8 +114,25 @@ def read_file(connection: duckdb.DuckDBPyConnection, path: Path, number: int) ->
             raise CannotRead(f"{path} cannot be read as a table: {trouble}")
         if is_text:
             cut_at_blanks(connection, relation)
+            empty = leave_out_nothing(connection, relation)
     name = re.sub(r"\.(gz|csv|tsv|txt|jsonl?|ndjson|parquet)$", "", path.name.removesuffix(".gz"))
-    return described(connection, relation, name, path, encoding)
+    return replace(described(connection, relation, name, path, encoding), empty=empty)
+
+
+def leave_out_nothing(connection: duckdb.DuckDBPyConnection, relation: str) -> int:
+    """Take out what a spreadsheet leaves beside and below a table: columns of no name and no value, and rows without any; how many rows those were."""
+    headers = [column[0] for column in connection.execute(f"select * from {relation} limit 0").description or []]
+    counts = ", ".join(f"count({quoted(header)})" for header in headers)
+    says_nothing = " and ".join(f"{quoted(header)} is null" for header in headers)
+    rows, *said = connection.execute(f"select count(*) filter (where {says_nothing}), {counts} from {relation}").fetchone() or (0,)
+    # What a header leaves empty DuckDB calls column7.
+    kept = [header for header, stated in zip(headers, said, strict=True) if stated or not re.fullmatch(r"column\d+", header)]
+    if kept and (rows or len(kept) < len(headers)):
+        columns = ", ".join(map(quoted, kept))
+        connection.execute(
+            f"create or replace table {relation} as select {columns} from {relation} where not ({says_nothing}) order by rowid"
+        )
+    return int(rows)
 
 
 def cut_at_blanks(connection: duckdb.DuckDBPyConnection, relation: str) -> None:

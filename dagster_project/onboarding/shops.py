@@ -65,6 +65,7 @@ def draft_shop(folder: Path, source: Path | Lake, now: datetime | None = None) -
             groups = grouped(files_in(source))
             samples, unread = read_samples(connection, groups)
             unread += databases_in(source)
+            unread += [f"{sample.name}: {sample.empty} rows have no value at all, and are left out" for sample in samples if sample.empty]
         try:
             layout = lay_out(connection, samples, systems)
         except NothingToSell as error:

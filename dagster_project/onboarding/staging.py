@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import yaml
@@ -24,7 +25,7 @@ shop as (
 
 timed as (
     select
-        rows.*,
+        rows.*{once},
         shop.zone,
         {at} as occurred_at,
         {version} as version_at
@@ -38,6 +39,37 @@ items as (
     select * from {{{{ ref('stg_{system}__{model}') }}}}
 )
 """
+# An order's version has all of its lines: where one comes again, the others do as they stood.
+WHOLE_ORDERS = """,
+
+lines as (
+{lines}
+),
+
+changes as (
+    select
+        order_id,
+        version_at,
+        min(known_at) as known_at
+    from lines
+    group by order_id, version_at
+),
+
+standing as (
+    select
+        lines.* replace (changes.known_at as known_at, changes.version_at as version_at, 0 as version_number),
+        row_number() over (
+            partition by changes.order_id, changes.version_at, lines.order_item_id
+            order by lines.version_at desc, lines.version_number desc
+        ) as recency
+    from changes
+    inner join lines on changes.order_id = lines.order_id and lines.version_at <= changes.version_at
+)
+
+select * exclude (recency)
+from standing
+where recency = 1
+"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +81,8 @@ class Drafted:
     parts: Mapping[str, str]
     key: Sequence[str]
     cursor: str | None = None
+    # What one line of an order says for all of it.
+    once: Sequence[str] = ()
 
 
 @cache
@@ -87,6 +121,10 @@ def expression_of(written: str | list[str], said: Mapping[str, str]) -> str | No
     return None
 
 
+def said_once(column: str, order: str) -> str:
+    return f"max(rows.{column}) over (partition by rows.{order}, rows._known_at) as {column}"
+
+
 def model_of(system: str, entity: Mapping[str, Any], table: Drafted, said: Mapping[str, str]) -> str:
     """The SQL of an entity's model."""
     model = entity.get("from")
@@ -104,9 +142,12 @@ def model_of(system: str, entity: Mapping[str, Any], table: Drafted, said: Mappi
             table=table.name,
             # What is dated for some rows only counts from the extract for the others.
             at=f"coalesce({{{{ stated_moment('rows.{at}', 'shop.zone') }}}}, rows._known_at)" if at else "rows._known_at",
+            once=f" replace ({', '.join(said_once(column, said['order_id']) for column in table.once)})" if table.once else "",
             version=f"{{{{ stated_moment('rows.{table.cursor}', 'shop.zone') }}}}" if table.cursor else "rows._known_at",
         )
     )
-    sql = f"-- {entity['grain']}\n{frame}\nselect\n    " + ",\n    ".join(lines) + f"\nfrom {'items' if model else 'timed'}\n"
+    sql = "select\n    " + ",\n    ".join(lines) + f"\nfrom {'items' if model else 'timed'}\n"
     sql += "where\n    " + "\n    and ".join(wanted) + "\n" if wanted else ""
-    return sql + (f"group by {', '.join(entity['group'])}\n" if entity.get("group") else "")
+    sql += f"group by {', '.join(entity['group'])}\n" if entity.get("group") else ""
+    whole = WHOLE_ORDERS.format(lines=indent(sql.rstrip(), "    ")) if entity.get("whole_orders") else f"\n{sql}"
+    return f"-- {entity['grain']}\n{frame.rstrip() if entity.get('whole_orders') else frame}{whole}"

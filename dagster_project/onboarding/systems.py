@@ -17,6 +17,7 @@ from dagster_project.onboarding.own_tables import read_as
 from dagster_project.onboarding.roles import Reading
 from dagster_project.onboarding.samples import Sample, quoted, read_file, words_of
 from dagster_project.onboarding.staging import Drafted, lacks, models_of
+from dagster_project.onboarding.vocabulary import AMOUNTS
 from dagster_project.settings import DBT_PROJECT
 from dagster_project.sources.contract import SYSTEMS, System, all_systems, dbt_source
 
@@ -36,6 +37,12 @@ IDENTIFYING = {
 }
 SALES = ("lines", "purchases", "orders", "returns")
 CURSOR = re.compile(r"(updated|modified|changed|last ?(modified|updated|changed)|synced).*")
+
+
+MONEY = AMOUNTS - {"quantity", "items_count", "stock"}
+# What may be said of an order on one of its lines; what is no line's.
+ONCE = ("status", "customer_id", "email")
+OF_WHOLE_ORDERS = ("order_discount_amount", "refunded_amount", "order_cancelled_at")
 
 
 class SystemExists(ValueError):
@@ -58,6 +65,7 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
     tables: dict[str, Any] = {}
     models: dict[str, str] = {}
     notes: list[str] = []
+    of: dict[str, str] = {}
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
         for number, source in enumerate(sources):
@@ -68,9 +76,10 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
             given = models_of(name, drafted)
             twice = [entity for entity in given if entity in models]
             models = given | models
+            of |= {entity: of.get(entity, drafted.name) for entity in given}
             notes += [
                 f"{source.name} was read as {drafted.kind}." if reading else f"{source.name} is {NONE_OF_THESE}.",
-                *(reading.doubts if reading else []),
+                *(doubts_of(reading) if reading else []),
                 *(
                     f"{one} {UNREAD}."
                     for one in unread_answers(connection, sample, {part.header for part in reading.parts.values()} if reading else ())
@@ -78,6 +87,11 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
                 *([] if given else [lacks(drafted)]),
                 *([f"Nothing reads {', '.join(twice)} of it: a table before it has them. Join the two in the model."] if twice else []),
             ]
+    if {"orders", "order_items"} <= set(of) and of["orders"] != of["order_items"]:
+        notes.append(
+            f"orders come from {of['orders']} and order_items from {of['order_items']}: a line counts where known_at, version_at and version_number "
+            "are those of its order. Make the two models agree."
+        )
     declared = {"system": name, "description": f"Drafted from {', '.join(source.name for source in sources)}", "tables": tables}
     files = {folder / "source.yaml": heading(name, notes) + yaml.safe_dump(declared, sort_keys=False, allow_unicode=True, width=140)}
     staging = project / "models" / "staging" / name
@@ -91,6 +105,15 @@ def draft_system(name: str, sources: Sequence[Path], systems: Path = SYSTEMS, pr
     return [*files, listed]
 
 
+def doubts_of(reading: Reading) -> list[str]:
+    """What is uncertain of a table, and what it says of whole orders that the models of a drafted system do not read."""
+    unread = [part.header for column, part in reading.parts.items() if column in OF_WHOLE_ORDERS]
+    doubts = [doubt for doubt in reading.doubts if not doubt.startswith(tuple(f"{header} " for header in unread))]
+    return doubts + [
+        f"{header} is of whole orders, and no model takes it off or gives it back: write it into the models." for header in unread
+    ]
+
+
 def draft_table(
     connection: duckdb.DuckDBPyConnection, path: Path, sample: Sample, reading: Reading | None, taken: dict[str, Any]
 ) -> tuple[dict[str, Any], Drafted]:
@@ -98,7 +121,8 @@ def draft_table(
     read = reading.parts if reading else {}
     ids = {part.header for column, part in read.items() if column.endswith("_id")}
     moments = {part.header for column, part in read.items() if column.endswith(("_at", "_date"))}
-    columns = columns_of(connection, sample, ids, moments)
+    money = {part.header for column, part in read.items() if column in MONEY}
+    columns = columns_of(connection, sample, ids, moments, money)
     for column in columns.values():
         # Whoever it numbers, under whatever name.
         if "customer_id" in read and column["from"] == read["customer_id"].header:
@@ -112,7 +136,20 @@ def draft_table(
     named = {column.get("from", key): key for key, column in columns.items()}
     parts = {part: named[one.header] for part, one in read.items()}
     name = unique_name(reading.kind if reading else values.name_of(sample.name), taken)
-    return contract, Drafted(name, reading.kind if reading else None, parts, contract["key"], contract.get("cursor"))
+    once = {parts[part] for part in ONCE if part in parts and reading and is_said_once(connection, reading, part)}
+    return contract, Drafted(name, reading.kind if reading else None, parts, contract["key"], contract.get("cursor"), sorted(once))
+
+
+def is_said_once(connection: duckdb.DuckDBPyConnection, reading: Reading, part: str) -> bool:
+    """Whether one line of an order says something for all of it."""
+    if reading.kind != "lines" or "order_id" not in reading.parts:
+        return False
+    said, order = values.said(reading.parts[part].header), quoted(reading.parts["order_id"].header)
+    row = connection.execute(
+        f"select avg(case when stated = 1 then 1.0 else 0.0 end) from (select count({said}) as stated from {reading.sample.relation} "
+        f"group by {order} having count(*) > 1 and count({said}) > 0)"
+    ).fetchone()
+    return bool(row and row[0] is not None and row[0] >= 0.9)
 
 
 def heading(name: str, notes: list[str]) -> str:
@@ -120,7 +157,9 @@ def heading(name: str, notes: list[str]) -> str:
     return "".join(f"# {line}\n" for line in lines)
 
 
-def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[str], moments: set[str]) -> dict[str, dict[str, Any]]:
+def columns_of(
+    connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[str], moments: set[str], money: set[str]
+) -> dict[str, dict[str, Any]]:
     """Each header as a column: its type by its values, how it is written, few words as the only ones allowed, and the class of personal data."""
     columns: dict[str, dict[str, Any]] = {}
     for header in sample.headers:
@@ -141,8 +180,10 @@ def columns_of(connection: duckdb.DuckDBPyConnection, sample: Sample, ids: set[s
         elif values.share(connection, sample, header, "lower(value) in ('true', 'false', 'yes', 'no')") >= values.ALMOST_ALL and stated:
             column["type"] = "boolean"
         elif number and header not in ids and not re.search(r"\b(id|no|number|code|zip|postal|plz|phone|sku)\b", words):
+            # Prices that are whole today are not for ever.
             whole = (
                 not number.format
+                and header not in money
                 and values.share(connection, sample, header, "try_cast(value as bigint) is not null and value not like '%.%'") == 1
             )
             column |= {"type": "integer"} if whole else {"type": "decimal"} | ({"format": number.format} if number.format else {})
@@ -215,6 +256,7 @@ def contract_of(
     kind = reading.kind if reading else re.sub(r"\W+", "_", sample.words).strip("_") or "rows"
     return {
         "format": format,
+        **({"encoding": sample.encoding} if sample.encoding == "cp1252" else {}),
         "description": f"One row per {kind.rstrip('s')} and change.",
         "key": key,
         **({"cursor": cursor} if cursor else {}),

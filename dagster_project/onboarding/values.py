@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import duckdb
 
 from dagster_project.onboarding.samples import READ_ROWS, Sample, quoted, words_of
+from dagster_project.sources.reading.formats import WORDS_FOR_NOTHING
 
 ALMOST_ALL = 0.995
 # So many different values are words of a list.
@@ -43,7 +44,8 @@ class Written:
 def said(header: str) -> str:
     """A value without blanks around it; null for an empty one and for words that stand for nothing."""
     value = f"trim({quoted(header)})"
-    return f"case when lower({value}) not in ('', 'null', 'nan', 'none', 'n/a', 'na', '-', 'nat') then {value} end"
+    nothing = "', '".join(("", *WORDS_FOR_NOTHING))
+    return f"case when lower({value}) not in ('{nothing}') then {value} end"
 
 
 def share(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str, condition: str) -> float:
@@ -134,7 +136,7 @@ def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
         is_whole = share(connection, sample, header, "try_cast(value as double) % 1 = 0") >= ALMOST_ALL
         return Written("cents" if is_whole and re.search(r"\b(cents?|pence)\b", words_of(header)) else None)
     # A currency's sign or code may stand ahead; another letter may not: C536379 is a number of a document.
-    sign = "^([A-Z]{2,3} ?|R[$]|US[$]|Rs[.]? ?|kr ?)?[^0-9A-Za-z,.-]{0,3}-?[^0-9A-Za-z,.-]{0,3}"
+    sign = "^([A-Z]{3} ?|RM ?|[A-Z]{2} |R[$]|US[$]|Rs[.]? ?|kr ?)?[^0-9A-Za-z,.-]{0,3}-?[^0-9A-Za-z,.-]{0,3}"
     if (
         share(connection, sample, header, f"regexp_matches(value, '{sign}[0-9]{{1,3}}(,?[0-9]{{3}})*([.][0-9]+)?[^0-9,.]{{0,4}}$')")
         >= ALMOST_ALL
@@ -149,8 +151,10 @@ def amount(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -
 
 
 def text(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> Written:
-    """How texts are written: ahead of all of them may stand the apostrophe by which a spreadsheet leaves a number a text."""
-    return Written("'0123" if share(connection, sample, header, "value like '''%'") >= ALMOST_ALL else None)
+    """How texts are written: ahead of all of them, or of those that are numbers, may stand the apostrophe by which a spreadsheet leaves a number a text."""
+    ahead = share(connection, sample, header, "value like '''%'")
+    is_of_numbers = ahead and share(connection, sample, header, "regexp_matches(value, '^''[^0-9+]')") == 0
+    return Written("'0123" if is_of_numbers or ahead >= ALMOST_ALL else None)
 
 
 def is_email(connection: duckdb.DuckDBPyConnection, sample: Sample, header: str) -> bool:

@@ -45,7 +45,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     ),
     "street": (
         "(street|address)( ?line)?( ?1)?( address)?",
-        "(billing|shipping|default) (address ?1|street|address( line)? ?1)",
+        "(billing|shipping|default)( address)? (address ?1|street|address( line)? ?1)",
         "address address 1",
     ),
     "city": (f"({WHO} |billing |shipping |ship |address |default address )?(city|town)",),
@@ -114,6 +114,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         f"({ORDER} )?(status|financial status)( name)?",
         f"({ORDER} |current )?(state|status)( name| id)?|is (returned|cancelled|canceled)|returned",
     ),
+    "order_cancelled_at": (f"({ORDER} )?(cancell?ed|cancell?ation) (at|on|date|time|timestamp)|date cancell?ed|is cancell?ed",),
     "channel": ("(sales |order )?channel( id)?|source( name)?|platform|store type|medium",),
     "discount_code": ("(discount|coupon|promo|voucher)( code| name)?",),
     "currency": ("(order )?currency( code| iso)?",),

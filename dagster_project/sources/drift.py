@@ -68,7 +68,9 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
         UnreadableExtract: the contract stops on what is different.
     """
     table = drifting.table
-    repeated = sorted({name for name in header if header.count(name) > 1})
+    # What a spreadsheet leaves beside a table has no name.
+    named = [name for name in header if name]
+    repeated = sorted({name for name in named if named.count(name) > 1})
     if repeated:
         drifting.meet("repeated_header", None, f"the header has {', '.join(map(repr, repeated))} more than once")
     places = {name: header.index(one) for name, names in table.names.items() for one in names if one in header}
@@ -76,7 +78,7 @@ def place_columns(drifting: Drifting, header: Sequence[str], ordered: bool = Tru
     declared = {one for names in table.names.values() for one in names} | (
         {table.pull.cursor} if table.pull and table.pull.cursor else set()
     )
-    new = [name for name in header if name not in declared and name not in table.not_used]
+    new = [name for name in named if name not in declared and name not in table.not_used]
     # What was there beside the missing column is not the same under another name.
     unmet = [name for name in new if name not in drifting.known]
     for name, column in table.columns.items():

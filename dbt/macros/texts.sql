@@ -2,7 +2,7 @@
 
 {# A text without the blanks around it; null when it says nothing. #}
 {% macro said(expression) -%}
-case when lower(trim({{ expression }})) not in ('', 'null', 'n/a', 'none', '-') then trim({{ expression }}) end
+case when lower(trim({{ expression }})) not in ('', 'null', 'n/a', 'none', '-', '\n') then trim({{ expression }}) end
 {%- endmacro %}
 
 {# The ISO 3166 code of a country by its code or name (English, or its own language); null for one that is not listed. #}
@@ -80,10 +80,11 @@ case
 end
 {%- endmacro %}
 
-{# What a category is called: the end of its path (Tea > Green tea), without further categories behind a comma. #}
+{# What a category is called: the end of its path (Tea > Green tea, tea.green_tea), without further categories behind a comma. #}
 {% macro category_called(expression) -%}
 case
     when {{ expression }} like '% > %' then trim(regexp_replace(regexp_replace({{ expression }}, '^.* > ', ''), ',.*$', ''))
+    when regexp_full_match({{ expression }}, '[a-z_]+([.][a-z_]+)+') then replace(regexp_replace({{ expression }}, '^.*[.]', ''), '_', ' ')
     else {{ expression }}
 end
 {%- endmacro %}

@@ -53,6 +53,11 @@ CLUB = "CONTACT ID,EMAIL,OPT_IN,BLACKLISTED,SMS_BLACKLISTED,ADDED_TIME\n" + "".j
 READERS = "email,created_at,status\n" + "".join(
     f"a{n}@example.org,2019-05-{n + 1:02d} 10:00,{'unsubscribed' if n % 4 == 0 else 'subscribed'}\n" for n in range(12)
 )
+# An order's status stands on its first line, each line has a discount of its own, and the city is in Windows' letters.
+TILL = "receipt no,customer_id,order_date,status,sku,qty,unit_price,discount_amount,refunded amount,city\n" + "".join(
+    f"h{n // 2},c{n % 5},2020-04-{n // 2 + 1:02d},{'' if n % 2 else 'refunded' if n == 4 else 'paid'},s{n % 3},2,10,{n % 3},{'' if n % 2 else 0},Köln\n"
+    for n in range(20)
+)
 WEATHER = '{"station": "A", "degrees": 20.5, "tags": ["x"]}\n{"station": "B", "degrees": 21.0, "tags": []}\n'
 
 
@@ -128,6 +133,25 @@ def test_types_formats_cursor_and_personal_data_are_read_from_the_sample(place, 
     assert [name for name, column in columns.items() if column.required and column.type == "text"] == ["contact_no"]
 
 
+def test_what_a_till_says_of_orders_and_discounts_is_taken_off_or_said(place, tmp_path, monkeypatch, staged) -> None:
+    shutil.copytree(DBT_PROJECT, place[1], ignore=shutil.ignore_patterns("target", "logs"), dirs_exist_ok=True)
+    (tmp_path / "till.csv").write_text(TILL, encoding="cp1252")
+    draft_system("till", [tmp_path / "till.csv"], *place)
+    drafted = load_system("till", place[0])
+    (table,) = drafted.tables.values()
+    assert (table.encoding, table.columns["unit_price"].type, table.columns["qty"].type) == ("cp1252", "decimal", "integer")
+    drafts = (place[0] / "till" / "source.yaml").read_text()
+    assert "refunded amount is of whole orders, and no model" in drafts and "is given back of an order" not in drafts
+    (tmp_path / "extracts" / "lines").mkdir(parents=True)
+    shutil.copy(tmp_path / "till.csv", tmp_path / "extracts" / "lines" / "lines_20220101T000000Z.csv")
+    monkeypatch.setattr(loading, "contracts_of", lambda shop: {"till": drafted})
+    monkeypatch.setattr(dbt_build, "DBT_PROJECT", place[1])
+    shop = load_shop(SHOPS / "small").model_copy(update={"sources": {"till": SourceSystem(path=str(tmp_path / "extracts"))}})
+    rows = staged(shop, ["path:models/staging/till"]).rows
+    assert rows("select count(*), sum(net_amount) from staging.stg_till__order_items") == [(20, 400 - sum(n % 3 for n in range(20)))]
+    assert rows("select count(*), sum(net_amount) from staging.stg_till__returns") == [(2, 40 - 1 - 2)]
+
+
 def test_a_system_of_two_tables_is_drafted_from_a_sample_of_each(place, tmp_path) -> None:
     """A loyalty scheme: its second file was refused, its dates were texts, and what it says of consent was nobody's."""
     samples = [tmp_path / "members.csv", tmp_path / "transactions.csv", tmp_path / "more.csv"]
@@ -142,6 +166,13 @@ def test_a_system_of_two_tables_is_drafted_from_a_sample_of_each(place, tmp_path
     assert {path.stem.split("__")[1] for path in staging.glob("stg_*.sql")} == {"records", "consents", "orders", "order_items", "returns"}
     assert "says_yes('opted_in')" in (staging / "stg_loyalty__consents.sql").read_text()
     assert "loyalty__lines'" in (staging / "stg_loyalty__orders.sql").read_text() + (staging / "stg_loyalty__order_items.sql").read_text()
+
+
+def test_lines_whose_orders_are_another_tables_are_said_to_need_a_hand(place, tmp_path) -> None:
+    for name, text in (("orders", ORDERS), ("lines", LINES)):
+        (tmp_path / f"{name}.csv").write_text(text)
+    draft_system("erp", [tmp_path / "orders.csv", tmp_path / "lines.csv"], *place)
+    assert "Make the two models agree" in (place[0] / "erp" / "source.yaml").read_text()
 
 
 def test_a_systems_own_number_of_a_product_may_be_the_catalogues_sku(place, tmp_path, monkeypatch, staged) -> None:
@@ -194,6 +225,8 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
         (table,) = system.tables
         (extracts / name / table).mkdir(parents=True)
         shutil.copy(tmp_path / f"{name}.csv", extracts / name / table / f"{table}_20220101T000000Z.csv")
+    again = "".join(LINES.splitlines(keepends=True)[:2]).replace("9.50", "10.50")
+    (extracts / "outlet" / "lines" / "lines_20220105T000000Z.csv").write_text(again)
     monkeypatch.setattr(loading, "contracts_of", lambda shop: drafted)
     history = {"history_until": datetime(2022, 1, 2)}
     shop = load_shop(SHOPS / "small").model_copy(
@@ -202,8 +235,11 @@ def test_the_drafted_models_build_and_say_what_the_sample_says(place, tmp_path, 
     monkeypatch.setattr(dbt_build, "DBT_PROJECT", place[1])
     rows = staged(shop, [f"path:models/staging/{name}" for name in samples]).rows
 
-    assert rows("select count(*), sum(net_amount), count(distinct order_id) from staging.stg_outlet__order_items") == [(20, 380, 10)]
-    assert rows("select sum(net_amount), bool_or(is_unpriced) from staging.stg_outlet__orders") == [(380, False)]
+    assert rows("select count(*), sum(net_amount), count(distinct order_id) from staging.stg_outlet__order_items") == [(22, 380 + 40, 10)]
+    # An order is all of its lines, and one of them that comes again changes nothing of the others.
+    changed = "select order_id, net_amount, lines_count, is_unpriced from staging.stg_outlet__orders order by order_id, version_at"
+    assert rows(changed)[:3] == [("o0", 38, 2, False), ("o0", 40, 2, False), ("o1", 38, 2, False)]
+    assert rows("select count(*), sum(net_amount) from staging.stg_outlet__orders") == [(11, 380 + 40)]
     assert rows("select count(*), sum(net_amount) from staging.stg_rma__returns") == [(7, 35.5)]
     assert rows("select event, count(*), count(login_id) from staging.stg_clicks__web_events group by 1 order by 1") == [
         ("add_to_cart", 10, 3),

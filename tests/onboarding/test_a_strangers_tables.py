@@ -415,7 +415,7 @@ def test_events_without_prices_are_purchases_that_come_to_nothing(bought: str, t
     write(tmp_path / "in" / "events.csv", "timestamp|visitorid|event|itemid|transactionid", rows)
     draft = draft_shop(tmp_path / "shop", tmp_path / "in")
     columns = draft.shop.sources["sales"].columns
-    assert (columns["events"]["visitor_id"], columns["purchases"]["customer_id"]) == ("visitorid", "visitorid")
+    assert (columns["events"]["visitor_id"], columns["lines"]["customer_id"]) == ("visitorid", "visitorid")
     assert any("no table says what a product is called" in line for line in draft.review)
     assert any("not for how much" in line for line in draft.review)
 

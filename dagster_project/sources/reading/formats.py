@@ -3,10 +3,14 @@
 import re
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from dagster_project.sources.contract import Table
 from dagster_project.sources.reading.engine import engine
 
+# Where a number or a moment belongs, they say that there is none; `\N` (here in lower case) is how a database's export does.
+WORDS_FOR_NOTHING = ("null", "nan", "none", "n/a", "na", "-", "nat", "\\n")
+NOTHING = pa.array(WORDS_FOR_NOTHING)
 # How a text in a declared format reads as every other; a text that is not in it stays as it came, for the contract to refuse.
 MOMENT = "coalesce(strftime(try_strptime(trim({0}), '{1}'), '%Y-%m-%d %H:%M:%S'), {0})"
 OFFSET = MOMENT.replace("%S'", "%S+00'")
@@ -41,7 +45,12 @@ def read_in(format: str) -> str:
 
 
 def as_written(rows: pa.Table, table: Table) -> pa.Table:
-    """The rows with what is written in a format of its own (`format`) as everybody writes it."""
+    """The rows with what is written in a format of its own (`format`) as everybody writes it, and nothing where a word stands for no number or moment."""
+    for name, column in table.columns.items():
+        if column.type not in ("text", "json"):
+            words = pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(rows[name])), NOTHING)
+            if pc.any(words).as_py():
+                rows = rows.set_column(rows.schema.get_field_index(name), name, pc.if_else(words, None, rows[name]))
     formats = {name: column.format for name, column in table.columns.items() if column.format}
     if not formats:
         return rows

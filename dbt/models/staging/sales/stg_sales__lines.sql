@@ -2,7 +2,7 @@
 {{ config(materialized='kept') }}
 {%- set person = ['email', 'phone', 'full_name', 'first_name', 'last_name', 'gender', 'birth_date', 'street', 'city', 'region', 'postal_code', 'country'] %}
 {#- An order is deleted as its header says last, also when that is no longer so. -#}
-{%- set of_order = ['is_deleted', 'customer_id', 'status', 'channel', 'discount_code', 'currency', 'accepts_marketing', 'order_discount_amount', 'refunded_amount'] + person %}
+{%- set of_order = ['is_deleted', 'customer_id', 'status', 'order_cancelled_at', 'channel', 'discount_code', 'currency', 'accepts_marketing', 'order_discount_amount', 'refunded_amount'] + person %}
 with
 
 shop as (
@@ -116,7 +116,7 @@ orders as (
 
 standing as (
     select
-        orders.* exclude (status, currency, is_deleted, order_discount_amount, refunded_amount),
+        orders.* exclude (status, order_cancelled_at, currency, is_deleted, order_discount_amount, refunded_amount),
         coalesce(abs(cast(orders.order_discount_amount as decimal(18, 4))), 0) as order_discount_amount,
         abs(cast(orders.refunded_amount as decimal(18, 4))) as refunded_amount,
         lines.line_id,
@@ -124,7 +124,7 @@ standing as (
         lines.product_name,
         lines.category,
         lines.brand,
-        coalesce(nullif(trim(lines.status), ''), orders.status) as status,
+        case when {{ is_gone('orders.order_cancelled_at') }} then 'cancelled' else coalesce(nullif(trim(lines.status), ''), orders.status) end as status,
         coalesce(orders.is_deleted, 'false') = 'true' or {{ is_gone('lines.deleted_at') }} as is_gone,
         coalesce(lines.currency, orders.currency) as currency,
         coalesce(cast(lines.quantity as decimal(18, 4)), 1) as quantity,
@@ -180,7 +180,11 @@ discounted as (
                 else stated_amount
             end as stated_amount
         ),
-        stated_amount as before_discount
+        -- What a line comes to is after what is taken off it.
+        case
+            when line_amount is null or is_return then stated_amount
+            else greatest(stated_amount, cast(line_amount / nullif(share_left, 0) as decimal(18, 4)) + discount_amount)
+        end as before_discount
     from shares
 )
 
