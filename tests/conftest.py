@@ -54,13 +54,15 @@ def build_stages() -> Callable[..., Settings]:
     """Build some stages of one day, as a run does."""
 
     def run(settings: Settings, stages: Sequence[str], day: date) -> Settings:
+        import dagster as dg
+
         from dagster_project.definitions import build_definitions
         from dagster_project.resources import Store
-        from dagster_project.runs import instance_of, materialize
+        from dagster_project.runs import instance_of
 
-        assets = list(build_definitions(settings).assets or [])
+        assets, selection = list(build_definitions(settings).assets or []), dg.AssetSelection.groups(*stages)
         with hold(settings.store, "a test"), instance_of(settings) as instance:
-            materialize(assets, stages, instance, {"store": Store.of(settings)}, partition_key=str(day))
+            dg.materialize(assets, instance=instance, resources={"store": Store.of(settings)}, partition_key=str(day), selection=selection)
         return settings
 
     return run
