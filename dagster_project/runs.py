@@ -115,6 +115,11 @@ def execute(
     result = definitions.resolve_job_def(job).execute_in_process(
         instance=instance, partition_key=partition_key, tags=tags, raise_on_error=False
     )
+    refuse_failed(result)
+
+
+def refuse_failed(result: dg.ExecuteInProcessResult) -> None:
+    """Raise RunFailed, with what each failed step says, unless all went well."""
     if not result.success:
         failed = [event for event in result.all_events if event.is_step_failure]
         causes = "; ".join(f"{event.step_key}: {cause_of(event)}" for event in failed)

@@ -79,7 +79,7 @@ def test_what_the_shop_brings_takes_the_place_of_for_you_and_wrong_rows_do_not(s
         (True, True)
     ]
     assert rows_of(store, "select reason, count(*) from sources.quarantine where source = 'recommender' group by reason") == [
-        ("is not a decimal", 1)
+        ("is missing", 1)
     ]
     assert rows_of(store, "select rows_duplicate from sources.load_ledger where source = 'recommender'") == [(1,)]
     twice = f"select customer_id from {LISTS} where strategy = 'for_you' group by customer_id, product_id having count(*) > 1"
