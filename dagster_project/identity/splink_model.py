@@ -64,6 +64,9 @@ BLIND = {"given_name": 0.03}
 # The most that a mailbox says between two who share a name, where the file has nothing else to learn it from: level 0 = different, up to same.
 KINDRED_AT_MOST = (np.inf, 0.0, 0.0, np.inf, -4.0, np.inf, np.inf)
 HOUSEHOLD_SHARE = (0.25, 0.9995)
+# The most pairs of one person that a record is in, on average. Where few fields tell people apart, as where all live in the same few streets, what
+# makes pairs worth comparing looks like more: without a bound, 4,280 records of as many people were taken for 67 pairs each.
+MOST_PAIRS_A_RECORD = 10
 
 
 def settings(columns: set[str], extra: list[str]) -> dict[str, Any]:
@@ -146,7 +149,7 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         possible = counted[1] * (counted[0] - counted[1]) if across_sources else counted[0] * (counted[0] - 1) / 2
         share_at_home = match_share(household.patterns, parameters, 0.5, household.judged) if household and own.any() else 1.0
         share_at_home = min(max(share_at_home, HOUSEHOLD_SHARE[0]), HOUSEHOLD_SHARE[1])
-        model["probability_two_random_records_match"] = float(f"{min(max(share * pairs / max(possible, 1), 1e-12), 0.5):.6g}")
+        model["probability_two_random_records_match"] = share_of_all(share * pairs, counted[0], possible)
         for comparison, m, u in zip(model["comparisons"], parameters.m, parameters.u, strict=True):
             best = len(m) - 1
             for number, level in enumerate(comparison["comparison_levels"][1:]):
@@ -161,6 +164,12 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         if counted[0] > BIG_FILE:
             limits = _without_idle_keys(con, stored, limits)
     return json.dumps({**stored, "limits": {"records": limits.records, "idle": limits.idle}}, indent=1, sort_keys=True)
+
+
+def share_of_all(matches: float, records: int, possible: float) -> float:
+    """How many of all `possible` pairs of so many records are one person's, by how many of those worth comparing look so; six digits."""
+    bounded = min(matches, MOST_PAIRS_A_RECORD * records)
+    return float(f"{min(max(bounded / max(possible, 1), 1e-12), 0.5):.6g}")
 
 
 def _without_idle_keys(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], limits: Limits) -> Limits:

@@ -19,7 +19,7 @@ from dagster_project.identity.comparing import compare, compare_new, edges_of
 from dagster_project.identity.explain import compared_directly, explain
 from dagster_project.identity.normalise import normalise
 from dagster_project.identity.resolve import Resolution, resolve
-from dagster_project.identity.splink_model import train
+from dagster_project.identity.splink_model import share_of_all, train
 from dagster_project.identity.weighing import read_sides, rows_of_pairs, weigh
 from dagster_project.identity.weights import weighed
 
@@ -224,6 +224,12 @@ def test_a_couple_that_shares_address_phone_and_mailbox_stays_two_people() -> No
     measured = score(clusters(resolve(records, train(records))), true)
     assert measured["pair_precision"] == 1.0
     assert measured["pair_recall"] == 1.0
+
+
+@pytest.mark.parametrize(("matches", "expected"), [(1_500, 0.00016381), (288_000, 0.00467399)])
+def test_records_that_all_look_like_one_person_are_not_taken_for_so_many_pairs(matches: float, expected: float) -> None:
+    """4,280 records of one street and 24 family names looked like 67 pairs of one person each, which made alike mailboxes enough to merge."""
+    assert share_of_all(matches, 4_280, 4_280 * 4_279 / 2) == pytest.approx(expected, rel=1e-4)
 
 
 def test_the_command_prints_the_three_contenders_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
