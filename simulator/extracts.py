@@ -24,6 +24,9 @@ LATE_SHARE = 0.012
 BROKEN_SHARE = 0.001
 OVERLAP_ROWS = 3
 CHUNK = 20_000
+# Whole row groups at a time.
+ROW_GROUP = 100_000
+ARROW_CHUNK = 5 * ROW_GROUP
 # Table and the number of the pull whose file arrives a second time under a later name.
 REPEATED = {
     ("shopify", "orders"): 3,
@@ -110,11 +113,17 @@ class Extracts:
             carried = file.close() or carried
             self._repeat(table, number)
 
-    def put_arrow(self, table: Table, rows: pa.Table, pull: np.ndarray) -> None:
-        """Writes an Arrow table as Parquet, each row to the pull with its number."""
+    def put_arrow(self, table: Table, render: Callable[[np.ndarray], pa.Table], pull: np.ndarray) -> None:
+        """Writes a table as Parquet, each row to the pull with its number; `render(places)` gives the rows of some places, so many at a time that
+        memory does not grow with the shop.
+        """
         for number in range(len(self.clock.pulls)):
-            part = rows.take(np.flatnonzero(pull == number))
-            pq.write_table(part, self.path(table, number), compression="zstd", row_group_size=100_000)
+            places = np.flatnonzero(pull == number)
+            first = render(places[:ARROW_CHUNK])
+            with pq.ParquetWriter(self.path(table, number), first.schema, compression="zstd") as file:
+                file.write_table(first, row_group_size=ROW_GROUP)
+                for begin in range(ARROW_CHUNK, len(places), ARROW_CHUNK):
+                    file.write_table(render(places[begin : begin + ARROW_CHUNK]), row_group_size=ROW_GROUP)
             self._repeat(table, number)
 
     def note(self, kind: str, table: Table, pull: int, row_number: int | None, column: str | None = None) -> None:

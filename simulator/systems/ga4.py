@@ -1,5 +1,7 @@
 """Google Analytics 4: events in the schema of its BigQuery export (Parquet, nested parameters and items)."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
@@ -71,6 +73,35 @@ def pseudo_ids(shop: Shop) -> np.ndarray:
     )
 
 
+@dataclass(frozen=True)
+class Known:
+    """What events say of the things they are of, in the order of these: accounts (their ids, and none), people, browsers, sessions, purchases."""
+
+    account_id: np.ndarray
+    country: np.ndarray
+    language: np.ndarray
+    pseudo_id: np.ndarray
+    in_app: np.ndarray
+    origin: np.ndarray
+    order_text: np.ndarray
+    order_value: np.ndarray
+
+
+def _known(shop: Shop) -> Known:
+    people, browsing = shop.people, shop.browsing
+    spoken = zip(people.column("language"), people.column("country"), strict=True)
+    return Known(
+        account_id=np.array([*shop.records["shopify"].column("record_id"), None], dtype=object),
+        country=np.array([COUNTRIES[code]["name"] for code in people.column("country")], dtype=object),
+        language=np.array([f"{tongue}-{code.lower()}" for tongue, code in spoken], dtype=object),
+        pseudo_id=pseudo_ids(shop),
+        in_app=np.array([DEVICES[number][3] != "WEB" for number in browsing.browser_device]),
+        origin=_origins(shop),
+        order_text=order_texts(shop),
+        order_value=_order_values(shop),
+    )
+
+
 def write(shop: Shop, extracts: Extracts) -> None:
     """Writes `ga4/events`."""
     browsing = shop.browsing
@@ -86,7 +117,8 @@ def write(shop: Shop, extracts: Extracts) -> None:
     order = np.lexsort((how, browsing.event_micros[source], arrives))
     order = order[arrives[order] < len(shop.clock.pulls)]
     source, arrives, how = source[order], arrives[order], how[order]
-    extracts.put_arrow(EVENTS, _events(shop, source, how), arrives)
+    known = _known(shop)
+    extracts.put_arrow(EVENTS, lambda places: _events(shop, known, source[places], how[places]), arrives)
     _note(extracts, arrives, how, on_time[source])
 
 
@@ -103,13 +135,12 @@ def _note(extracts: Extracts, arrives: np.ndarray, how: np.ndarray, on_time: np.
         extracts.note(kind, EVENTS, int(arrives[row]), int(row - starts[arrives[row]]) + 1, column)
 
 
-def _events(shop: Shop, source: np.ndarray, how: np.ndarray) -> pa.Table:
+def _events(shop: Shop, known: Known, source: np.ndarray, how: np.ndarray) -> pa.Table:
     browsing, people = shop.browsing, shop.people
     session, name = browsing.event_session[source], browsing.event_name[source]
     browser, person = browsing.session_browser[session], browsing.session_person[session]
     account = browsing.session_account[session]
-    ids = np.array([*shop.records["shopify"].column("record_id"), None], dtype=object)
-    user = ids[np.where(browsing.event_signed_in[source], account, -1)]
+    user = known.account_id[np.where(browsing.event_signed_in[source], account, -1)]
     days = local_days(browsing.event_at[source])
     dates = np.char.replace(np.datetime_as_string(days.astype("datetime64[D]")), "-", "")
     dates = np.where(how == 2, "20261399", dates)
@@ -117,32 +148,30 @@ def _events(shop: Shop, source: np.ndarray, how: np.ndarray) -> pa.Table:
     web = devices[:, 3] == "WEB"
     owner = browsing.browser_owner[browser]
     somebody = np.where(person >= 0, person, np.where(owner >= 0, owner, browser % len(people)))
-    country = np.array([COUNTRIES[code]["name"] for code in people.column("country")], dtype=object)[somebody]
-    language = np.array(
-        [f"{tongue}-{code.lower()}" for tongue, code in zip(people.column("language"), people.column("country"), strict=True)], dtype=object
-    )
-    origin = _origins(shop)[session]
+    origin = known.origin[session]
     return pa.table(
         {
             "event_date": pa.array(dates.astype(object), pa.string()),
             "event_timestamp": pa.array(browsing.event_micros[source], pa.int64(), mask=how == 3),
             "event_name": pa.array(np.array(EVENT_NAMES, dtype=object)[name], pa.string()),
-            "event_params": _params(shop, source),
+            "event_params": _params(shop, known, source),
             "user_id": pa.array(user, pa.string()),
-            "user_pseudo_id": pa.array(np.where(how == 1, None, pseudo_ids(shop)[browser]), pa.string()),
+            "user_pseudo_id": pa.array(np.where(how == 1, None, known.pseudo_id[browser]), pa.string()),
             "user_properties": _empty_properties(len(source)),
             "device": _struct(
                 {
                     "category": devices[:, 0],
                     "operating_system": devices[:, 1],
-                    "language": language[somebody],
+                    "language": known.language[somebody],
                     "web_info": _struct({"browser": np.where(web, devices[:, 2], None)}),
                 }
             ),
-            "geo": _struct({"country": country, "region": people.column("region")[somebody], "city": people.column("city")[somebody]}),
+            "geo": _struct(
+                {"country": known.country[somebody], "region": people.column("region")[somebody], "city": people.column("city")[somebody]}
+            ),
             "traffic_source": _struct({"name": origin[:, 2], "medium": origin[:, 1], "source": origin[:, 0]}),
             "platform": pa.array(devices[:, 3], pa.string()),
-            "ecommerce": _ecommerce(shop, source),
+            "ecommerce": _ecommerce(shop, known, source),
             "items": _items(shop, source),
         }
     )
@@ -169,7 +198,7 @@ def _origins(shop: Shop) -> np.ndarray:
     return origin
 
 
-def _params(shop: Shop, source: np.ndarray) -> pa.ListArray:
+def _params(shop: Shop, known: Known, source: np.ndarray) -> pa.ListArray:
     browsing, catalogue = shop.browsing, shop.catalogue
     session, name, variant = browsing.event_session[source], browsing.event_name[source], browsing.event_variant[source]
     count = len(source)
@@ -178,15 +207,13 @@ def _params(shop: Shop, source: np.ndarray) -> pa.ListArray:
     handles, titles = np.array(catalogue.handle, dtype=object), np.array(catalogue.title, dtype=object)
     path = np.where(variant >= 0, "/products/" + handles[product], np.where(name >= CHECKOUT, "/checkouts/cn", "/"))
     place = np.array(SITE, dtype=object) + path
-    origin = _origins(shop)[session]
+    origin = known.origin[session]
     mailed = (browsing.session_campaign[session] >= 0) & (origin[:, 0] == "klaviyo")
     first_page = (name == PAGE) & (variant < 0)
     letter = np.array(["a", "b"], dtype=object)[np.maximum(browsing.session_variant[session], 0)]
     tagged = mailed & first_page
     place = np.where(tagged, place + "?utm_source=klaviyo&utm_medium=email&utm_campaign=" + origin[:, 2] + "&utm_content=" + letter, place)
-    in_app = np.array([DEVICES[number][3] != "WEB" for number in browsing.browser_device])[browsing.session_browser[session]]
-    orders = order_texts(shop)
-    money = _order_values(shop)
+    in_app = known.in_app[browsing.session_browser[session]]
     order = browsing.session_order[session]
     bought = name == PURCHASE
 
@@ -212,8 +239,8 @@ def _params(shop: Shop, source: np.ndarray) -> pa.ListArray:
         ),
         part("percent_scrolled", np.flatnonzero(name == SCROLL), int_value=np.full(count, 90)),
         part("method", np.flatnonzero(name == LOGIN), string_value=np.full(count, "password", dtype=object)),
-        part("transaction_id", np.flatnonzero(bought), string_value=orders[np.maximum(order, 0)]),
-        part("value", np.flatnonzero(bought), double_value=money[np.maximum(order, 0)]),
+        part("transaction_id", np.flatnonzero(bought), string_value=known.order_text[np.maximum(order, 0)]),
+        part("value", np.flatnonzero(bought), double_value=known.order_value[np.maximum(order, 0)]),
         part("currency", np.flatnonzero(bought), string_value=np.full(count, "EUR", dtype=object)),
         part("source", np.flatnonzero(tagged), string_value=origin[:, 0]),
         part("medium", np.flatnonzero(tagged), string_value=origin[:, 1]),
@@ -254,13 +281,13 @@ def _order_values(shop: Shop) -> np.ndarray:
     return (cents + bought.shipping) / 100
 
 
-def _ecommerce(shop: Shop, source: np.ndarray) -> pa.StructArray:
+def _ecommerce(shop: Shop, known: Known, source: np.ndarray) -> pa.StructArray:
     browsing = shop.browsing
     session, bought = browsing.event_session[source], browsing.event_name[source] == PURCHASE
     order = np.maximum(browsing.session_order[session], 0)
     columns = {
-        "transaction_id": pa.array(order_texts(shop)[order], pa.string(), mask=~bought),
-        "purchase_revenue": pa.array(_order_values(shop)[order], pa.float64(), mask=~bought),
+        "transaction_id": pa.array(known.order_text[order], pa.string(), mask=~bought),
+        "purchase_revenue": pa.array(known.order_value[order], pa.float64(), mask=~bought),
     }
     return _struct(columns, mask=~bought)
 
