@@ -79,8 +79,8 @@ def day_published(settings: Settings) -> date:
 
 
 def customers_named(connection: duckdb.DuckDBPyConnection, customer: str) -> list[str]:
-    """The published customers meant by an id or an e-mail address."""
-    sql = "select customer_id from customers where customer_id = ? or lower(email) = lower(?) order by 1"
+    """The published customers meant by an id or an e-mail address, any that they ever gave."""
+    sql = "select customer_id from customers where customer_id = ? or list_contains(addresses, lower(trim(?))) order by 1"
     return [str(one) for (one,) in connection.execute(sql, [customer, customer]).fetchall()]
 
 
@@ -98,9 +98,7 @@ def decision_story(settings: Settings, campaign: str, customer: str) -> list[str
     with connect(current(settings), "customers decisions segments") as connection:
         found = customers_named(connection, customer)
         if not found:
-            return [
-                f"Nobody published is {customer}: an unknown address, one that was erased, or not the one that is mailed to (the report finds all)."
-            ]
+            return [f"Nobody published is {customer}: an unknown id or address, or one that was erased."]
         lines = [f"On {day_published(settings)}:"]
         for customer_id in found:
             decisions = connection.execute(

@@ -92,6 +92,7 @@ def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefini
         deps=[
             ["campaigns", "exports"],
             ["profile", "current_customers"],
+            ["profile", "customer_addresses"],
             ["scores", "customer_scores"],
             ["scores", "customer_recommendations"],
             ["scores", "product_relations"],

@@ -14,7 +14,15 @@ from dagster_project.warehouse import Warehouse
 KEPT = 2
 # File → the day's rows, in a total order. Identifiers are in customers.parquet only.
 TABLES = {
-    "customers": "select * exclude (as_of) from profile.current_customers where as_of = ? order by customer_id",
+    "customers": """
+        select customers.* exclude (as_of), addresses.addresses
+        from profile.current_customers as customers
+        left join (
+            select as_of, customer_id, array_agg(email order by email) as addresses from profile.customer_addresses group by as_of, customer_id
+        ) as addresses using (as_of, customer_id)
+        where as_of = ?
+        order by customer_id
+    """,
     "scores": "select * exclude (as_of) from scores.customer_scores where as_of = ? order by customer_id",
     "recommendations": """
         select * exclude (as_of) from scores.customer_recommendations where as_of = ? order by customer_id, strategy, rank

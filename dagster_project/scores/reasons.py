@@ -58,8 +58,12 @@ def reasons_of(model: ScoreModel, trained: Standing, day: object, features: pa.T
 STORY = """
 select reasons.score, min(reasons.rank), reasons.reason, sum(reasons.effect)
 from scores.score_reasons as reasons
-inner join profile.current_customers as customers using (as_of, customer_id)
-where as_of = (select max(as_of) from scores.score_reasons) and (customer_id = ? or lower(customers.email) = lower(?))
+where
+    as_of = (select max(as_of) from scores.score_reasons)
+    and (
+        customer_id = ?
+        or (as_of, customer_id) in (select as_of, customer_id from profile.customer_addresses where email = lower(trim(?)))
+    )
 group by customer_id, reasons.score, reasons.reason
 order by customer_id, reasons.score, min(reasons.rank)
 """

@@ -32,6 +32,17 @@ The macros of this file are the only place where the two times of a fact are com
 )
 {%- endmacro %}
 
+{# All versions that were known at each moment of the run, also those that a newer one has taken the place of. #}
+{% macro ever_known(relation) -%}
+(
+    select
+        run_days.as_of,
+        facts.*
+    from {{ relation }} as facts
+    inner join {{ moments() }} as run_days on facts.known_at <= run_days.known_by
+)
+{%- endmacro %}
+
 {# The rows of a dimension (valid_from, valid_to) that were believed at each moment of the run. #}
 {% macro valid(relation) -%}
 (

@@ -17,7 +17,8 @@ def rendered(bare: Settings) -> Settings:
     folder = bare.published / "20260310T230000Z_0"
     folder.mkdir(parents=True)
     (bare.published / "current.json").write_text(json.dumps({"folder": folder.name}))
-    pq.write_table(pa.table({"customer_id": ["ann", "bob"], "email": ["ann@x.org", "bob@x.org"]}), folder / "customers.parquet")
+    addresses = [["ann@x.org", "ann@work.org"], ["bob@x.org"]]
+    pq.write_table(pa.table({"customer_id": ["ann", "bob"], "addresses": addresses}), folder / "customers.parquet")
     for day, step, people in (("20260309", "hello", ["ann", "bob"]), ("20260310", "offer", ["ann"])):
         path = bare.store / "content" / f"as_of={day}T230000Z" / f"win_back__{step}.parquet"
         path.parent.mkdir(parents=True)
@@ -34,6 +35,7 @@ def test_the_newest_mail_of_anybody_or_of_who_is_named(rendered: Settings) -> No
     assert shown(rendered).startswith("Subject: subject of offer for ann\nPreheader: preheader of offer for ann\n\ntext of offer")
     assert "offer for ann" in shown(rendered, customer="ANN@x.org")
     assert "hello for ann" in shown(rendered, step="hello", customer="ann")
+    assert "offer for ann" in shown(rendered, customer="ann@work.org")
     assert "hello for bob" in shown(rendered, customer="bob@x.org")
 
 

@@ -17,7 +17,7 @@ from dagster_project.campaigns.campaign import load_campaigns
 from dagster_project.cli import app
 from dagster_project.measurement.report import people, wording, write_report
 from dagster_project.measurement.summary import summary_lines
-from dagster_project.published import NothingPublished
+from dagster_project.published import NothingPublished, connect, current, customers_named
 from dagster_project.scores.reasons import score_story
 from dagster_project.settings import SHOPS, TEMPLATES, Settings
 from dagster_project.shop import load_shop
@@ -279,6 +279,13 @@ def test_every_address_of_a_person_finds_them(page: str, backfilled: Settings, r
     assert any(is_another for _, _, is_another in stated)
     for address, customer, _ in stated:
         assert people_of[hashlib.sha256((data["salt"] + address).encode()).hexdigest()[:16]] == customer
+    address, customer, _ = min(one for one in stated if one[2])
+    with connect(current(backfilled), "customers") as connection:
+        assert customers_named(connection, f" {address.upper()}") == [customer]
+    scored = score_story(Warehouse(backfilled.warehouse), customer)
+    assert score_story(Warehouse(backfilled.warehouse), address) == (
+        scored if len(scored) > 1 else [line.replace(customer, address) for line in scored]
+    )
 
 
 def test_no_address_stands_in_the_report(page: str, backfilled: Settings) -> None:

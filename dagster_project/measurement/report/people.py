@@ -36,16 +36,7 @@ CUSTOMERS = """
 select customer_id, email_status, coalesce(country, ''), coalesce(language, ''), first_seen_at, completeness
 from profile.current_customers where as_of = $as_of order by customer_id
 """
-# Somebody is known by every address that they ever gave, as it was written and as it is mailed to.
-ADDRESSES = """
-select customer_id, lower(trim(records.email)) from identity.customer_links as links
-inner join identity.customer_records as records using (source, source_customer_id)
-where records.email is not null and records.known_at <= $known_by
-    and links.valid_from <= $known_by and (links.valid_to is null or links.valid_to > $known_by)
-union
-select customer_id, lower(email) from profile.current_customers where as_of = $as_of and email is not null
-order by all
-"""
+ADDRESSES = "select customer_id, email from profile.customer_addresses where as_of = $as_of order by all"
 RECORDS = """
 select customer_id, source, rule, count(*), min(match_probability) from identity.customer_links
 where valid_from <= $known_by and (valid_to is null or valid_to > $known_by) group by all order by all
