@@ -70,7 +70,7 @@ DRIVERS = (
     Driver(
         "last order",
         ("recency_days", "recency_over_*", "p_alive"),
-        (Words("recency_days", "last order {:.0f} days ago", "last order 1 day ago"), NEVER_ORDERED),
+        (Words("recency_days", "last order {:.0f} days ago", "last order 1 day ago", none="ordered on that day"), NEVER_ORDERED),
     ),
     Driver(
         "rhythm",
@@ -85,8 +85,12 @@ DRIVERS = (
         "orders of late",
         ("orders_?d_count", "orders_??d_count", "orders_???d_count", "orders_decayed_*", "orders_trend_*"),
         (
-            Words("orders_90d_count", "{:.0f} orders in the last 90 days", "1 order in the last 90 days"),
-            Words("orders_30d_count", "{:.0f} orders in the last 30 days", "1 order in the last 30 days"),
+            Words(
+                "orders_90d_count", "{:.0f} orders in the last 90 days", "1 order in the last 90 days", none="no order in the last 90 days"
+            ),
+            Words(
+                "orders_30d_count", "{:.0f} orders in the last 30 days", "1 order in the last 30 days", none="no order in the last 30 days"
+            ),
             NEVER_ORDERED,
         ),
     ),
@@ -113,8 +117,14 @@ DRIVERS = (
             Words("customer_age_days", "known for {:.0f} days", "known for 1 day"),
         ),
     ),
-    Driver("returns", ("return*",), (Words("return_share", "sent back {:.0%} of what was ordered"), NEVER_ORDERED)),
-    Driver("discounts", ("discount_share",), (Words("discount_share", "{:.0%} off on average"), NEVER_ORDERED)),
+    Driver(
+        "returns", ("return*",), (Words("return_share", "sent back {:.0%} of what was ordered", none="sent nothing back"), NEVER_ORDERED)
+    ),
+    Driver(
+        "discounts",
+        ("discount_share",),
+        (Words("discount_share", "{:.0%} off on average", none="never bought at a discount"), NEVER_ORDERED),
+    ),
     Driver(
         "basket",
         ("lines_*", "units_*", "products_count"),
@@ -123,34 +133,45 @@ DRIVERS = (
     Driver(
         "when they order",
         ("weekend_share", "hour_mean", "usual_open_hour", "main_daypart*"),
-        (Words("weekend_share", "{:.0%} of orders at weekends"), Words("usual_open_hour", "opens mails at about {:.0f}:00"), NEVER_ORDERED),
+        (
+            Words("weekend_share", "{:.0%} of orders at weekends", none="never orders at weekends"),
+            Words("usual_open_hour", "opens mails at about {:.0f}:00"),
+            NEVER_ORDERED,
+        ),
     ),
     Driver(
         "visits",
         ("visit_recency_days", "sessions_*", "product_views_*", "searches_*"),
-        (Words("visit_recency_days", "last visit {:.0f} days ago", "last visit 1 day ago"),),
+        (Words("visit_recency_days", "last visit {:.0f} days ago", "last visit 1 day ago", none="visited on that day"),),
         "no visit seen",
     ),
     Driver(
         "carts",
         ("cart_adds_*",),
-        (Words("cart_adds_30d_count", "put {:.0f} things in the cart in 30 days", "put 1 thing in the cart in 30 days"),),
+        (
+            Words(
+                "cart_adds_30d_count",
+                "put {:.0f} things in the cart in 30 days",
+                "put 1 thing in the cart in 30 days",
+                none="put nothing in the cart in 30 days",
+            ),
+        ),
     ),
     Driver(
         "mails read",
         ("open_*", "click_*", "emails_opened_*", "emails_clicked_*"),
-        (Words("open_rate", "opens {:.0%} of the mails"),),
+        (Words("open_rate", "opens {:.0%} of the mails", none="opens no mail"),),
         "no mail received",
     ),
     Driver(
         "mails received",
         ("emails_received_*",),
-        (Words("emails_received_90d_count", "{:.0f} mails in 90 days", "1 mail in 90 days"),),
+        (Words("emails_received_90d_count", "{:.0f} mails in 90 days", "1 mail in 90 days", none="no mail in 90 days"),),
     ),
     Driver(
         "taste",
         ("favourite_*", "second_category*"),
-        (Words("favourite_category_share", "{:.0%} of the interest in one category"),),
+        (Words("favourite_category_share", "{:.0%} of the interest in one category", none="no favourite category"),),
     ),
     Driver(
         "mails left unopened",
@@ -162,7 +183,12 @@ DRIVERS = (
         "stores",
         ("store_visit*",),
         (
-            Words("store_visit_recency_days", "last bought in a store {:.0f} days ago", "last bought in a store 1 day ago"),
+            Words(
+                "store_visit_recency_days",
+                "last bought in a store {:.0f} days ago",
+                "last bought in a store 1 day ago",
+                none="bought in a store on that day",
+            ),
             Words("store_visits_count", none="never bought in a store"),
         ),
         "never bought in a store",

@@ -49,6 +49,19 @@ def test_no_reason_is_a_column_and_its_number(told: list[dict[str, str]]) -> Non
             assert not re.search(r": [01]$|=|_", phrase), phrase
 
 
+def test_nothing_is_said_as_nothing_and_not_as_a_number() -> None:
+    never = ("gap_mean_days", "net_amount", "order_value_mean_cents", "age_years", "household_size", "points", "tenure_days")
+    zeros = {column: 0.0 for column, value in KNOWN.items() if not isinstance(value, str) and column not in never}
+    into = grouped(tuple(zeros))
+    number = np.arange(len(into.drivers))
+    said = told_of(into, pa.Table.from_pylist([zeros | {"orders_count": 1, "products_count": 1}]), np.zeros_like(number), number)
+    told = {driver.name: phrase for driver, phrase in zip(into.drivers, said, strict=True)}
+    assert {told["orders of late"], told["returns"], told["mails received"]} == {
+        "no order in the last 90 days", "sent nothing back", "no mail in 90 days",
+    }  # fmt: skip
+    assert not [phrase for phrase in said if re.search(r"\b0\b", phrase)]
+
+
 def test_a_value_is_told_as_so_or_not_so(told: list[dict[str, str]]) -> None:
     yes, no, unknown = (
         [phrases[name] for name in ("main device desktop", "signup source shop", "has children", "is member")] for phrases in told
