@@ -6,10 +6,12 @@ import pyarrow.compute as pc
 import pytest
 from made_up_shop import Shop
 
+from dagster_project.scores.training import train_vip
 from ml.abstention import MIN_EACH_OUTCOME, Abstained
 from ml.churn import ChurnModel
 from ml.customer_scores import Trained, measure, score, train
 from ml.horizons import at, two_sided
+from ml.propensity import PropensityModel
 from ml.snapshots import MAX_ROWS, drawn, followed, of_day, taught_days
 from ml.value import ValueModel
 
@@ -37,6 +39,14 @@ def test_who_became_somebody_else_before_a_horizon_closed_teaches_and_judges_not
         assert trained.tested.truth.tolist() == [float(orders == 0) for orders in came["orders_count"].to_pylist()]
     # All are scored all the same.
     assert len(score(trained, measure(trained, shop.today), shop.today)) == len(shop.today)
+
+
+def test_who_became_somebody_else_is_no_vip_to_learn_from(shop: Shop) -> None:
+    everybody = train_vip(shop.planned, shop.snapshots, shop.labels, "vip")
+    trained = train_vip(shop.planned, shop.snapshots, where_some_became_one(shop), "vip")
+    assert isinstance(everybody, PropensityModel) and isinstance(trained, PropensityModel)
+    assert trained.tested is not None and everybody.tested is not None
+    assert 0 < len(trained.tested.truth) < len(everybody.tested.truth)
 
 
 def test_a_label_of_no_customer_is_refused(shop: Shop) -> None:
