@@ -115,7 +115,7 @@ def _add_households(frame: pd.DataFrame, rng: np.random.Generator) -> None:
 def _add_contacts(frame: pd.DataFrame, rng: np.random.Generator) -> None:
     count = len(frame)
     taken: set[str] = set()
-    emails = []
+    emails, others = [], []
     style, number, host_draw = rng.random(count), rng.integers(1, 100, count), rng.random(count)
     for row, (first, last, country, birth) in enumerate(
         zip(frame["first_name"], frame["last_name"], frame["country"], frame["birth_date"], strict=True)
@@ -131,13 +131,12 @@ def _add_contacts(frame: pd.DataFrame, rng: np.random.Generator) -> None:
             local = f"{given}_{birth[:4]}"
         hosts = MAIL_HOSTS[country]
         host = list(hosts)[int(np.searchsorted(np.cumsum(list(hosts.values()))[:-1], host_draw[row], side="right"))]
-        address, attempt = f"{local}@{host}", 1
-        while address in taken:
-            attempt += 1
-            address = f"{local}{attempt}@{host}"
-        taken.add(address)
-        emails.append(address)
+        emails.append(_own(taken, f"{local}{{}}@{host}"))
     frame["email"] = emails
+    for address in emails:
+        local, host = address.split("@")
+        others.append(_own(taken, f"{local}{{}}@{'gmail.com' if host != 'gmail.com' else 'icloud.com'}"))
+    frame["other_email"] = others
     digits = rng.integers(0, 10, (count, 8))
     prefix_draw = rng.integers(0, 1 << 30, count)
     phones = []
@@ -154,9 +153,19 @@ def _add_contacts(frame: pd.DataFrame, rng: np.random.Generator) -> None:
     frame["phone"] = phone
     # A few buy for a firm and leave the firm's shared mailbox somewhere.
     frame["firm_email"] = [
-        f"info@{_slug(last) or 'firma'}-{'gmbh' if language == 'de' else 'co'}.example" if draw < 0.012 else ""
+        _own(taken, f"info@{_slug(last) or 'firma'}{{}}-{'gmbh' if language == 'de' else 'co'}.example") if draw < 0.012 else ""
         for last, language, draw in zip(frame["last_name"], frame["language"], rng.random(count), strict=True)
     ]
+
+
+def _own(taken: set[str], pattern: str) -> str:
+    """An address that is nobody's yet, numbered in the place of `{}` where it must be; from now on it is taken."""
+    address, attempt = pattern.format(""), 1
+    while address in taken:
+        attempt += 1
+        address = pattern.format(attempt)
+    taken.add(address)
+    return address
 
 
 def _slug(name: str) -> str:

@@ -82,14 +82,14 @@ def _records_of(
     whole["record_id"] = _record_ids(system, len(whole), rng)
     frame = people.frame
     first, last, email, phone = (frame[name].to_numpy() for name in ("first_name", "last_name", "email", "phone"))
-    firm = frame["firm_email"].to_numpy()
+    firm, other = frame["firm_email"].to_numpy(), frame["other_email"].to_numpy()
     names, emails, phones = [], [], []
     missing = {"shopify": 0.45, "hubspot": 0.3, "klaviyo": 0.6}[system]
     for who, primary in zip(whole["person"], whole["primary"], strict=True):
         names.append(dirty_name(first[who], last[who], rng, 1.0 if primary else 2.0))
         address = dirty_email(email[who], firm[who], rng, 1.0 if primary else 2.0)
         if not primary:
-            address = _other_address(address, email[who], system, rng)
+            address = _other_address(address, email[who], other[who], system, rng)
         elif system == "hubspot" and rng.random() < 0.03:
             address = ""
         emails.append(address)
@@ -103,15 +103,14 @@ def _records_of(
     return Records(whole, first_of, second_of)
 
 
-def _other_address(address: str, true_address: str, system: str, rng: np.random.Generator) -> str:
+def _other_address(address: str, true_address: str, other_mailbox: str, system: str, rng: np.random.Generator) -> str:
     """A second record's e-mail: another mailbox, a slip, or (where the system allows it) the same or none."""
     draw = rng.random()
     local, host = true_address.split("@")
     if system == "hubspot" and draw < 0.35:
         return ""
     if draw < 0.7:
-        other = "gmail.com" if host != "gmail.com" else "icloud.com"
-        return f"{local}@{other}"
+        return other_mailbox
     if address == true_address:
         return f"{local[:-1]}@{host}" if len(local) > 3 else f"{local}1@{host}"
     return address
