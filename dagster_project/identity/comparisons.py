@@ -146,13 +146,14 @@ def birth_date() -> Comparison:
 def email() -> Comparison:
     """Exact, alike but for the digits, typo, same mailbox at another provider, similar mailbox.
 
+    A firm's address (`info@`, whose mailbox is empty in `normalised`) differs from somebody's own without saying anything.
     Digits tell mailboxes of one name apart (`anna.smith12`, `anna.smith31`), so other ones are a level of their own, before typos: what it says is
     learned, and between two who share a name it speaks against.
     """
     numbered = "length(mailbox_letters_l) < length(mailbox_l) and length(mailbox_letters_r) < length(mailbox_r) and mailbox_l <> mailbox_r"
     return _comparison(
         "email",
-        _missing("email"),
+        f"{_missing('email')} or (email_l <> email_r and (mailbox_l = '' or mailbox_r = ''))",
         [
             _level("email_l = email_r", "same"),
             _level("mailbox_l = mailbox_r and length(mailbox_l) > 4", "same mailbox, other provider"),

@@ -19,6 +19,7 @@ ROUNDS = 60
 PRIOR_M = 4.0
 PRIOR_U = 1.0
 PRIOR_NAMESAKES = 20.0
+PRIOR_BLOCK = 100.0
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,17 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: 
     u = [shares / shares.sum() for shares in u]
     every = np.ones(len(sizes), dtype=bool)
     block_share = [0.2] * len(blocks)
+    # Others who agree on a key agree on more than strangers do: namesakes on mailboxes and countries, families on names and streets.
+    block_u = [u] * len(blocks)
     random_share = 1e-4
     for _ in range(ROUNDS):
-        current = Parameters(m, u)
         matched = [PRIOR_M * _prior_m(size) for size in sizes]
         for number, block in enumerate(blocks):
-            odds = _log_odds(block.patterns, current, block.judged) + np.log(block_share[number] / (1 - block_share[number]))
+            odds = _log_odds(block.patterns, Parameters(m, block_u[number]), block.judged)
+            odds += np.log(block_share[number] / (1 - block_share[number]))
             weights = block.patterns.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
             block_share[number] = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
+            block_u[number] = _u_of_block(block.patterns, weights, u)
             for index in np.flatnonzero(block.estimated).tolist():
                 matched[index] += _shares(block.patterns, weights, index, sizes[index])
         m = [shares / shares.sum() for shares in matched]
@@ -142,6 +146,12 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: 
         u = [_shares(random, others, index, size) + PRIOR_U for index, size in enumerate(sizes)]
         u = [shares / shares.sum() for shares in u]
     return Parameters(m, [_capped(rare, often) for rare, often in zip(u, m, strict=True)])
+
+
+def _u_of_block(patterns: Patterns, weights: NDArray[np.float64], u: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """u among those pairs of a block that are no matches; with few of them it stays near the general one."""
+    counted = [_shares(patterns, patterns.counts - weights, index, len(general)) + PRIOR_BLOCK * general for index, general in enumerate(u)]
+    return [shares / shares.sum() for shares in counted]
 
 
 def _capped(u: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:

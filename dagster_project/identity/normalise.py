@@ -76,6 +76,11 @@ STREET_WORDS = {
 # Consonants that people write once or twice.
 DOUBLED = "bdfglmnprst"
 
+# Mailboxes of a firm's, not a person's.
+ROLE_MAILBOXES = (
+    "accounts|admin|administration|billing|bestellung|buchhaltung|buero|compras|comptabilite|contact|contacto|contatti|einkauf|hello|help|info|"
+    "invoices?|kontakt|mail|office|orders?|post|rechnung|sales|secretariat|service|shop|support|team|ventas|vertrieb|verwaltung|zentrale"
+)
 # Domains whose mailboxes ignore dots, and domains known by two names.
 _EMAIL_SQL = """
     case
@@ -223,6 +228,9 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
     for short, word in sorted(STREET_WORDS.items()):
         street = f"replace({street}, ' {short} ', ' {word} ')"
     is_short = f"regexp_matches(street_text, '(?:^| )(?:{'|'.join(STREET_WORDS)})(?: |$)')"
+    # An address that lost its provider still names its mailbox.
+    has_mailbox = "email_raw like '%_@%'"
+    of_a_firm = f"{has_mailbox} and regexp_full_match(split_part(mailbox, '+', 1), '{ROLE_MAILBOXES}')"
     particles = "(?:(?:van|von|de|der|den|da|di|la|le|del|el|al|bin|ten|ter|st) )*"
     family_words = f"(?:^| )({particles}\\S+)$"
     title = "^((mr|mrs|ms|miss|mx|dr|prof|sir|herr|frau|mme|mlle) )+"
@@ -307,8 +315,8 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
         {_skeleton("family")} as family_skeleton,
         birth_date,
         nullif({_EMAIL_SQL}, '') as email,
-        nullif(case when email_raw like '%_@_%' then split_part(mailbox, '+', 1) end, '') as mailbox,
-        case when email_raw like '%_@_%' then regexp_replace(split_part(mailbox, '+', 1), '[0-9]', '', 'g') end as mailbox_letters,
+        case when {of_a_firm} then '' when {has_mailbox} then split_part(mailbox, '+', 1) end as mailbox,
+        case when {of_a_firm} then '' when {has_mailbox} then regexp_replace(split_part(mailbox, '+', 1), '[0-9]', '', 'g') end as mailbox_letters,
         case
             when length(digits) < 6 then null
             when is_international then '+' || ltrim(digits, '0')

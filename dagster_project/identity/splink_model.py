@@ -35,8 +35,8 @@ TERMS_KEPT = 5_000
 # address come last: their blocks are full of families, who agree on names and places without being one person.
 TRAINING_BLOCKS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("given || ' ' || family", ("given", "family"), ("given_name", "family_name")),
-    ("birth_date", ("birth_date",), ("birth_date",)),
     ("email", ("email",), ("email",)),
+    ("birth_date", ("birth_date",), ("birth_date",)),
     ("national_id", ("national_id",), ("national_id",)),
     ("phone", ("phone",), ("phone",)),
     ("street_key || coalesce(postcode, city, '')", ("street",), ("street", "place")),
@@ -126,7 +126,7 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
                 compared = np.array([name not in decided for name in names])
                 judged = compared & own if (compared & own).sum() > 1 else compared
                 blocks.append(Block(patterns, estimated, judged))
-                open_ &= ~estimated if len(blocks) > 1 else True
+                open_ &= ~estimated if len(blocks) > 2 else True
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
         told = _tells_relatives_apart(con, columns)
