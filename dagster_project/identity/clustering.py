@@ -2,7 +2,7 @@
 
 Connected components chain: A is like B, B like C, and A and C are two people. Average linkage merges two groups by the mean
 weight of *all* pairs between them, where a pair that was never found counts MISSING_WEIGHT. Groups merge best pair first until
-no mean reaches CUT. Weights are whole thousandths and ties end with the position of a group's first record, so neither the
+no mean reaches the cut. Weights are whole thousandths and ties end with the position of a group's first record, so neither the
 order of rows nor of runs changes a cluster.
 """
 
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-CUT = 1.0
 MISSING_WEIGHT = -4.0
 # Compared, and rather two people: such a pair counts its own weight, down to the floor.
 DIFFERENT_WEIGHT = -2.0
@@ -30,6 +29,18 @@ FLOORS = (0.0, 4.0, 8.0, 12.0, 16.0, 20.0)
 Positions = NDArray[np.int64]
 # One row a pair.
 Pairs = Positions | Sequence[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a merge of two groups needs: a mean weight. Between groups that exact links made the best pair counts for a share `best` of it (0 to 1)
+    and the mean for the rest: a record that knows little of somebody says little against what another knows."""
+
+    weight: float
+    best: float = 0.0
+
+
+CUT = Cut(1.0)
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ def cluster(
     must: Pairs = (),
     cannot: Pairs = (),
     sources: Positions | None = None,
-    cut: float = CUT,
+    cut: Cut = CUT,
 ) -> Positions:
     """Return for each of `records` positions the smallest position of its cluster.
 
@@ -132,8 +143,8 @@ def cluster(
     while not np.array_equal(root, root[root]):
         root = root[root]
     sizes = np.bincount(root, minlength=records)
-    sums = _summed(root[left], root[right], weights)
-    merged = _linked(records, sizes, sums, groups, held, cut)
+    sums = _summed(root[left], root[right], weights, sizes, cut.best)
+    merged = _linked(records, sizes, sums, groups, held, cut.weight)
     return merged[root]
 
 
@@ -148,8 +159,11 @@ def _undisputed(records: int, links: Positions, apart: Positions) -> tuple[Posit
     return label, np.where(is_disputed[label], np.arange(records), first[label]), is_disputed[label]
 
 
-def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> tuple[Positions, Positions, Positions]:
-    """Sum, per pair of groups, each pair's weight above a missing pair, in thousandths; left < right, ordered."""
+def _summed(
+    left: Positions, right: Positions, weights: NDArray[np.float64], sizes: Positions, best: float
+) -> tuple[Positions, Positions, Positions]:
+    """Sum, per pair of groups, each pair's weight above a missing pair, in thousandths; left < right, ordered. For a share `best` of the sum each
+    pair counts as the best one does."""
     low, high = np.minimum(left, right), np.maximum(left, right)
     between = low != high
     above = np.rint((np.maximum(weights[between], FLOOR_WEIGHT) - MISSING_WEIGHT) * SCALE).astype(np.int64)
@@ -157,7 +171,12 @@ def _summed(left: Positions, right: Positions, weights: NDArray[np.float64]) -> 
     pairs, which = np.unique(low[between] * width + high[between], return_inverse=True)
     totals = np.zeros(len(pairs), dtype=np.int64)
     np.add.at(totals, which, above)
-    return pairs // width, pairs % width, totals
+    left, right = pairs // width, pairs % width
+    if best:
+        most = np.full(len(pairs), np.iinfo(np.int64).min)
+        np.maximum.at(most, which, above)
+        totals = np.rint((1 - best) * totals + best * most * sizes[left] * sizes[right]).astype(np.int64)
+    return left, right, totals
 
 
 def components(nodes: int, left: Positions, right: Positions) -> Positions:

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_project.identity.clustering import CUT
+from dagster_project.identity.clustering import CUT, Cut
 from dagster_project.identity.comparing import MODEL_RULE
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.normalise import normalise
@@ -45,7 +45,7 @@ class Explanation:
     path: tuple[Step, ...]
     direct: Step | None
     apart: tuple[Decision, ...] = ()
-    cut: float = CUT
+    cut: Cut = CUT
 
     def text(self) -> str:
         """A few lines a person can read, with a bar per comparison."""
@@ -100,7 +100,7 @@ def explain(
     record_b: str,
     direct: Step | None = None,
     decisions: Sequence[Decision] = (),
-    cut: float = CUT,
+    cut: Cut = CUT,
 ) -> Explanation:
     """Explain two records from the edges between all of them (see `compare`), each record's cluster, and what people decided.
 
@@ -179,13 +179,13 @@ def _strongest_path(steps: list[Step], start: str, end: str) -> list[Step]:
     return []
 
 
-def _reason(step: Step, cut: float) -> str:
+def _reason(step: Step, cut: Cut) -> str:
     if step.match_weight is None:
         return step.rule.replace("_", " ") if " by " in step.rule else f"{step.rule.replace('_', ' ')} (exact rule)"
     if step.match_weight < 0:
-        return f"unlike, weight {step.match_weight:+.1f}, speaks against a merge (which needs {cut:+.1f} on average)"
-    verdict = "enough on its own" if step.match_weight >= cut else "not enough on its own"
-    return f"alike, weight {step.match_weight:+.1f}, {verdict} (a merge needs {cut:+.1f} on average)"
+        return f"unlike, weight {step.match_weight:+.1f}, speaks against a merge (which needs {cut.weight:+.1f} on average)"
+    verdict = "enough on its own" if step.match_weight >= cut.weight else "not enough on its own"
+    return f"alike, weight {step.match_weight:+.1f}, {verdict} (a merge needs {cut.weight:+.1f} on average)"
 
 
 def _bars(step: Step) -> list[str]:

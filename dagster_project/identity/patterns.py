@@ -17,6 +17,10 @@ ABOUT = ("record_id", "known_at", "source", "owner", "position")
 ALL_PAIRS = 1_000_000
 RANDOM_PAIRS = 300_000
 BLOCK_PAIRS = 100_000
+# Of a value that many records have so many of them are drawn: a common name's pairs alone would be more than a block takes.
+DRAWN_OF_A_VALUE = 100
+# What more records have than this, or than a fiftieth of all, is no value but stands for none.
+MOST_OF_A_VALUE = 2_000
 SEED = 20_260_101
 
 
@@ -74,19 +78,25 @@ def write_random_pairs(con: duckdb.DuckDBPyConnection, across_sources: bool) -> 
 
 
 def write_block(con: duckdb.DuckDBPyConnection, key: str, across_sources: bool) -> None:
-    """Temp table `block_pairs`: pairs that agree on `key`, values drawn by their hash until BLOCK_PAIRS are reached."""
+    """Temp table `block_pairs`: pairs that agree on `key`, values and their records drawn by their hash until BLOCK_PAIRS are reached."""
     different = "and l.source <> r.source" if across_sources else ""
     con.execute(
         f"""
         create or replace temp table block_pairs as
         with
-        valued as (select position, source, owner, {key} as value from normalised),
+        valued as (select position, source, owner, record_id, {key} as value from normalised),
         counted as (
-            select value, count(*) * (count(*) - 1) // 2 as cost
-            from valued where value is not null group by value having count(*) between 2 and 2000
+            select value, least(count(*), {DRAWN_OF_A_VALUE}) as taken
+            from valued where value is not null group by value
+            having count(*) between 2 and greatest({MOST_OF_A_VALUE}, (select count(*) // 50 from normalised))
         ),
-        drawn as (select value, sum(cost) over (order by md5(value), value) as total from counted),
-        kept as (select valued.* from valued inner join drawn on valued.value = drawn.value where drawn.total <= {BLOCK_PAIRS})
+        drawn as (select value, sum(taken * (taken - 1) // 2) over (order by md5(value), value) as total from counted),
+        kept as (
+            select valued.*
+            from valued inner join drawn on valued.value = drawn.value
+            where drawn.total <= {BLOCK_PAIRS}
+            qualify row_number() over (partition by valued.value order by md5(valued.record_id), valued.position) <= {DRAWN_OF_A_VALUE}
+        )
         select l.position as left_position, r.position as right_position
         from kept as l
         inner join kept as r on l.value = r.value and l.position < r.position and l.owner <> r.owner {different}

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_project.identity.clustering import CUT, Constraints, Positions, cluster
+from dagster_project.identity.clustering import CUT, Constraints, Cut, Positions, cluster
 from dagster_project.identity.comparing import MODEL_RULE, Compared, compare
 from dagster_project.identity.rules import RULES, Rule
 
@@ -76,7 +76,7 @@ def grouped(
     must: list[tuple[int, int]],
     cannot: list[tuple[int, int]],
     sources: Positions | None = None,
-    cut: float = CUT,
+    cut: Cut = CUT,
 ) -> Positions:
     """For each record's position the smallest of its cluster, from edges between positions `left` and `right`; `cut` as in `cluster`."""
     by_model = pc.equal(edges["rule"], MODEL_RULE).to_numpy()

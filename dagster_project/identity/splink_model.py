@@ -178,7 +178,7 @@ def _without_idle_keys(con: duckdb.DuckDBPyConnection, stored: dict[str, Any], l
     con.register("found", pairs_found(con, stored, KEEP_WEIGHT, is_few=True))
     sampled = con.execute(
         f"""
-        with matches as (select left_position, right_position from found where {lowest_weight(stored)} >= {CUT})
+        with matches as (select left_position, right_position from found where {lowest_weight(stored)} >= {CUT.weight})
         select sampled.keys, matches.left_position is not null as is_match
         from sampled left join matches using (left_position, right_position)
         """

@@ -4,6 +4,7 @@ A record states something else when its source sends a new version: each distinc
 said it first, and never changes. A person is found by any of the addresses they ever had.
 """
 
+from dagster_project.identity.clustering import Cut
 from dagster_project.identity.rules import Rule
 
 # A mailbox is one customer, whoever shares it, or it would be written to twice.
@@ -15,9 +16,9 @@ SHOP_RULES = (
     Rule("same phone", "phone", 0.98, max_people=3),
 )
 
-# A shop's records are thin: a name, a mailbox, a city. A merge needs more than it does where birth dates and streets are known, because a wrong one
-# mails somebody else's data; what weighs less is listed for review.
-SHOP_CUT = 4.0
+# A shop's records are thin, and some thinner than others: a name, a mailbox, seldom a street. A merge needs more than it does where birth dates and
+# streets are known, because a wrong one mails somebody else's data; what weighs less is listed for review.
+SHOP_CUT = Cut(5.0, best=0.5)
 
 # Only addresses and numbers that can be one link anybody.
 STATED = """

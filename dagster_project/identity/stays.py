@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dagster_project.identity.clustering import CUT, Positions, components
+from dagster_project.identity.clustering import CUT, Cut, Positions, components
 from dagster_project.identity.comparing import MODEL_RULE
 from dagster_project.identity.link_lists import Decision, Decisions
 from dagster_project.identity.resolve import places_of
@@ -91,7 +91,7 @@ def history(
     closes: Sequence[datetime],
     decisions: Decisions,
     key: str,
-    cut: float = CUT,
+    cut: Cut = CUT,
     stood: pa.Table | None = None,
 ) -> History:
     """The stays of the records, in the order of their ids.
@@ -103,7 +103,7 @@ def history(
         closes: the moments at which people are found, ascending; the last is not before any record was known.
         decisions: what people decided.
         key: the shop's pseudonym key.
-        cut: the mean weight that a merge of two groups needs.
+        cut: what a merge of two groups needs.
         stood: where records stood at the first of `closes` (STOOD), when only what changed since then is asked for; the records are then those
             whose customer may have changed, with all that hang together with them.
     """

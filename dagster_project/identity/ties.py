@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from dagster_project.identity.clustering import Positions
+from dagster_project.identity.clustering import Cut, Positions
 from dagster_project.identity.comparing import MODEL_RULE
 from dagster_project.identity.link_lists import Decision
 from dagster_project.identity.resolve import grouped, places_of
@@ -34,10 +34,10 @@ class Ties:
     strength: Positions
     may_merge: Bools
     rules: tuple[Rule, ...]
-    cut: float
+    cut: Cut
 
     @classmethod
-    def of(cls, edges: pa.Table, ids: pa.Array, closes: Sequence[datetime], rules: tuple[Rule, ...], cut: float) -> "Ties":
+    def of(cls, edges: pa.Table, ids: pa.Array, closes: Sequence[datetime], rules: tuple[Rule, ...], cut: Cut) -> "Ties":
         """The edges between the records `ids`, whose places are theirs."""
         moments = np.array(closes, dtype="datetime64[us]")
         ends = np.searchsorted(moments, edges["known_until"].to_numpy(zero_copy_only=False).astype("datetime64[us]"))
@@ -129,7 +129,7 @@ def _strength(edges: pa.Table, rules: tuple[Rule, ...]) -> Positions:
     return places
 
 
-def can_merge(edges: pa.Table, cut: float) -> Bools:
+def can_merge(edges: pa.Table, cut: Cut) -> Bools:
     """Which edges can make one customer of two (`clustering._neighbours`): exact ones, and weights that reach the cut."""
     weights = np.nan_to_num(edges["match_weight"].to_numpy(zero_copy_only=False).astype(np.float64), nan=-np.inf)
-    return np.asarray(pc.not_equal(edges["rule"], MODEL_RULE).to_numpy(zero_copy_only=False), dtype=bool) | (weights >= cut)
+    return np.asarray(pc.not_equal(edges["rule"], MODEL_RULE).to_numpy(zero_copy_only=False), dtype=bool) | (weights >= cut.weight)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dagster_project.identity import clustering
-from dagster_project.identity.clustering import cluster
+from dagster_project.identity.clustering import Cut, cluster
 
 Pairs = list[tuple[int, int, float]]
 
@@ -84,7 +84,19 @@ def test_a_component_too_big_keeps_its_strong_pairs(monkeypatch: pytest.MonkeyPa
     assert clusters(4, chain) == [0, 0, 2, 2]
 
 
-def test_what_lies_between_two_neighbourhoods_changes_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_knows_little_says_little_against_what_another_knows() -> None:
+    """Two accounts with a login each: the records with an address agree on all of it, those without know two names and two mailboxes."""
+    pairs = [(0, 2, 10.0), (0, 3, -3.0), (1, 2, -3.0), (1, 3, -3.0)]
+    exact = [(0, 1), (2, 3)]
+    assert clusters(4, pairs, exact=exact, cut=Cut(5.0)) == [0, 0, 2, 2]
+    assert clusters(4, pairs, exact=exact, cut=Cut(5.0, best=0.5)) == [0, 0, 0, 0]
+    # Of two records alone the best pair is the only one.
+    assert clusters(2, [(0, 1, 4.9)], cut=Cut(5.0, best=0.5)) == [0, 1]
+    assert clusters(4, [(0, 2, 8.0), (0, 3, -3.0), (1, 2, -3.0), (1, 3, -3.0)], exact=exact, cut=Cut(5.0, best=0.5)) == [0, 0, 2, 2]
+
+
+@pytest.mark.parametrize("cut", [Cut(4.0), Cut(4.0, best=0.5)])
+def test_what_lies_between_two_neighbourhoods_changes_neither(monkeypatch: pytest.MonkeyPatch, cut: Cut) -> None:
     """Pairs along which nothing can merge are left out of sight; looked at or not, the clusters are the same."""
     random = np.random.default_rng(7)
     for _ in range(50):
@@ -94,8 +106,8 @@ def test_what_lies_between_two_neighbourhoods_changes_neither(monkeypatch: pytes
             (int(a), int(b), round(float(w), 3)) for a, b, w in zip(left[some], right[some], random.normal(0, 6, some.sum()), strict=True)
         ]
         exact = [(int(a), int(b)) for a, b in random.integers(0, 30, (3, 2)) if a < b]
-        near = clusters(30, pairs, exact=exact, cut=4.0)
+        near = clusters(30, pairs, exact=exact, cut=cut)
         with monkeypatch.context() as all_in_sight:
             all_in_sight.setattr(clustering, "_neighbours", lambda records, sizes, pairs, needed: pairs)
-            assert clusters(30, pairs, exact=exact, cut=4.0) == near
+            assert clusters(30, pairs, exact=exact, cut=cut) == near
         assert len(set(near)) < 30
