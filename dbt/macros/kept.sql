@@ -13,6 +13,9 @@ A dated model (`windows` in its meta: ages in days at which its facts stop count
 moments only. A day after the one it holds it builds the parts that time touches as well, and carries the others: their rows may say nothing that
 a day changes, so they hold dates, never ages. Without a `part` it is compared with what it held the day before.
 
+The whole of a dated model of many rows and moments (`vars: slice_rows`) is built in slices, some of the parts at a time, so that what the engine holds
+or spills does not grow with the shop.
+
 What a build changed (rows that went and rows that came) is in `<table>__changes` until the next one: it tells the models downstream which of
 their parts to build. Who has missed a build, a first build, changed code and `--full-refresh` build whole. `sources.model_builds` and
 `sources.model_inputs` keep the books, in the transaction of the rows.
@@ -36,9 +39,13 @@ their parts to build. Who has missed a build, a first build, changed code and `-
 
     {% if way == 'whole' %}
         {% if existing is not none %}{% do adapter.drop_relation(existing) %}{% endif %}
+        {%- set slices = slices_of(sql) -%}
         {% call statement('whole') -%}
             drop table if exists {{ logged }};
-            {{ create_table_as(False, target, sql) }};
+            {{ create_table_as(False, target, sliced(sql, 0, slices)) }};
+            {%- for slice in range(1, slices) %}
+            insert into {{ target }} by name ({{ sliced(sql, slice, slices) }});
+            {%- endfor %}
             {{ say_code(target, sql) }};
             {{ enter_build(name, differing, true) }}
         {%- endcall %}

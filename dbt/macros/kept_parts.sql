@@ -24,6 +24,33 @@ table would be read and hashed for a handful of keys. A build of the whole joins
 
 {% macro part_marks(sql) %}{{ return(modules.re.findall('/\\*part (.+?) of (\\S+)\\*/', sql)) }}{% endmacro %}
 
+{#
+In how many slices the whole of a dated model is built: so many rows of its largest marked input at a time, counted for each moment. Facts are not
+sliced: they lie in the order in which they came, and are read by that.
+#}
+{% macro slices_of(sql) %}
+    {%- set names = part_marks(sql) | map(attribute=1) | unique | list -%}
+    {%- if not (names and is_dated()) -%}{{ return(1) }}{%- endif -%}
+    {% call statement('slices', fetch_result=true) -%}
+        select cast(ceil(max(estimated_size) * (select count(*) from {{ moments() }}) / {{ var('slice_rows') }}) as integer)
+        from duckdb_tables()
+        where schema_name || '.' || table_name in ('{{ names | join("', '") }}')
+    {%- endcall %}
+    {{ return(load_result('slices')['data'][0][0] or 1) }}
+{% endmacro %}
+
+{# The SQL of one of the slices; which part is in which never changes. #}
+{% macro sliced(sql, slice, slices) %}
+    {%- set sliced = namespace(sql=sql) -%}
+    {%- if slices > 1 -%}
+        {%- for expression, name in part_marks(sql) -%}
+            {%- set mark = '/*part ' ~ expression ~ ' of ' ~ name ~ '*/' -%}
+            {%- set sliced.sql = sliced.sql | replace(mark, 'where hash(' ~ expression ~ ') % ' ~ slices ~ ' = ' ~ slice) -%}
+        {%- endfor -%}
+    {%- endif -%}
+    {{ return(sliced.sql) }}
+{% endmacro %}
+
 {# The parts of what has changed in each marked input, and of the marked rows that a changed lookup touches. #}
 {% macro changed_parts(differing, inputs, sql) %}
 create or replace temp table changed_parts as

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -34,8 +35,8 @@ def shop_with_every_system(folder: Path) -> Path:
     return folder / "kept"
 
 
-def build_night(settings: Settings, day: date, full_refresh: bool = False) -> None:
-    """What a night does up to the features, without Dagster."""
+def build_night(settings: Settings, day: date, full_refresh: bool = False, slice_rows: int | None = None) -> list[str]:
+    """What a night does up to the features, without Dagster; the SQL of kept tables that were built in slices."""
     store = Store.of(settings)
     store.open()
     store.warehouse.create()
@@ -43,14 +44,22 @@ def build_night(settings: Settings, day: date, full_refresh: bool = False) -> No
     state_shop(store.warehouse, store.shop)
     store.warehouse.write_run_days([store.shop.moment(day)])
 
+    variables = {"slice_rows": slice_rows} if slice_rows else None
+    sliced = []
+
+    def heard(event: Any) -> None:
+        if event.info.name == "SQLQuery" and "insert into" in event.data.sql and " % " in event.data.sql:
+            sliced.append(event.data.sql)
+
     def run(*stages: str) -> None:
         names = [node["name"] for node in dbt_build.parse().nodes["nodes"].values() if node["schema"] in stages]
-        list(dbt_build.build(settings, names, exclude_tests=True, full_refresh=full_refresh))
+        list(dbt_build.build(settings, names, exclude_tests=True, full_refresh=full_refresh, variables=variables, on_event=heard))
 
     run("staging", "identity")
     add_contact_points(store)
     link(store)
     run("profile", "features")
+    return sliced
 
 
 def differing(one: Settings, other: Settings) -> dict[str, int]:
@@ -115,6 +124,15 @@ def whole(nights: Settings, tmp_path_factory: pytest.TempPathFactory) -> Setting
 
 def test_three_nights_equal_one_build_of_the_whole(nights: Settings, whole: Settings) -> None:
     assert differing(nights, whole) == {}
+
+
+def test_the_whole_in_slices_is_the_whole(nights: Settings, whole: Settings, tmp_path: Path) -> None:
+    shutil.copytree(nights.home, tmp_path / "home", ignore=shutil.ignore_patterns("dbt", "arriving"))
+    slices = replace(nights, home=tmp_path / "home")
+    sliced = build_night(slices, LAST_DAY, full_refresh=True, slice_rows=100)
+    for table in ("int_web_state", "int_order_state", "int_affinity_state"):
+        assert any(f'"{table}"' in sql for sql in sliced), table
+    assert differing(slices, whole) == {}
 
 
 def test_the_last_night_built_parts(nights: Settings) -> None:
