@@ -98,7 +98,7 @@ def test_a_drafted_contract_takes_every_row_of_its_sample(name, text, ending, ke
     assert {path.stem.split("__")[1] for path in staging.glob("stg_*.sql")} == entities
     assert all(path.read_text().startswith("-- One row per ") for path in staging.glob("*.sql"))
     listed = yaml.safe_load((place[1] / "dbt_project.yml").read_text())["vars"]
-    assert {entity for entity, names in listed.items() if name in names} == entities
+    assert {entity for entity, names in listed.items() if isinstance(names, list) and name in names} == entities
     folder = tmp_path / "extracts" / table
     folder.mkdir(parents=True)
     shutil.copy(sample, folder / f"{table}_20220101T000000Z.{ending}")
