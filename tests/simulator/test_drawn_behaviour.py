@@ -100,3 +100,14 @@ def test_nobody_is_mailed_without_consent(shop: Shop) -> None:
     mailed = shop.sends.variant >= 0
     starts = np.array([campaign.send_at for campaign in shop.campaigns])[shop.sends.campaign[mailed]]
     assert shop.consents.given(shop.sends.person[mailed], EMAIL, starts).all()
+
+
+def test_every_mailbox_is_one_persons_or_one_firms(shop: Shop) -> None:
+    mailboxes = [address for column in ("email", "other_email", "firm_email") for address in shop.people.column(column) if address]
+    assert len(set(mailboxes)) == len(mailboxes)
+    # People of one name would else have the same second mailbox.
+    wanted = [
+        f"{address.split('@')[0]}@{other.split('@')[1]}"
+        for address, other in zip(shop.people.column("email"), shop.people.column("other_email"), strict=True)
+    ]
+    assert len(set(wanted)) < len(wanted) or set(wanted) & set(shop.people.column("email"))
