@@ -70,7 +70,7 @@ DRIVERS = (
     Driver(
         "last order",
         ("recency_days", "recency_over_*", "p_alive"),
-        (Words("recency_days", "last order {:.0f} days ago", "last order 1 day ago", none="ordered on that day"), NEVER_ORDERED),
+        (Words("recency_days", "last order {:.0f} days ago", "last order 1 day ago", none="last order today"), NEVER_ORDERED),
     ),
     Driver(
         "rhythm",
@@ -142,7 +142,7 @@ DRIVERS = (
     Driver(
         "visits",
         ("visit_recency_days", "sessions_*", "product_views_*", "searches_*"),
-        (Words("visit_recency_days", "last visit {:.0f} days ago", "last visit 1 day ago", none="visited on that day"),),
+        (Words("visit_recency_days", "last visit {:.0f} days ago", "last visit 1 day ago", none="last visit today"),),
         "no visit seen",
     ),
     Driver(
@@ -187,7 +187,7 @@ DRIVERS = (
                 "store_visit_recency_days",
                 "last bought in a store {:.0f} days ago",
                 "last bought in a store 1 day ago",
-                none="bought in a store on that day",
+                none="last bought in a store today",
             ),
             Words("store_visits_count", none="never bought in a store"),
         ),

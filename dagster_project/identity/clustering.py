@@ -39,6 +39,10 @@ class Cut:
     weight: float
     best: float = 0.0
 
+    def __str__(self) -> str:
+        mean = " on average" if self.best == 0 else f", {1 - self.best:.0%} of it on average and {self.best:.0%} by the best pair"
+        return f"{self.weight:+.1f}{mean}"
+
 
 CUT = Cut(1.0)
 

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 MISSING = -1
 ROUNDS = 60
-# Prior counts in pairs: for m split over the levels by `_prior_m`, for u one on every level.
+# Prior counts in pairs: for m split over the levels by `_prior_m`, for u one on every level; for u among those who share a name or a block's key, as
+# the general u has them.
 PRIOR_M = 4.0
 PRIOR_U = 1.0
 PRIOR_NAMESAKES = 20.0
@@ -99,7 +100,6 @@ def kindred_u(block: Block, parameters: Parameters, index: int) -> tuple[NDArray
     Mailboxes are made of names: two John Smiths have alike ones far more often than two strangers. With few such pairs to see, the
     result stays near the general u.
     """
-    size = len(parameters.u[index])
     u = parameters.u[index]
     share = 0.5
     for _ in range(ROUNDS):
@@ -107,8 +107,7 @@ def kindred_u(block: Block, parameters: Parameters, index: int) -> tuple[NDArray
         odds = _log_odds(block.patterns, current, block.estimated) + np.log(share / (1 - share))
         weights = block.patterns.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
         share = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
-        u = _shares(block.patterns, block.patterns.counts - weights, index, size) + PRIOR_NAMESAKES * parameters.u[index]
-        u = u / u.sum()
+        u = _u_of_others(block.patterns, weights, index, parameters.u[index], PRIOR_NAMESAKES)
     return _capped(u, parameters.m[index]), share
 
 
@@ -133,7 +132,7 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: 
             odds += np.log(block_share[number] / (1 - block_share[number]))
             weights = block.patterns.counts / (1 + np.exp(-np.clip(odds, -500, 500)))
             block_share[number] = float(np.clip(weights.sum() / max(block.patterns.counts.sum(), 1.0), 1e-4, 0.999))
-            block_u[number] = _u_of_block(block.patterns, weights, u)
+            block_u[number] = [_u_of_others(block.patterns, weights, index, general, PRIOR_BLOCK) for index, general in enumerate(u)]
             for index in np.flatnonzero(block.estimated).tolist():
                 matched[index] += _shares(block.patterns, weights, index, sizes[index])
         m = [shares / shares.sum() for shares in matched]
@@ -148,10 +147,12 @@ def estimate(random: Patterns, blocks: list[Block], sizes: list[int], ceilings: 
     return Parameters(m, [_capped(rare, often) for rare, often in zip(u, m, strict=True)])
 
 
-def _u_of_block(patterns: Patterns, weights: NDArray[np.float64], u: list[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """u among those pairs of a block that are no matches; with few of them it stays near the general one."""
-    counted = [_shares(patterns, patterns.counts - weights, index, len(general)) + PRIOR_BLOCK * general for index, general in enumerate(u)]
-    return [shares / shares.sum() for shares in counted]
+def _u_of_others(
+    patterns: Patterns, weights: NDArray[np.float64], index: int, general: NDArray[np.float64], prior: float
+) -> NDArray[np.float64]:
+    """u of a comparison among those pairs of a block that are no matches; with few beside `prior` it stays near the general one."""
+    shares = _shares(patterns, patterns.counts - weights, index, len(general)) + prior * general
+    return np.asarray(shares / shares.sum(), dtype=np.float64)
 
 
 def _capped(u: NDArray[np.float64], m: NDArray[np.float64]) -> NDArray[np.float64]:

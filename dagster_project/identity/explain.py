@@ -183,9 +183,9 @@ def _reason(step: Step, cut: Cut) -> str:
     if step.match_weight is None:
         return step.rule.replace("_", " ") if " by " in step.rule else f"{step.rule.replace('_', ' ')} (exact rule)"
     if step.match_weight < 0:
-        return f"unlike, weight {step.match_weight:+.1f}, speaks against a merge (which needs {cut.weight:+.1f} on average)"
+        return f"unlike, weight {step.match_weight:+.1f}, speaks against a merge (which needs {cut})"
     verdict = "enough on its own" if step.match_weight >= cut.weight else "not enough on its own"
-    return f"alike, weight {step.match_weight:+.1f}, {verdict} (a merge needs {cut.weight:+.1f} on average)"
+    return f"alike, weight {step.match_weight:+.1f}, {verdict} (a merge needs {cut})"
 
 
 def _bars(step: Step) -> list[str]:

@@ -30,9 +30,9 @@ SAMPLED_PAIRS = 200_000
 # Of each column's values so many are kept with how often they occur; any other counts as the rarest does.
 TERMS_KEPT = 5_000
 
-# Where m is estimated, in this order: the first whose columns are known, each without the comparisons it decides; after two only
-# what is still open. Which pairs are matches is judged, where it can be, by what is a person's own and not a household's. Phone and
-# address come last: their blocks are full of families, who agree on names and places without being one person.
+# Where m is estimated: the first BLOCKS_USED of these whose columns are known, each without the comparisons it decides. Which pairs are
+# matches is judged, where it can be, by what is a person's own and not a household's. Phone and address come last: their blocks are full
+# of families, who agree on names and places without being one person.
 TRAINING_BLOCKS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     ("given || ' ' || family", ("given", "family"), ("given_name", "family_name")),
     ("email", ("email",), ("email",)),
@@ -115,18 +115,15 @@ def train(records: pa.Table, default_country: str = "GB", across_sources: bool =
         random = count_patterns(con, model, "random_pairs")
         blocks: list[Block] = []
         own = np.array([name in (*HOUSEHOLD_CAPS, "national_id") for name in names])
-        open_ = np.ones(len(names), dtype=bool)
         for key, needs, decided in TRAINING_BLOCKS:
-            estimated = open_ & np.array([name not in decided for name in names])
-            if len(blocks) == BLOCKS_USED or not set(needs) <= columns or not estimated.any():
+            compared = np.array([name not in decided for name in names])
+            if len(blocks) == BLOCKS_USED or not set(needs) <= columns or not compared.any():
                 continue
             write_block(con, key, across_sources)
             patterns = count_patterns(con, model, "block_pairs")
             if patterns.counts.sum() >= 20:
-                compared = np.array([name not in decided for name in names])
                 judged = compared & own if (compared & own).sum() > 1 else compared
-                blocks.append(Block(patterns, estimated, judged))
-                open_ &= ~estimated if len(blocks) > 2 else True
+                blocks.append(Block(patterns, compared, judged))
         household = _household_block(con, model, columns, across_sources)
         sizes = [len(comparison["comparison_levels"]) - 1 for comparison in model["comparisons"]]
         told = _tells_relatives_apart(con, columns)

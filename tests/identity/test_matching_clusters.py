@@ -90,6 +90,7 @@ def test_a_record_that_knows_little_says_little_against_what_another_knows() -> 
     exact = [(0, 1), (2, 3)]
     assert clusters(4, pairs, exact=exact, cut=Cut(5.0)) == [0, 0, 2, 2]
     assert clusters(4, pairs, exact=exact, cut=Cut(5.0, best=0.5)) == [0, 0, 0, 0]
+    assert f"{Cut(5.0)}, {Cut(5.0, best=0.5)}" == "+5.0 on average, +5.0, 50% of it on average and 50% by the best pair"
     # Of two records alone the best pair is the only one.
     assert clusters(2, [(0, 1, 4.9)], cut=Cut(5.0, best=0.5)) == [0, 1]
     assert clusters(4, [(0, 2, 8.0), (0, 3, -3.0), (1, 2, -3.0), (1, 3, -3.0)], exact=exact, cut=Cut(5.0, best=0.5)) == [0, 0, 2, 2]

@@ -79,7 +79,7 @@ def test_what_namesakes_do_is_not_learned_of_one_person(monkeypatch: pytest.Monk
     assert min(learned[field] for field in ("phone", "street", "place")) > 0.95
     assert learned["email"] > 0.6
     # The control: with the chances of strangers for namesakes these are taken for one person, and teach what one person does.
-    monkeypatch.setattr(estimation, "_u_of_block", lambda patterns, weights, u: u)
+    monkeypatch.setattr(estimation, "_u_of_others", lambda patterns, weights, index, general, prior: general)
     assert agreeing(train(records, "DE"))["place"] < 0.5
 
 
