@@ -9,9 +9,10 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 
-from simulator import generate
+from simulator import extracts, generate
 
 DAYS = 7
 OPTIONS = {"customers": 600, "months": 8, "days": DAYS, "seed": 8, "last_day": date(2026, 3, 14)}
@@ -114,6 +115,17 @@ def test_every_table_bears_its_vendors_column_names(shop: Path, table: str) -> N
 def test_no_table_is_written_that_the_test_above_does_not_know(shop: Path) -> None:
     tables = {f"{path.parent.name}/{path.name}" for path in (shop / "extracts").glob("*/*")}
     assert tables == set(COLUMNS)
+
+
+def test_events_written_a_few_at_a_time_are_the_same_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def events(folder: Path) -> dict[str, list[dict]]:
+        generate(folder, customers=60, months=3, days=2, seed=7)
+        return {path.name: pq.read_table(path).to_pylist() for path in _files(folder, "ga4/events")}
+
+    at_once = events(tmp_path / "at_once")
+    monkeypatch.setattr(extracts, "ARROW_CHUNK", 100)
+    assert max(map(len, at_once.values())) > 200
+    assert events(tmp_path / "a_few") == at_once
 
 
 def test_google_events_keep_the_nested_types_of_the_export(shop: Path) -> None:
