@@ -135,16 +135,24 @@ def _birth_date(column: str, day_first: bool) -> str:
     return f"case when regexp_full_match({column}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then replace({column}, '-', '') else {parsed} end"
 
 
-def _dialling() -> pa.Table:
-    """One row per region of phonenumbers: region, its country calling code, and the prefix dropped in international form."""
+def _country() -> str:
+    """SQL: the region (ISO 3166) that `country` names, or its text in capitals."""
+    named = {_plain_letters(name): code for code, names in dbt_vars()["countries"].items() for name in names}
+    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(named.items()))
+    return f"case {_words('country')} {countries} else upper(country) end"
+
+
+def _dialling(regions: set[str]) -> pa.Table:
+    """One row per region that phonenumbers knows: region, its country calling code, and the prefix dropped in international form."""
     rows = []
-    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+    # Reading what it knows of all the world takes longer than a day's records do.
+    for region in sorted(regions & phonenumbers.SUPPORTED_REGIONS):
         metadata = phonenumbers.PhoneMetadata.metadata_for_region(region)
         if metadata is None:
             continue
         prefix = metadata.national_prefix or ""
         rows.append({"region": region, "calling_code": str(metadata.country_code), "trunk": prefix})
-    return pa.Table.from_pylist(rows)
+    return pa.Table.from_pylist(rows, pa.schema([(column, pa.string()) for column in ("region", "calling_code", "trunk")]))
 
 
 def _day_first(con: duckdb.DuckDBPyConnection) -> bool:
@@ -181,7 +189,6 @@ def normalise(
         raise ValueError("records need a column record_id")
     row = np.arange(records.num_rows)
     con.register("incoming_records", records.append_column("position", pa.array(row)))
-    con.register("dialling", _dialling())
     names = set(records.column_names)
     extra = sorted(names - set(ROLES) - {"record_id", "known_at", "source", "owner"})
     columns = ["cast(record_id as varchar) as record_id"]
@@ -204,6 +211,8 @@ def normalise(
         forms.setdefault(form, [form]).append(full)
     con.register("forms", pa.table({"form": list(forms), "roots": list(forms.values())}))
     con.execute("insert into name_roots select form, roots from forms")
+    spelled = con.execute(f"select distinct {_country()} from (select distinct country from raw_records)").fetchall()
+    con.register("dialling", _dialling({default_country.upper(), *(region for (region,) in spelled)}))
     is_day_first = _day_first(con) if day_first is None else day_first
     con.execute(_statement(into, extra, default_country.upper(), is_day_first))
     con.execute("drop view raw_records; drop table name_roots")
@@ -220,8 +229,6 @@ def _plain_letters(name: str) -> str:
 
 def _statement(into: str, extra: list[str], default_country: str, day_first: bool) -> str:
     """The one statement of `normalise`: cleaned text, then names and mailboxes split, then keys that use several columns."""
-    named = {_plain_letters(name): code for code, names in dbt_vars()["countries"].items() for name in names}
-    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(named.items()))
     kept = "".join(f", nullif({_words(column)}, '') as {column}" for column in ("other", *extra))
     carried = "".join(f", {column}" for column in ("other", *extra))
     street = "' ' || street_text || ' '"
@@ -262,7 +269,7 @@ def _statement(into: str, extra: list[str], default_country: str, day_first: boo
             regexp_replace({_words("street")}, '([a-z])(strasse|str)( |$)', '\\1 street\\3') as street_text,
             {_words("city")} as city,
             nullif(upper(regexp_replace(postcode, '[^A-Za-z0-9]', '', 'g')), '') as postcode,
-            case {_words("country")} {countries} else upper(country) end as country,
+            {_country()} as country,
             nullif(upper(regexp_replace(national_id, '[^A-Za-z0-9]', '', 'g')), '') as national_id
             {kept}
         from raw_records

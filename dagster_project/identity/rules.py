@@ -112,16 +112,23 @@ def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], start: i
 def _touched(rule: Rule, start: int) -> str:
     """SQL: the records that carry a value of the new ones, in `exact_touched`, all values that these carry, in temp table `touched_values`, and all
     rows that carry one of them, in temp table `carriers`."""
+    carrying = f"select {', '.join(dict.fromkeys((*READ, rule.column)))} from normalised semi join {{0}} on normalised.{rule.column} = {{0}}.value"
     return f"""
-    create or replace temp table touched_owners as
-    with fresh as (select distinct {rule.column} as value from normalised where position >= {start} and {rule.column} is not null)
-    select distinct owner from normalised semi join fresh on normalised.{rule.column} = fresh.value;
-
     create or replace temp table touched_values as
-    select distinct {rule.column} as value from normalised semi join touched_owners using (owner) where {rule.column} is not null;
+    select distinct {rule.column} as value from normalised where position >= {start} and {rule.column} is not null;
 
-    create or replace temp table carriers as
-    select {", ".join(dict.fromkeys((*READ, rule.column)))} from normalised semi join touched_values on normalised.{rule.column} = touched_values.value;
+    create or replace temp table carriers as {carrying.format("touched_values")};
+
+    create or replace temp table touched_owners as select distinct owner from carriers;
+
+    create or replace temp table further_values as
+    select distinct {rule.column} as value from normalised
+    semi join touched_owners using (owner)
+    anti join touched_values on normalised.{rule.column} = touched_values.value
+    where {rule.column} is not null;
+
+    insert into carriers {carrying.format("further_values")};
+    insert into touched_values select value from further_values;
 
     insert into exact_touched select '{rule.name}', owner from touched_owners;
     insert into shared_touched select '{rule.name}', left(sha256(value), 16) from touched_values;
