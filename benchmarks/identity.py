@@ -33,11 +33,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import phonenumbers
 import pyarrow as pa
 import yaml
 
 from benchmarks.transactions import key_sql
-from dagster_project.identity.normalise import ROLES
+from dagster_project.identity.normalise import ROLES, country_names, plain_letters
 from dagster_project.identity.resolve import resolve
 from dagster_project.identity.splink_model import train
 
@@ -288,6 +289,14 @@ def _clusters(table: pa.Table) -> Clusters:
 CONTENDERS = {"ours": ours, "splink": splink, "exact": exact}
 
 
+def region(text: str) -> str:
+    """The two letters (ISO 3166) of a country, which may be given by its name."""
+    code = country_names().get(plain_letters(text.lower()), text.upper())
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no country; write its two letters, such as GB or DE")
+    return code
+
+
 def _contend(name: str, records: pa.Table, country: str, one_to_one: bool, answer: Any) -> None:
     """Run one contender in this process and send (clusters, seconds, peak_mb), or the error's text."""
     import os
@@ -333,7 +342,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--truth-pattern", metavar="REGEX", help="the part of it that does, as group 1")
     parser.add_argument("--map", required=True, type=Path, help="YAML of column: role")
     parser.add_argument("--links", type=Path, metavar="B.parquet", help="a second clean file, linked one to one")
-    parser.add_argument("--country", default="GB", help="the country of phone numbers without a prefix (default GB)")
+    parser.add_argument("--country", default="GB", type=region, help="the country of phone numbers without a prefix (default GB)")
     parser.add_argument("--json", action="store_true", dest="as_json")
     chosen = parser.parse_args(arguments)
     paths = [chosen.data, *([chosen.links] if chosen.links else [])]

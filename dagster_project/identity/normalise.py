@@ -135,10 +135,14 @@ def _birth_date(column: str, day_first: bool) -> str:
     return f"case when regexp_full_match({column}, '[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}') then replace({column}, '-', '') else {parsed} end"
 
 
+def country_names() -> dict[str, str]:
+    """The region (ISO 3166) of each name of a country, in plain letters."""
+    return {plain_letters(name): code for code, names in dbt_vars()["countries"].items() for name in names}
+
+
 def _country() -> str:
-    """SQL: the region (ISO 3166) that `country` names, or its text in capitals."""
-    named = {_plain_letters(name): code for code, names in dbt_vars()["countries"].items() for name in names}
-    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(named.items()))
+    """SQL: the region that `country` names, or its text in capitals."""
+    countries = " ".join(f"when '{name}' then '{code}'" for name, code in sorted(country_names().items()))
     return f"case {_words('country')} {countries} else upper(country) end"
 
 
@@ -221,7 +225,7 @@ def normalise(
     return extra
 
 
-def _plain_letters(name: str) -> str:
+def plain_letters(name: str) -> str:
     """A name as `_words` gives it: letters without accents, words one space apart."""
     letters = (one for one in unicodedata.normalize("NFKD", name) if not unicodedata.combining(one))
     return " ".join("".join(one if one.isalnum() else " " for one in letters).split())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.identity import main, read_records
+from benchmarks.identity import main, read_records, region
 
 MAP = "nr: id\nname: full_name\nplace: city\npostcode: postcode\n"
 LINES = "nr,who,name,place,postcode\n1,a,José Núñez,Cádiz,01067\n2,a,Jose Nunez,NaN,n/a\n3,b,null,-,01067\n"
@@ -45,3 +45,10 @@ def test_a_map_that_cannot_be_meant_is_refused_in_one_line(
     complaint = capsys.readouterr().err
     assert said in complaint
     assert complaint.count("\n") == 1
+
+
+def test_a_country_is_two_letters_or_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [region(text) for text in ("de", "UK", "Österreich")] == ["DE", "GB", "AT"]
+    with pytest.raises(SystemExit):
+        main(["a.csv", "--truth", "who", "--map", "map.yaml", "--country", "Narnia"])
+    assert "'Narnia' is no country; write its two letters, such as GB or DE" in capsys.readouterr().err
