@@ -112,7 +112,8 @@ def find_edges(con: duckdb.DuckDBPyConnection, rules: tuple[Rule, ...], start: i
 def _touched(rule: Rule, start: int) -> str:
     """SQL: the records that carry a value of the new ones, in `exact_touched`, all values that these carry, in temp table `touched_values`, and all
     rows that carry one of them, in temp table `carriers`."""
-    carrying = f"select {', '.join(dict.fromkeys((*READ, rule.column)))} from normalised semi join {{0}} on normalised.{rule.column} = {{0}}.value"
+    columns = ", ".join(dict.fromkeys((*READ, rule.column)))
+    carrying = f"select {columns} from normalised semi join {{0}} on normalised.{rule.column} = {{0}}.value"
     return f"""
     create or replace temp table touched_values as
     select distinct {rule.column} as value from normalised where position >= {start} and {rule.column} is not null;
