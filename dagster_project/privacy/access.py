@@ -15,6 +15,7 @@ from typing import Any
 
 from jinja2 import Environment
 
+from dagster_project.campaigns.brand import load_brand
 from dagster_project.files import write_json, write_whole
 from dagster_project.privacy.artefacts import files_of
 from dagster_project.privacy.erasing import whom
@@ -75,6 +76,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     Raises:
         ValueError: nobody in the store is called that.
     """
+    brand = load_brand(shop.folder)
     person, _ = whom(settings, shop, names)
     erased = Erased.against(shop, settings.pseudonym_key, person.identifiers)
     say("tables")
@@ -100,9 +102,7 @@ def write_access(settings: Settings, shop: Shop, names: Sequence[str]) -> Held:
     done = Held(folder, len(tables), sum(map(len, tables.values())), len(named))
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(PAGE.read_text())
     by_kind = {kind.replace("_", " "): sorted(person.of(kind)) for kind in sorted({one.kind for one in person.identifiers})}
-    html = page.render(
-        shop=shop.name, as_of=shown(newest), held=done, known_by=by_kind, stages=by_stage(tables), files=named, sources=sources
-    )
+    html = page.render(brand=brand, as_of=shown(newest), held=done, known_by=by_kind, stages=by_stage(tables), files=named, sources=sources)
     write_whole(folder / "index.html", html.encode())
     return done
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dagster_project.campaigns.brand import load_brand
 from dagster_project.identity.link_lists import Decision, add_decision
 from dagster_project.privacy.access import write_access
 from dagster_project.privacy.erasing import ask, erase, whom
@@ -84,6 +85,8 @@ def test_the_night_after_a_kill_ends_the_erasure_and_knows_only_the_others(
     assert {"sources.shopify__customers", "profile.customer_fields", "profile.fct_consents", "campaigns.campaign_decisions"} <= data.keys()
     page = (held.folder / "index.html").read_text()
     assert email in page and ">None<" not in page
+    brand = load_brand(settings.shop_folder)
+    assert f"What {brand.name} holds about you" in page and brand.address[0] in page and brand.sender.reply_to in page
     assert kept not in (held.folder / "data.json").read_text()
     before, sold = others(settings, person, orders), rows(settings, SOLD)
     assert killed(settings, email) == -signal.SIGKILL
