@@ -7,7 +7,7 @@ from dagster_project.moments import Moment, day_of
 from dagster_project.shop import Shop
 from dagster_project.sources.contract import Table
 from dagster_project.sources.extracts import Extract
-from dagster_project.sources.judging import numbered
+from dagster_project.sources.judged import numbered
 from dagster_project.sources.reading import read_chunks
 from dagster_project.warehouse import Warehouse
 

@@ -21,7 +21,8 @@ from dagster_project.sources.contract import System, Table
 from dagster_project.sources.drift import Drifting, UnreadableExtract
 from dagster_project.sources.erased import Erased
 from dagster_project.sources.extracts import Extract, find_extracts
-from dagster_project.sources.judging import Judged, Judging
+from dagster_project.sources.judged import Judged
+from dagster_project.sources.judging import Judging
 from dagster_project.sources.lateness import known_from, note_outdated
 from dagster_project.sources.ledger import Batch, Ledger
 from dagster_project.sources.mapping import contracts_of

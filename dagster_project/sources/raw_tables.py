@@ -5,8 +5,11 @@ from datetime import datetime
 import duckdb
 
 from dagster_project.sources.contract import STAMPS, System, Table, row_hash
-from dagster_project.sources.judging import Judged
+from dagster_project.sources.judged import Judged
 from dagster_project.warehouse import Warehouse
+
+# Rows of an extract that are put in order at once.
+SORTED_AT_ONCE = 500_000
 
 
 class RawTable:
@@ -77,14 +80,22 @@ class RawTable:
     ) -> None:
         columns = ", ".join(f'"{name}"' for name in self.table.columns)
         # A file that is there again, mended, is known from the same moment and has the same rows: numbered on, they are the newer ones.
-        numbered = f"(select coalesce(max(_row_number), 0) from {self.name} where _known_at = $3)"
-        connection.execute(
-            f"""
-            insert into {self.name} ({", ".join([columns, *STAMPS])})
-            select {columns}, $1, {numbered} + _row_number, _row_hash, $3, $2 from ({judged.good_rows()}) inner join fresh using (_row_number) order by _row_number
-            """,
-            [batch_id, is_history, known_at],
-        )
+        numbered = f"(select coalesce(max(_row_number), 0) from {self.name} where _known_at = ?)"
+        ((before, last),) = connection.execute(f"select {numbered}, (select max(_row_number) from fresh)", [known_at]).fetchall()
+        if last is None:
+            return
+        # So many at once: a sort holds whole rows.
+        for first in range(0, last + 1, SORTED_AT_ONCE):
+            connection.execute(
+                f"""
+                insert into {self.name} ({", ".join([columns, *STAMPS])})
+                select {columns}, ?, _row_number + ?, _row_hash, ?, ?
+                from ({judged.good_rows()}) inner join fresh using (_row_number)
+                where _row_number between ? and ?
+                order by _row_number
+                """,
+                [batch_id, before, known_at, is_history, first, first + SORTED_AT_ONCE - 1],
+            )
 
     def count(self, connection: duckdb.DuckDBPyConnection, batch_id: str) -> tuple[int, int, int]:
         """Rows of a batch loaded, duplicate, quarantined; counted where they lie now, not where they came from: that is what the invariant is about."""

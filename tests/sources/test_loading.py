@@ -8,9 +8,9 @@ import pytest
 
 from dagster_project.settings import SHOPS
 from dagster_project.shop import Shop, SourceSystem, load_shop
-from dagster_project.sources import loading
+from dagster_project.sources import loading, raw_tables
 from dagster_project.sources.contract import STAMPS, load_system
-from dagster_project.sources.judging import Judged
+from dagster_project.sources.judged import Judged
 from dagster_project.sources.ledger import Batch, RowsLost
 from dagster_project.sources.loading import load_shop_extracts
 from dagster_project.sources.replay import replay
@@ -67,6 +67,21 @@ def test_overlapping_extracts_load_each_version_once(store) -> None:
     write(store[2], "20260103T050000Z", GOOD, CHANGED, CHANGED)
     _, second = load(store)
     assert (second.rows_in, second.rows_loaded, second.rows_duplicate) == (3, 1, 2)
+
+
+@pytest.mark.parametrize("at_once", [2, 500_000])
+def test_rows_keep_their_order_and_numbers_however_many_are_sorted_at_once(store, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_tables, "SORTED_AT_ONCE", at_once)
+    people = [GOOD.replace("1,a@", f"{number},{name}@") for number, name in enumerate("edcba")]
+    write(store[2], "20260102T050000Z", *people[:3], "no,row", *people[3:], people[0])
+    (batch,) = load(store)
+    assert (batch.rows_loaded, batch.rows_duplicate, batch.rows_quarantined) == (5, 1, 1)
+    # Mended, from the same moment: numbered on.
+    write(store[2], "20260102T050000Z", *(row.replace("@", "-2@") for row in people))
+    load(store)
+    held = store[0].rows("select left(email, 3), _row_number from sources.hubspot__contacts order by rowid")
+    assert [email.removesuffix("@") for email, _ in held] == ["e@e", "d@e", "c@e", "b@e", "a@e", "e-2", "d-2", "c-2", "b-2", "a-2"]
+    assert [number for _, number in held] == [1, 2, 3, 5, 6, 7, 8, 9, 10, 11]
 
 
 @pytest.mark.parametrize("nights_at_once", [True, False])
