@@ -55,18 +55,18 @@ class RawTable:
             f"""
             create or replace temp table fresh as
             select _row_number, _row_hash from good
-            where not ({self.unchanged()}) {f"and not ({later})" if later else ""}
+            where not ({self.unchanged(connection)}) {f"and not ({later})" if later else ""}
                 and _row_number in (select min(_row_number) from good group by _row_hash)
             """
         )
 
-    def unchanged(self) -> str:
+    def unchanged(self, connection: duckdb.DuckDBPyConnection) -> str:
         """The newest word on the row's key, and cursor where there is one, says the same: a row that was deleted and is back as it was is news."""
         names = self.table.versioned_by
         key = ", ".join(f'"{name}"' for name in names)
         same_key = " and ".join(f'held."{name}" is not distinct from good."{name}"' for name in names)
         # Only the keys that have come: a small extract must not sort all that is held.
-        held = f"select * from {self.name} as held where exists (select 1 from good where {same_key})"
+        held = f"select * from {self.name} as held where exists (select 1 from good where {same_key}) {self.near(connection)}"
         # An extract that says two things of one cursor is not news again when it repeats both.
         place = (
             "rank() over (partition by {} order by _known_at desc)"
@@ -74,6 +74,20 @@ class RawTable:
             else ("row_number() over (partition by {} order by _known_at desc, _row_number desc)")
         )
         return f"_row_hash in (select _row_hash from ({held}) qualify {place.format(key)} = 1)"
+
+    def near(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """A condition on the rows held that all fulfil whose cursor has come again. As two constants: the engine passes over what lies before them,
+        and a day reads a day of a long history."""
+        cursor = self.table.cursor
+        if not cursor:
+            return ""
+        bounds = f'select min("{cursor}"), max("{cursor}"), count(*) = count("{cursor}") from good'
+        ((least, most, is_always),) = connection.execute(bounds).fetchall()
+        if not is_always or least is None:
+            return ""
+        # Text may hold anything, also what SQL cannot quote.
+        low, high = (f"decode(unhex('{value.encode().hex()}'))" for value in (least, most))
+        return f'and held."{cursor}" between {low} and {high}'
 
     def insert_fresh(
         self, connection: duckdb.DuckDBPyConnection, judged: Judged, batch_id: str, known_at: datetime, is_history: bool
