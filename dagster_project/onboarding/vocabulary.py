@@ -11,7 +11,14 @@ OF_COMING = "(created|registered|sign ?up|signed up|joined) ?(at|on|date|time|ti
 ON_A_LIST = "((contact|subscriber|member|e ?mail) )?(status|state)"
 # In order of preference; matched on the header's words as a whole.
 NAMES: dict[str, tuple[str, ...]] = {
-    "order_id": (f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)", f"{ORDER}id", f"{ORDER}", "order name|increment id|name"),
+    # A marketplace numbers each line's transaction beside its order.
+    "order_id": (
+        f"(?!trans|txn){ORDER} (id|no|nr|num|number|key|code|nbr|identifier)",
+        f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)",
+        f"{ORDER}id",
+        f"{ORDER}",
+        "order name|increment id|name",
+    ),
     "line_number": (
         f"({ORDER}|line) (item|line|detail)s? ?(id|no|nr|num|number|seq|sequence)|({ORDER} )?(line|row) ?(id|no|nr|num|number|seq|sequence)",
         "order line( id)?",
@@ -28,6 +35,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         f"({WHO} )?{WHO} (id|no|nr|num|number|key|code|nbr|identifier)",
         f"{WHO}id",
         f"{WHO} unique id|{WHO}",
+        f"(square|stripe|shopify) {WHO} id",
         "card ?(id|no|number)|loyalty card.*",
     ),
     "login_id": (f"{WHO} unique id",),
@@ -59,6 +67,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     # Who has confirmed has agreed; who has only asked may be somebody else.
     "accepts_marketing": (
         "(double|confirmed) ?opt ?in",
+        "e ?mail subscription (status|state)",
         "(accepts?|email|e mail)? ?marketing ?(opt ?in|consent|status|state|accepted)?( email)?",
         "(newsletter|(email )?opt(ed)? ?in|subscribed|is subscribed|email subscriber|accepts email marketing)( status)?",
         "newsletter ?(opt ?in|consent|subscribed|subscriber|subscription|sign ?up|accepted)",
@@ -97,7 +106,9 @@ NAMES: dict[str, tuple[str, ...]] = {
         "(unit|each|item|lineitem|selling|per unit) ?price|price ?(per unit|each|unit)|unit cost price|item cost",
         "price|sale price|selling price|retail price|item price|product price|variant price|original price|list price|mrp",
     ),
+    # Gross sales are before discounts.
     "line_amount": (
+        "net sales",
         "(line|item|row|ext|extended) ?(total|amount|price total|sales|value)|(total|sales|net|gross) ?(purchase )?(amount|price|sales|value|revenue|amt)",
         "sales|revenue|amount|total|turnover|amt|spend|payment( value| amount)?|value|sales ?price|grand total|dollars|subtotal",
         "transaction (amount|value)|(purchase|order) (amount|value|total)( usd| inr| eur| gbp)?",
