@@ -30,6 +30,7 @@ WITHDRAWN = {
     "pending",
     "unconfirmed",
     "bounced",
+    "unknown",
 }
 # Words that are of nothing else than consent, whatever the column is called.
 OF_NOTHING_ELSE = r"subscribed|opt(ed)?[ _-]?(in|out)"

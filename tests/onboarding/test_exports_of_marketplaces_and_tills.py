@@ -17,7 +17,7 @@ def till(folder: Path) -> Path:
     lines = [f"01/{1 + n % 28:02d}/2025,Mug {n % 7},1.0,M{n % 7},$12.50,-$2.50,$10.00,T{n // 2},CUS{n % 20}" for n in range(90)]
     header = "Date,Item,Qty,SKU,Gross Sales,Discounts,Net Sales,Transaction ID,Customer ID"
     (folder / "till" / "items.csv").write_text("\n".join([header, *lines]) + "\n")
-    people = [f"CUS{n},Ann,Ash{n},ann{n}@example.org,{('subscribed', 'unsubscribed')[n % 2]}" for n in range(20)]
+    people = [f"CUS{n},Ann,Ash{n},ann{n}@example.org,{('subscribed', 'unsubscribed', 'unknown')[n % 3]}" for n in range(20)]
     header = "Square Customer ID,First Name,Last Name,Email Address,Email Subscription Status"
     (folder / "till" / "customers.csv").write_text("\n".join([header, *people]) + "\n")
     return folder / "till"
