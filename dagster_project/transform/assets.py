@@ -142,19 +142,23 @@ def places(nodes: Any) -> dict[str, int]:
 
 
 def row_counts(store: Store, keys: list[dg.AssetKey], newest: datetime) -> dict[str, dict[str, int]]:
-    """Rows per model, by output name; views are counted too, they are what the next stage reads. A table of days is counted for the run's newest one,
-    whose partition's page shows the number, and whole; labels are of past days alone."""
-    if not keys:
-        return {}
-    dated = set(store.warehouse.rows("select table_schema, table_name from information_schema.columns where column_name = 'as_of'"))
-    of_days = {key for key in keys if tuple(key.path) in dated and not key.path[-1].endswith("_labels")}
+    """Rows per model, by output name. A table of days is counted for the run's newest one, whose partition's page shows the number, and whole; labels
+    are of past days alone. A view is not counted: that would make every row of it for the number alone."""
+    found = store.warehouse.rows(
+        "select schema_name, table_name, list_contains(list(column_name), 'as_of') from duckdb_columns() "
+        "semi join duckdb_tables() as held using (schema_name, table_name) group by schema_name, table_name"
+    )
+    tables: dict[tuple[str, ...], bool] = {(schema, name): is_dated for schema, name, is_dated in found}
+    counts: dict[str, dict[str, int]] = {key.to_python_identifier(): {} for key in keys}
+    held = [key for key in keys if tuple(key.path) in tables]
+    if not held:
+        return counts
+    of_days = {key for key in held if tables[tuple(key.path)] and not key.path[-1].endswith("_labels")}
     sql = " union all ".join(
         f"select '{key.to_python_identifier()}', {'count_if(as_of = $1)' if key in of_days else 'null'}, count(*) "
         f"from {key.path[0]}.{key.path[1]}"
-        for key in keys
+        for key in held
     )
-    counted = store.warehouse.rows(sql, [newest] if of_days else [])
-    return {
-        name: {"dagster/row_count": rows} if of_day is None else {"dagster/row_count": of_day, "rows of all days": rows}
-        for name, of_day, rows in counted
-    }
+    for name, of_day, rows in store.warehouse.rows(sql, [newest] if of_days else []):
+        counts[name] = {"dagster/row_count": rows} if of_day is None else {"dagster/row_count": of_day, "rows of all days": rows}
+    return counts
