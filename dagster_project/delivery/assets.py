@@ -44,8 +44,13 @@ select as_of, campaign, step, variant, customer_id, decision, began_at from camp
 where as_of = ? and decision in ('send', 'holdout') and campaign in (select unnest(?::varchar[]))
 order by campaign, step, customer_id
 """
-# Whom an earlier run of the day mailed stays: a tool may have taken it.
-CONTACTED = "insert into campaigns.contact_history select * from chosen anti join campaigns.contact_history using (as_of, campaign, step, customer_id)"
+# Whom an earlier run of the day mailed stays: a tool may have taken it. Whom it held out and this one mails is held out no more.
+CONTACTED = """
+delete from campaigns.contact_history as entered using chosen
+where entered.decision = 'holdout' and chosen.decision = 'send'
+    and (entered.as_of, entered.campaign, entered.step, entered.customer_id) = (chosen.as_of, chosen.campaign, chosen.step, chosen.customer_id);
+insert into campaigns.contact_history select * from chosen anti join campaigns.contact_history using (as_of, campaign, step, customer_id)
+"""
 
 
 def delivery_assets(partitions: dg.PartitionsDefinition) -> list[dg.AssetsDefinition]:

@@ -57,3 +57,12 @@ def test_a_second_run_leaves_whom_the_first_one_mailed(day: Day) -> None:
     assert entered(day, generic={"ann"}) == {"ann", "cleo", "dan"}
     ((rows,),) = day.warehouse.rows("select count(*) from campaigns.contact_history")
     assert rows == 3
+
+
+def test_whom_a_second_run_mails_is_held_out_no_more_and_whom_the_first_mailed_stays_mailed(day: Day) -> None:
+    entered(day, generic=set())
+    with day.warehouse.transaction() as connection:
+        connection.execute("update campaigns.campaign_decisions set decision = case customer_id when 'dan' then 'send' else 'holdout' end")
+    entered(day, generic=set())
+    decided = day.warehouse.rows("select customer_id, decision from campaigns.contact_history order by customer_id")
+    assert decided == [("ann", "send"), ("cleo", "send"), ("dan", "send")]

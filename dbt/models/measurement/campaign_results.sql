@@ -54,7 +54,9 @@ compared as (
         contacted.revenue / nullif(contacted.measured, 0) - held_out.revenue / held_out.people as lift,
         -- Pooled variance: with a small holdout and rare purchases, separate variances find effects where there are none.
         sqrt(
-            (
+            -- Where everybody spent the same, rounding may leave a little less than nothing.
+            greatest(
+                0.0,
                 (contacted.squares + held_out.squares) / 10000.0
                 - (contacted.revenue + held_out.revenue) * (contacted.revenue + held_out.revenue) / nullif(contacted.measured + held_out.people, 0)
             ) / nullif(contacted.measured + held_out.people - 2, 0)
