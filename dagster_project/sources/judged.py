@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -12,15 +12,22 @@ from dagster_project.sources.contract import Table
 from dagster_project.sources.drift import Difference, Drifting
 from dagster_project.sources.extracts import Extract
 from dagster_project.sources.rules import Rule
-
-if TYPE_CHECKING:
-    from dagster_project.sources.judging import Judging
+from dagster_project.warehouse import Warehouse
 
 # So many stated values, none of them of the declared type, are a change of type and not some bad rows.
 TYPE_CHANGE_FROM = 5
 SHOWN = 10
 # A hundred items of lists with the same mistake are one mistake: $.items[3].price and $.items[7].price are $.items[].price.
 ANY_ITEM = r"regexp_replace(spot, '\[\d+\]', '[]', 'g')"
+
+
+class Together(Protocol):
+    """What extracts judged together share; `marked` are the places of those of which any row broke a rule or could not be read."""
+
+    warehouse: Warehouse
+    table: Table
+    rules: list[Rule]
+    marked: frozenset[int]
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Judged:
     rows: int
     drifting: Drifting
     counts: dict[str, Any] | None
-    judging: "Judging"
+    judging: Together
     erased: int = 0
 
     @property
