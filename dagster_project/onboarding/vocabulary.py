@@ -9,12 +9,13 @@ WHEN = "(created|processed|received|registered|sign ?up|signed up|joined|confirm
 OF_COMING = "(created|registered|sign ?up|signed up|joined) ?(at|on|date|time|timestamp|datetime|day)|date add(ed)?"
 # How somebody stands on a tool's list, where the words are those of consent (answers.py): active, unsubscribed, bounced.
 ON_A_LIST = "((contact|subscriber|member|e ?mail) )?(status|state)"
+ORDERS_NUMBER = f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)"
 # In order of preference; matched on the header's words as a whole.
 NAMES: dict[str, tuple[str, ...]] = {
     # A marketplace numbers each line's transaction beside its order.
     "order_id": (
-        f"(?!trans|txn){ORDER} (id|no|nr|num|number|key|code|nbr|identifier)",
-        f"{ORDER} (id|no|nr|num|number|key|code|nbr|identifier)",
+        f"(?!trans|txn){ORDERS_NUMBER}",
+        ORDERS_NUMBER,
         f"{ORDER}id",
         f"{ORDER}",
         "order name|increment id|name",

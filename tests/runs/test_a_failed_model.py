@@ -53,6 +53,7 @@ def test_the_run_after_builds_what_failed_and_says_of_all_what_is_there(
     said = {one.asset_key.to_user_string(): one.metadata["dagster/row_count"].value for one in told}
     assert len({event.run_id for event in events}) == 1
     assert {"staging/stg_shopify__orders", "profile/fct_orders", "profile/dim_products", "profile/fct_web_events"} <= set(said)
+    assert rows(failed, "select count(*) > 0 from profile.customer_fields") == [(True,)] and "profile/customer_fields" not in said, "a view"
     assert said == {name: rows(failed, f"select count(*) from {name.replace('/', '.')}")[0][0] for name in said}
 
 

@@ -69,6 +69,21 @@ def test_overlapping_extracts_load_each_version_once(store) -> None:
     assert (second.rows_in, second.rows_loaded, second.rows_duplicate) == (3, 1, 2)
 
 
+def test_of_what_is_held_only_the_rows_near_the_cursors_that_came_are_looked_at(store) -> None:
+    people = [f"{number},a{number}@example.org,2026-01-01 10:00,2026-01-{number:02d} 10:00" for number in range(1, 10)]
+    write(store[2], "20260110T050000Z", *people)
+    load(store)
+    raw = raw_tables.RawTable(store[0], load_system("hubspot"), "contacts")
+    cursor = raw.table.cursor
+    with store[0].connect() as connection:
+        connection.execute(f"create or replace temp table good as select * from {raw.name} where record_id in ('4', '6')")
+        near = f"select list(record_id order by record_id) from {raw.name} as held where true "
+        assert connection.execute(near + raw.near(connection)).fetchall() == [(["4", "5", "6"],)]
+        # One that states none may be any of those held.
+        connection.execute(f'insert into good by name select null as "{cursor}"')
+        assert raw.near(connection) == ""
+
+
 @pytest.mark.parametrize("at_once", [2, 500_000])
 def test_rows_keep_their_order_and_numbers_however_many_are_sorted_at_once(store, at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(raw_tables, "SORTED_AT_ONCE", at_once)
